@@ -1,0 +1,41 @@
+// How every chapter says no. Three kinds of failure, three exceptions:
+//   invalid  std::invalid_argument   the caller's fault: wrong shape, name or value
+//   failed   std::runtime_error      the machine or a file (the message carries its path)
+//   broken   std::logic_error        ours
+// A message is one sentence: what, where, expected, what to do. It starts with the op in brackets where there is one:
+//   [conv2d] x (8,3,32,32) has C=3 but w (64,4,3,3) expects C=4
+#pragma once
+
+#ifdef __NVCC__
+#define FMT_USE_CONSTEXPR 1  // fmt 9 switches it off under nvcc, and then does not compile
+#endif
+#include <fmt/core.h>
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace dale {
+
+template <class... Args>
+[[noreturn]] void invalid(fmt::format_string<Args...> message, Args&&... args) {
+  throw std::invalid_argument(fmt::format(message, std::forward<Args>(args)...));
+}
+
+template <class... Args>
+[[noreturn]] void failed(fmt::format_string<Args...> message, Args&&... args) {
+  throw std::runtime_error(fmt::format(message, std::forward<Args>(args)...));
+}
+
+template <class... Args>
+[[noreturn]] void broken(fmt::format_string<Args...> message, Args&&... args) {
+  throw std::logic_error(fmt::format(message, std::forward<Args>(args)...));
+}
+
+/// Throws std::invalid_argument: `unknown sampler 'dale-langwin'; did you mean 'dale-langevin'? (known: …)`.
+/// The nearest known name is the one at the smallest edit distance.
+[[noreturn]] void unknown_name(std::string_view what, std::string_view name, const std::vector<std::string>& known);
+
+}  // namespace dale

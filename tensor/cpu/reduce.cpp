@@ -1,0 +1,125 @@
+// Reductions y[k] = op over r of x[k,r]. The range of r is cut into chunks of a fixed length; a chunk of one k is a
+// piece, and the chunks of a k are combined in order, in double. Where r's last axis is strided and k's is not (sums over
+// rows of a matrix), sixteen neighbouring k are reduced together, so that memory is read along its lines.
+#include <vector>
+
+#include "tensor/cpu/loops.h"
+#include "tensor/cpu/machine.h"
+#include "tensor/cpu/parallel.h"
+
+namespace dale::cpu {
+namespace {
+
+struct Sum {
+  static constexpr double start = 0;
+  template <class T>
+  static T combine(T a, T b) {
+    return a + b;
+  }
+};
+struct Max {
+  static constexpr double start = -std::numeric_limits<double>::infinity();
+  template <class T>
+  static T combine(T a, T b) {
+    return a != a || a > b ? a : b;
+  }
+};
+
+template <class Op>
+double reduce_run(const real* x, Index stride, Index n) {
+  if (stride != 1) {
+    double total = Op::start;
+    for (Index i = 0; i < n; ++i) total = Op::combine(total, static_cast<double>(x[i * stride]));
+    return total;
+  }
+  constexpr Index lanes = 16;
+  real partial[lanes];
+  std::fill(partial, partial + lanes, static_cast<real>(Op::start));
+  Index i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (Index l = 0; l < lanes; ++l) partial[l] = Op::combine(partial[l], x[i + l]);
+  for (; i < n; ++i) partial[i % lanes] = Op::combine(partial[i % lanes], x[i]);
+  double total = Op::start;
+  for (real p : partial) total = Op::combine(total, static_cast<double>(p));
+  return total;
+}
+
+constexpr Index chunk = 16384;  // elements of r that one piece reduces
+
+template <class Op>
+void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index outputs, Index terms,
+                   std::span<real> y) {
+  const Index chunks = std::max<Index>(1, (terms + chunk - 1) / chunk);
+  std::vector<double> partial(static_cast<std::size_t>(outputs * chunks), Op::start);
+  const Index group = std::max<Index>(1, chunk / std::max<Index>(1, terms));  // outputs a piece, when they are short
+  parallel_ranges(
+      outputs * chunks,
+      [&](Index begin, Index end) {
+        for (Index p = begin; p < end; ++p) {
+          Index start = 0;
+          k.runs(p / chunks, p / chunks + 1, [&](Index, const auto& offset, Index) { start = offset[0]; });
+          double total = Op::start;
+          r.runs(p % chunks * chunk, std::min(terms, (p % chunks + 1) * chunk),
+                 [&](Index, const auto& offset, Index n) {
+                   total = Op::combine(total, reduce_run<Op>(x.data + start + offset[0], r.run_stride(0), n));
+                 });
+          partial[p] = total;
+        }
+      },
+      group);
+  for (Index i = 0; i < outputs; ++i) {
+    double total = Op::start;
+    for (Index c = 0; c < chunks; ++c) total = Op::combine(total, partial[i * chunks + c]);
+    y[i] = static_cast<real>(total);
+  }
+}
+
+/// k's last axis has stride 1: blocks of sixteen columns side by side.
+template <class Op>
+void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index outputs, Index terms,
+                    std::span<real> y) {
+  constexpr Index width = 16;
+  const Index group = std::max<Index>(1, chunk / std::max<Index>(1, terms) / width) * width;
+  parallel_ranges(
+      outputs,
+      [&](Index begin, Index end) {
+        k.runs(begin, end, [&](Index position, const auto& start, Index n) {
+          for (Index column = 0; column < n; column += width) {
+            const Index columns = std::min(width, n - column);
+            double total[width];
+            std::fill(total, total + width, Op::start);
+            r.runs(0, terms, [&](Index, const auto& offset, Index length) {
+              for (Index i = 0; i < length; ++i) {
+                const real* row = x.data + start[0] + column + offset[0] + i * r.run_stride(0);
+                for (Index c = 0; c < columns; ++c) total[c] = Op::combine(total[c], static_cast<double>(row[c]));
+              }
+            });
+            for (Index c = 0; c < columns; ++c) y[position + column + c] = static_cast<real>(total[c]);
+          }
+        });
+      },
+      group);
+}
+
+template <class Op>
+void reduce_with(const View<const real>& x, int kept, std::span<real> y) {
+  const Walk<1> k(x.shape, {&x.strides}, 0, kept), r(x.shape, {&x.strides}, kept, x.shape.rank());
+  Index terms = 1;
+  for (int i = kept; i < x.shape.rank(); ++i) terms *= x.shape[i];
+  const Index outputs = static_cast<Index>(y.size());
+  if (k.run_stride(0) == 1 && r.run_stride(0) != 1 && outputs >= 16)
+    reduce_columns<Op>(x, k, r, outputs, terms, y);
+  else
+    reduce_chunks<Op>(x, k, r, outputs, terms, y);
+}
+
+}  // namespace
+
+void reduce(Reduce op, const View<const real>& x, int kept, std::span<real> y) {
+  if (op == Reduce::sum)
+    reduce_with<Sum>(x, kept, y);
+  else
+    reduce_with<Max>(x, kept, y);
+}
+
+}  // namespace dale::cpu

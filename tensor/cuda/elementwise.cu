@@ -1,0 +1,93 @@
+// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs, one element a thread. Neighbouring
+// threads take neighbouring elements of y. One kernel an op serves all strides: where axes merge to one, its
+// index is the offset.
+#include "tensor/cuda/launch.h"
+
+namespace dale::cuda {
+namespace {
+
+__global__ void fill_elements(std::span<real> y, real value) {
+  for (Index i = first(); i < std::ssize(y); i += step()) y[i] = value;
+}
+
+template <class F>
+__global__ void unary_elements(F formula, const __grid_constant__ Walk<1> walk, std::span<const real> x,
+                               std::span<real> y) {
+  for (Index i = first(); i < std::ssize(y); i += step()) y[i] = formula(x[walk(i)[0]]);
+}
+
+template <class F>
+__global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk, std::span<const real> a,
+                                std::span<const real> b, std::span<real> y) {
+  for (Index i = first(); i < std::ssize(y); i += step()) {
+    const auto at = walk(i);
+    y[i] = formula(a[at[0]], b[at[1]]);
+  }
+}
+
+template <class T>
+__global__ void copy_elements(const __grid_constant__ Walk<2> walk, std::span<const T> x, std::span<T> y) {
+  for (Index i = first(); i < walk.count; i += step()) {
+    const auto at = walk(i);
+    y[at[1]] = x[at[0]];
+  }
+}
+
+__global__ void adam_elements(std::span<const real> settings, std::span<const real> g, std::span<real> m,
+                              std::span<real> v, std::span<real> w) {
+  const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2];
+  const real eps = settings[epsilon], decay_rate = settings[decay], scale = settings[gradient_scale];
+  const real c1 = settings[correction1], c2 = settings[correction2];
+  for (Index i = first(); i < std::ssize(w); i += step()) {
+    const real gi = scale * g[i];
+    m[i] = b1 * m[i] + (1 - b1) * gi;
+    v[i] = b2 * v[i] + (1 - b2) * gi * gi;
+    w[i] -= lr * (m[i] * c1 / (scalar::sqrt(v[i] * c2) + eps) + decay_rate * w[i]);
+  }
+}
+
+__global__ void lerp_elements(std::span<const real> weight, std::span<const real> x, std::span<real> y) {
+  const real t = weight[0];
+  for (Index i = first(); i < std::ssize(y); i += step()) y[i] += t * (x[i] - y[i]);
+}
+
+template <class T>
+void copy_strided(const View<const T>& x, const View<T>& y) {
+  const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
+  launch(copy_elements<T>, blocks_for(walk.count), threads, walk, elements(x), elements(y));
+}
+
+}  // namespace
+
+void fill(std::span<real> y, real value) {
+  launch(fill_elements, blocks_for(std::ssize(y)), threads, y, value);
+}
+
+void unary(Unary op, const View<const real>& x, std::span<real> y) {
+  const Walk<1> walk(x.shape, {&x.strides}, 0, x.shape.rank());
+  with_formula(op, [&](auto formula) {
+    launch(unary_elements<decltype(formula)>, blocks_for(walk.count), threads, formula, walk, elements(x), y);
+  });
+}
+
+void binary(Binary op, const View<const real>& a, const View<const real>& b, std::span<real> y) {
+  const Walk<2> walk(a.shape, {&a.strides, &b.strides}, 0, a.shape.rank());
+  with_formula(op, [&](auto formula) {
+    launch(binary_elements<decltype(formula)>, blocks_for(walk.count), threads, formula, walk, elements(a),
+           elements(b), y);
+  });
+}
+
+void copy(const View<const real>& x, const View<real>& y) { copy_strided(x, y); }
+void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_strided(x, y); }
+
+void adam(std::span<const real> settings, std::span<const real> g, std::span<real> m, std::span<real> v,
+          std::span<real> w) {
+  launch(adam_elements, blocks_for(std::ssize(w)), threads, settings, g, m, v, w);
+}
+
+void lerp(std::span<const real> weight, std::span<const real> x, std::span<real> y) {
+  launch(lerp_elements, blocks_for(std::ssize(y)), threads, weight, x, y);
+}
+
+}  // namespace dale::cuda

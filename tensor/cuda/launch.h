@@ -1,0 +1,88 @@
+// What the CUDA kernels are made of: a check of the runtime's answers, one function that starts a kernel, and
+// the walk over strided arrays (the CPU's Walk, cpu/loops.h, by index and not by run).
+//
+// launch() takes the place of the chevrons: the sources are then plain C++, and a host compiler can read them
+// against a header that plays the runtime. A kernel is written as a loop over elements e = first(), first() +
+// step(), …, right for any number of blocks; indices have 64 bits. All work goes to the default stream, so it
+// runs in the order launched.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <type_traits>
+
+#include "tensor/cuda/verbs.h"
+
+namespace dale::cuda {
+
+/// Throws std::runtime_error unless the runtime agreed to `what`.
+inline void check(cudaError_t status, const char* what) {
+  if (status != cudaSuccess)
+    failed("CUDA cannot {}: {} ({})", what, cudaGetErrorString(status), cudaGetErrorName(status));
+}
+
+constexpr int threads = 256;  // a block
+
+/// Blocks for n elements, one a thread; beyond the limit a thread takes several.
+inline Index blocks_for(Index n) { return std::min<Index>((n + threads - 1) / threads, 65536); }
+
+/// Starts a kernel. No blocks is nothing to do, but to CUDA an error.
+template <class... P>
+void launch(void (*kernel)(P...), Index blocks, int block_threads, std::type_identity_t<P>... args) {
+  if (blocks == 0) return;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(blocks));
+  config.blockDim = dim3(static_cast<unsigned>(block_threads));
+  check(cudaLaunchKernelEx(&config, kernel, args...), "start a kernel, or an earlier one failed");
+}
+
+__device__ inline Index first() { return Index{blockIdx.x} * blockDim.x + threadIdx.x; }
+__device__ inline Index step() { return Index{gridDim.x} * blockDim.x; }
+
+/// A view's elements as a span, which a checking build watches.
+template <class T>
+std::span<T> elements(const View<T>& x) {
+  return {x.data, static_cast<std::size_t>(x.extent)};
+}
+
+/// K arrays of one shape walked together, after merging axes that lie together in all of them: contiguous and
+/// fully broadcast arrays have one axis left, and need no division.
+template <int K>
+struct Walk {
+  int rank = 0;
+  Index count = 1;
+  Index shape[Dims::max_rank] = {};
+  Index strides[K][Dims::max_rank] = {};
+
+  /// Axes [first_axis, end_axis) of the arrays.
+  Walk(const Shape& full, const std::array<const Strides*, K>& full_strides, int first_axis, int end_axis) {
+    for (int i = first_axis; i < end_axis; ++i) {
+      count *= full[i];
+      if (full[i] == 1) continue;
+      bool merges = rank > 0;
+      for (int k = 0; k < K && merges; ++k) merges = strides[k][rank - 1] == full[i] * (*full_strides[k])[i];
+      if (!merges) ++rank;
+      shape[rank - 1] = merges ? shape[rank - 1] * full[i] : full[i];
+      for (int k = 0; k < K; ++k) strides[k][rank - 1] = (*full_strides[k])[i];
+    }
+  }
+
+  Index run_stride(int k) const { return rank == 0 ? 0 : strides[k][rank - 1]; }
+
+  /// Where element i of [0, count), in row-major order, lies in each array.
+  __device__ std::array<Index, K> operator()(Index i) const {
+    std::array<Index, K> offsets{};
+    for (int axis = rank - 1; axis > 0; --axis) {
+      const Index rest = i / shape[axis], c = i - rest * shape[axis];
+      for (int k = 0; k < K; ++k) offsets[k] += c * strides[k][axis];
+      i = rest;
+    }
+    for (int k = 0; k < K; ++k) offsets[k] += i * strides[k][0];
+    return offsets;
+  }
+};
+
+}  // namespace dale::cuda

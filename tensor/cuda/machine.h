@@ -1,0 +1,24 @@
+// What the rest of the library sees of the CUDA machine: memory and a description. Host code only, no CUDA header.
+// A build without nvcc answers with absent.cpp, which says so.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace dale {
+
+/// Empty when a device can be used; else one sentence: what is missing and what to do.
+std::string cuda_missing();
+/// Device, driver, runtime and memory in one line. REQUIRES cuda_missing() to be empty.
+std::string cuda_description();
+
+/// A block of device memory, or nullptr when there is none left.
+void* cuda_allocate(std::size_t bytes);
+void cuda_free(void* block);
+enum class Transfer { to_device, to_host, on_device };
+/// Copies bytes and waits for them.
+void cuda_transfer(void* to, const void* from, std::size_t bytes, Transfer direction);
+/// Waits until every kernel launched so far has ended; throws std::runtime_error with the first error among them.
+void cuda_synchronize();
+
+}  // namespace dale

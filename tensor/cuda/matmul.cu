@@ -1,0 +1,47 @@
+// Matrix products by cuBLAS, in full precision (no TF32). cuBLAS counts by columns: to it a row-major matrix
+// is its own transpose, so y = a b is asked for as yᵀ = bᵀ aᵀ, with the factors swapped and no element moved.
+#include <cublas_v2.h>
+
+#include "tensor/cuda/launch.h"
+
+namespace dale::cuda {
+namespace {
+
+#ifdef DALE_DOUBLE
+constexpr auto gemm = cublasDgemmStridedBatched_64;
+#else
+constexpr auto gemm = cublasSgemmStridedBatched_64;
+#endif
+
+void check(cublasStatus_t status, const char* what) {
+  if (status != CUBLAS_STATUS_SUCCESS)
+    failed("[matmul] cuBLAS cannot {}: {}", what, cublasGetStatusString(status));
+}
+
+/// Made at the first product and never given back: the runtime may be gone before static destructors run.
+cublasHandle_t handle() {
+  static const cublasHandle_t handle = [] {
+    cublasHandle_t made{};
+    check(cublasCreate(&made), "start");
+    check(cublasSetMathMode(made, CUBLAS_DEFAULT_MATH), "be set to full precision");
+    return made;
+  }();
+  return handle;
+}
+
+}  // namespace
+
+void matmul(const View<const real>& a, const View<const real>& b, std::span<real> y) {
+  const Index B = a.shape[0], M = a.shape[1], K = a.shape[2], N = b.shape[2];
+  if (K == 0) fill(y, 0);
+  if (y.empty() || K == 0) return;
+  const bool ta = a.strides[2] != 1 && K > 1, tb = b.strides[2] != 1 && N > 1;
+  const Index lda = std::max(ta ? a.strides[2] : a.strides[1], ta ? M : K);
+  const Index ldb = std::max(tb ? b.strides[2] : b.strides[1], tb ? K : N);
+  const real one = 1, zero = 0;
+  check(gemm(handle(), tb ? CUBLAS_OP_T : CUBLAS_OP_N, ta ? CUBLAS_OP_T : CUBLAS_OP_N, N, M, K, &one, b.data,
+             ldb, b.strides[0], a.data, lda, a.strides[0], &zero, y.data(), N, M * N, B),
+        "multiply");
+}
+
+}  // namespace dale::cuda

@@ -1,0 +1,35 @@
+// Random fills: the same bits as the CPU's. Philox makes four numbers at a time, so a thread takes a block of
+// the stream and writes those of its four elements that lie in y; key and counter are read from the machine's
+// memory.
+#include "tensor/cuda/launch.h"
+#include "tensor/random.h"
+
+namespace dale::cuda {
+namespace {
+
+__device__ std::uint64_t join(std::span<const std::int32_t> state, int i) {
+  return std::uint64_t{static_cast<std::uint32_t>(state[i])} |
+         std::uint64_t{static_cast<std::uint32_t>(state[i + 1])} << 32;
+}
+
+/// y[e] for e = 4 block + lane − counter. Blocks from counter/4 on, n/4 + 2 at most, have elements in y.
+__global__ void random_blocks(Random kind, std::span<const std::int32_t> state, std::span<real> y) {
+  const std::uint64_t key = join(state, 0), counter = join(state, 2);
+  const Index skipped = static_cast<Index>(counter % 4);  // elements of the first block that lie before y
+  for (Index b = first(); 4 * b - skipped < std::ssize(y); b += step()) {
+    const Words block = random_block(key, counter / 4 + static_cast<std::uint64_t>(b));
+    for (int lane = 0; lane < 4; ++lane) {
+      const Index e = 4 * b + lane - skipped;
+      if (e >= 0 && e < std::ssize(y))
+        y[e] = kind == Random::uniform ? uniform_of(block.w[lane]) : normal_of(block, lane);
+    }
+  }
+}
+
+}  // namespace
+
+void random(Random kind, std::span<const std::int32_t> state, std::span<real> y) {
+  if (!y.empty()) launch(random_blocks, blocks_for(std::ssize(y) / 4 + 2), threads, kind, state, y);
+}
+
+}  // namespace dale::cuda

@@ -1,0 +1,95 @@
+// Reductions y[k] = op over r of x[k,r]. A group of `width` threads, a power of two, makes one output: lane l
+// takes terms l, l + width, …, then a tree over the lanes combines theirs; the order depends on shapes and
+// strides alone. Few outputs of many terms are first reduced in pieces, (pieces,K) of them, and the pieces
+// then like any other array.
+//
+// Neighbouring threads are the lanes of one output, so that they read neighbouring r; where r's last axis is
+// strided and k's is not (sums over rows of a matrix), they are one lane of neighbouring outputs.
+#include <bit>
+#include <limits>
+
+#include "tensor/cuda/launch.h"
+#include "tensor/storage.h"
+
+namespace dale::cuda {
+namespace {
+
+/// How K outputs of R terms are shared out. A block's thread t is lane (t / lane_step) % width of output
+/// (t / output_step) % outputs_per_block.
+struct Plan {
+  Index K, R;
+  Index pieces, length;  // each output is cut into `pieces` of `length` terms, the last one shorter or empty
+  int width, outputs_per_block, lane_step, output_step;
+};
+
+Plan plan_of(Index K, Index R, bool columns) {
+  Plan p{};
+  p.K = K, p.R = R;
+  p.width = static_cast<int>(std::bit_ceil(std::clamp<std::uint64_t>(R, 1, columns ? 8 : threads)));
+  p.outputs_per_block = threads / p.width;
+  p.lane_step = columns ? p.outputs_per_block : 1;
+  p.output_step = columns ? 1 : p.width;
+  constexpr Index fewest_terms = 16;         // of a lane
+  constexpr Index enough_threads = 1 << 18;  // at work on x
+  p.pieces = std::min(R / (fewest_terms * p.width), enough_threads / (std::max<Index>(1, K) * p.width));
+  p.pieces = std::max<Index>(1, p.pieces);
+  p.length = (R + p.pieces - 1) / p.pieces;
+  return p;
+}
+
+/// y[s,k] = op over the s-th piece of r of x[k,r].
+template <class F>
+__global__ void reduce_pieces(F combine, real start, Plan p, const __grid_constant__ Walk<1> kept,
+                              const __grid_constant__ Walk<1> rest, std::span<const real> x,
+                              std::span<real> y) {
+  __shared__ real partial[threads];
+  const int t = static_cast<int>(threadIdx.x);
+  const int lane = t / p.lane_step % p.width, output = t / p.output_step % p.outputs_per_block;
+  const Index outputs = std::ssize(y), stride = Index{gridDim.x} * p.outputs_per_block;
+  for (Index block = Index{blockIdx.x} * p.outputs_per_block; block < outputs; block += stride) {
+    const Index o = block + output;
+    real total = start;
+    if (o < outputs) {
+      const Index s = o / p.K, k = o - s * p.K, row = kept(k)[0];
+      const Index end = (s + 1) * p.length < p.R ? (s + 1) * p.length : p.R;
+      for (Index r = s * p.length + lane; r < end; r += p.width) total = combine(total, x[row + rest(r)[0]]);
+    }
+    partial[t] = total;
+    for (int half = p.width / 2; half > 0; half /= 2) {
+      __syncthreads();
+      if (lane < half) partial[t] = combine(partial[t], partial[t + half * p.lane_step]);
+    }
+    if (o < outputs && lane == 0) y[o] = partial[t];
+    __syncthreads();  // before the next outputs' lanes are written over these
+  }
+}
+
+template <class F>
+void reduce_with(F combine, real start, const View<const real>& x, int kept_axes, std::span<real> y) {
+  const Walk<1> kept(x.shape, {&x.strides}, 0, kept_axes);
+  const Walk<1> rest(x.shape, {&x.strides}, kept_axes, x.shape.rank());
+  const bool columns = kept.run_stride(0) == 1 && rest.run_stride(0) != 1 && kept.count >= 16;
+  const Plan p = plan_of(kept.count, rest.count, columns);
+  const Index outputs = p.K * p.pieces, tiles = (outputs + p.outputs_per_block - 1) / p.outputs_per_block;
+  const auto pass = [&](std::span<real> out) {
+    launch(reduce_pieces<F>, std::min<Index>(tiles, 65536), threads, combine, start, p, kept, rest,
+           elements(x), out);
+  };
+  if (p.pieces == 1) return pass(y);
+  // The next array to take this storage is written by a later kernel of the same stream: it cannot be early.
+  const Storage storage(static_cast<std::size_t>(outputs) * sizeof(real), Device::cuda);
+  real* pieces = static_cast<real*>(storage.data());
+  pass({pieces, static_cast<std::size_t>(outputs)});
+  reduce_with(combine, start, View<const real>{pieces, outputs, {p.K, p.pieces}, {1, p.K}}, 1, y);
+}
+
+}  // namespace
+
+void reduce(Reduce op, const View<const real>& x, int kept, std::span<real> y) {
+  if (op == Reduce::sum)
+    reduce_with(binary_formula::add{}, 0, x, kept, y);
+  else
+    reduce_with(binary_formula::maximum{}, -std::numeric_limits<real>::infinity(), x, kept, y);
+}
+
+}  // namespace dale::cuda

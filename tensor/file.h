@@ -1,0 +1,38 @@
+// Files, whole. A file is written beside its name and then renamed, so that a name never shows half a file,
+// whatever interrupts the writing. Below them, what the formats share: elements as little-endian IEEE numbers
+// in row-major order, and the size that a shape claims, known before anything is allocated for it.
+//
+// What is wrong with a file is a std::runtime_error of one sentence, `PATH: what was found; expected what`.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tensor/tensor.h"
+
+namespace dale {
+
+/// Writes PATH.tmp, flushes it to the disk, and renames it to PATH. Throws std::runtime_error with the path
+/// and the system's reason; PATH is then as it was, and PATH.tmp is gone.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// The whole file. Throws std::runtime_error with the path and the system's reason.
+std::string read_file(const std::filesystem::path& path);
+
+/// Makes a folder and those above it where they are missing, and tries that a file can be made there. Throws
+/// std::runtime_error with the path and the system's reason.
+void make_folder(const std::filesystem::path& path);
+
+/// Π shape_k × width in bytes; nothing when a size is negative or the product passes 2⁶³ − 1.
+std::optional<Index> byte_count(const Shape& shape, Index width);
+
+/// The elements as little-endian float32, in row-major order.
+std::string float32_bytes(const Tensor& x);
+
+/// Elements from little-endian floating-point numbers of `width` bytes.
+/// REQUIRES width 4 or 8, and bytes.size() = byte_count(shape, width).
+Tensor tensor_from_bytes(const Shape& shape, std::string_view bytes, Index width);
+
+}  // namespace dale

@@ -1,0 +1,20 @@
+// NumPy's .npy: the bytes \x93NUMPY, a version, the length of a header, the header (a Python dict literal,
+// padded with spaces so that what follows starts at a multiple of 64 bytes), and the elements. A header reads
+//   {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
+// Samples are kept in this form, because every tool of the trade opens it.
+#pragma once
+
+#include <filesystem>
+
+#include "tensor/tensor.h"
+
+namespace dale {
+
+/// Version 1.0, little-endian float32 in C order, whatever `real` is. Throws std::runtime_error (see file.h).
+void write_npy(const std::filesystem::path& path, const Tensor& x);
+
+/// An array of '<f4' or '<f8' in C order, version 1.0, at most six axes. Throws std::runtime_error for
+/// anything else, and for a file whose length is not what its header says.
+Tensor read_npy(const std::filesystem::path& path);
+
+}  // namespace dale

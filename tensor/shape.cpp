@@ -1,0 +1,48 @@
+#include "tensor/shape.h"
+
+#include <algorithm>
+
+namespace dale {
+
+Index element_count(const Shape& shape) {
+  Index n = 1;
+  for (Index d : shape) n *= d;
+  return n;
+}
+
+Strides row_major(const Shape& shape) {
+  Strides strides = shape;
+  Index step = 1;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    strides[i] = step;
+    step *= shape[i];
+  }
+  return strides;
+}
+
+std::string str(const Dims& dims) {
+  std::string text;
+  for (Index d : dims) text += (text.empty() ? "" : ",") + std::to_string(d);
+  return "(" + text + ")";
+}
+
+int normal_axis(int axis, int rank, const char* op) {
+  if (axis < -rank || axis >= rank) invalid("[{}] axis {} is outside an array of rank {}", op, axis, rank);
+  return axis < 0 ? axis + rank : axis;
+}
+
+Shape broadcast_shape(const Shape& a, const Shape& b, const char* op) {
+  const int rank = std::max(a.rank(), b.rank());
+  Shape out;
+  for (int i = 0; i < rank; ++i) {
+    const int ia = i - rank + a.rank(), ib = i - rank + b.rank();
+    const Index da = ia < 0 ? 1 : a[ia], db = ib < 0 ? 1 : b[ib];
+    if (da != db && da != 1 && db != 1)
+      invalid("[{}] shapes {} and {} do not broadcast: axis {} from the right has {} against {}", op, str(a),
+              str(b), rank - i, da, db);
+    out.push_back(da == 1 ? db : da);
+  }
+  return out;
+}
+
+}  // namespace dale

@@ -1,0 +1,97 @@
+// The cache: free blocks by size class. Classes are multiples of 64 bytes up to 1 KiB, then eighths of a power of two,
+// so that a block wastes at most an eighth and the shapes of a training step find their blocks again at every step.
+#include "tensor/storage.h"
+
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "tensor/check.h"
+#include "tensor/cuda/machine.h"
+
+namespace dale {
+namespace {
+
+std::size_t size_class(std::size_t bytes) {
+  if (bytes <= 1024) return bytes <= 64 ? 64 : (bytes + 63) / 64 * 64;
+  const std::size_t step = std::bit_floor(bytes - 1) / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+struct Cache {
+  std::mutex mutex;
+  std::map<std::size_t, std::vector<void*>> free;  // by size class
+  MemoryUse use{0, 0};
+};
+
+// Never destroyed: arrays with static lifetime may give blocks back after main has returned.
+Cache& cache(Device device) {
+  static Cache* caches = new Cache[2];
+  return caches[static_cast<int>(device)];
+}
+
+void* system_allocate(std::size_t bytes, Device device) {
+  return device == Device::cpu ? std::aligned_alloc(64, bytes) : cuda_allocate(bytes);
+}
+
+void system_free(void* block, Device device) {
+  if (device == Device::cpu)
+    std::free(block);
+  else
+    cuda_free(block);
+}
+
+}  // namespace
+
+const char* str(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
+
+Device device_named(const std::string& name) {
+  if (name == "cpu") return Device::cpu;
+  if (name != "cuda") unknown_name("device", name, {"cpu", "cuda"});
+  const std::string missing = cuda_missing();
+  if (!missing.empty()) failed("--device cuda: {}", missing);
+  return Device::cuda;
+}
+
+Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
+  Cache& c = cache(device);
+  std::lock_guard lock(c.mutex);
+  const std::size_t block = size_class(bytes);
+  auto& blocks = c.free[block];
+  if (blocks.empty()) {
+    data_ = system_allocate(block, device);
+    if (!data_) failed("out of {} memory: asked for {} bytes while {} are in use", str(device), block, c.use.live);
+  } else {
+    data_ = blocks.back();
+    blocks.pop_back();
+  }
+  c.use.live += block;
+  if (c.use.live > c.use.peak) c.use.peak = c.use.live;
+}
+
+Storage::~Storage() {
+  Cache& c = cache(device_);
+  std::lock_guard lock(c.mutex);
+  const std::size_t block = size_class(bytes_);
+  c.free[block].push_back(data_);
+  c.use.live -= block;
+}
+
+MemoryUse memory_use(Device device) {
+  Cache& c = cache(device);
+  std::lock_guard lock(c.mutex);
+  return c.use;
+}
+
+void release_cached_memory(Device device) {
+  Cache& c = cache(device);
+  std::lock_guard lock(c.mutex);
+  for (auto& [size, blocks] : c.free)
+    for (void* block : blocks) system_free(block, device);
+  c.free.clear();
+}
+
+}  // namespace dale

@@ -1,0 +1,41 @@
+// The verbs of kernels.h as functions of arrays: each allocates its result on its arguments' machine and calls that
+// machine's kernel. No gradients here and no checks of meaning: the ops of autograd/ops.h are the checked face,
+// with the same names, so these live in a namespace of their own.
+#pragma once
+
+#include "tensor/random.h"
+#include "tensor/tensor.h"
+
+namespace dale {
+
+namespace raw {
+
+Tensor unary(Unary op, const Tensor& x);
+/// REQUIRES one shape (stretch with broadcast_to, which costs nothing).
+Tensor binary(Binary op, const Tensor& a, const Tensor& b);
+/// y ← op(y, b), in y's memory. REQUIRES y contiguous, one shape.
+void binary_into(Binary op, Tensor& y, const Tensor& b);
+/// Writes x's elements to y's places. REQUIRES one shape.
+void copy_into(Tensor y, const Tensor& x);
+/// Over `axes` (each in [0, rank), ascending), which stay as axes of length 1.
+Tensor reduce(Reduce op, const Tensor& x, const Axes& axes);
+/// (B,M,K)·(B,K,N) → (B,M,N), any strides.
+Tensor matmul(const Tensor& a, const Tensor& b);
+Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w);
+Tensor conv2d_input(const ConvShape& s, const Tensor& y, const Tensor& w);
+Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y);
+/// Rows x[i[m]] of x (R,…) → (M,…); and its adjoint, sums of rows into R rows.
+Tensor gather(const Tensor& x, const IntTensor& i);
+Tensor scatter_add(const Tensor& x, const IntTensor& i, Index R);
+
+}  // namespace raw
+
+/// Elements first, first + 1, … of the stream of `key`: a batch that starts at `first` sees the numbers that a larger
+/// batch would have there.
+Tensor uniform(Key key, const Shape& shape, std::uint64_t first = 0, Device device = Device::cpu);
+Tensor normal(Key key, const Shape& shape, std::uint64_t first = 0, Device device = Device::cpu);
+
+/// Whether no element is NaN or infinite.
+bool all_finite(const Tensor& x);
+
+}  // namespace dale
