@@ -1,0 +1,74 @@
+// Convolution as the three derivatives of one trilinear form T(x,w,y) (tensor/kernels.h). T is linear in each argument,
+// so each of the three ops is bilinear and its two rules are the other two: the family is closed, and derivatives of
+// any order are made of the same three kernels.
+#include "autograd/ops.h"
+
+namespace dale {
+namespace {
+
+ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Window& k) {
+  if (x.rank() != 4 || w.rank() != 4)
+    invalid("[{}] x {} must be (N,C,H,W) and w {} must be (O,C,kh,kw)", op, str(x), str(w));
+  if (x[1] != w[1]) invalid("[{}] x {} has C={} but w {} expects C={}", op, str(x), x[1], str(w), w[1]);
+  std::array<Index, 2> out;
+  for (int i = 0; i < 2; ++i) {
+    if (k.stride[i] < 1 || k.dilation[i] < 1 || k.padding[i] < 0)
+      invalid("[{}] stride {} and dilation {} must be at least 1 and padding {} at least 0", op, k.stride[i],
+              k.dilation[i], k.padding[i]);
+    const Index reach = k.dilation[i] * (w[2 + i] - 1) + 1, padded = x[2 + i] + 2 * k.padding[i];
+    if (w[2 + i] < 1 || reach > padded)
+      invalid("[{}] the kernel {} reaches over {} pixels but x {} with padding {} has {}: pad more", op, str(w), reach,
+              str(x), k.padding[i], padded);
+    out[i] = (padded - reach) / k.stride[i] + 1;
+  }
+  return {x[0],        x[1],         x[2],         x[3],          w[0],          w[2], w[3], out[0], out[1],
+          k.stride[0], k.stride[1], k.padding[0], k.padding[1], k.dilation[0], k.dilation[1]};
+}
+
+void check_output(const char* op, const ConvShape& s, const Var& y) {
+  const Shape expected{s.N, s.O, s.OH, s.OW};
+  if (!(y.shape() == expected)) invalid("[{}] y has shape {}, expected {}", op, str(y.shape()), str(expected));
+}
+
+unsigned keep_both(const Var& a, const Var& b) {
+  return (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
+}
+
+}  // namespace
+
+Var conv2d(const Var& x, const Var& w, const Window& k) {
+  same_device(x.device(), w.device(), "conv2d");
+  const ConvShape s = conv_shape("conv2d", x.shape(), w.shape(), k);
+  return record("conv2d", raw::conv2d(s, x.value(), w.value()), {x, w}, keep_both(x, w),
+                [k](const Var& g, const Vars& in, const Var&) {
+                  const Var &x = in[0], &w = in[1];
+                  return each(in, [&] { return conv2d_input(g, w, x.shape(), k); },
+                              [&] { return conv2d_weight(x, g, w.shape(), k); });
+                });
+}
+
+Var conv2d_input(const Var& y, const Var& w, const Shape& x_shape, const Window& k) {
+  same_device(y.device(), w.device(), "conv2d_input");
+  const ConvShape s = conv_shape("conv2d_input", x_shape, w.shape(), k);
+  check_output("conv2d_input", s, y);
+  return record("conv2d_input", raw::conv2d_input(s, y.value(), w.value()), {y, w}, keep_both(y, w),
+                [k](const Var& g, const Vars& in, const Var&) {
+                  const Var &y = in[0], &w = in[1];
+                  return each(in, [&] { return conv2d(g, w, k); },
+                              [&] { return conv2d_weight(g, y, w.shape(), k); });
+                });
+}
+
+Var conv2d_weight(const Var& x, const Var& y, const Shape& w_shape, const Window& k) {
+  same_device(x.device(), y.device(), "conv2d_weight");
+  const ConvShape s = conv_shape("conv2d_weight", x.shape(), w_shape, k);
+  check_output("conv2d_weight", s, y);
+  return record("conv2d_weight", raw::conv2d_weight(s, x.value(), y.value()), {x, y}, keep_both(x, y),
+                [k](const Var& g, const Vars& in, const Var&) {
+                  const Var &x = in[0], &y = in[1];
+                  return each(in, [&] { return conv2d_input(y, g, x.shape(), k); },
+                              [&] { return conv2d(x, g, k); });
+                });
+}
+
+}  // namespace dale

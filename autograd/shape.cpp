@@ -1,0 +1,115 @@
+// Views and indices. They are linear, and come in pairs that are each other's adjoint, hence each other's rule:
+//   reshape – reshape,  permute – inverse permute,  slice – place,  broadcast_to – sum_to,  gather – scatter_add
+#include "autograd/ops.h"
+
+namespace dale {
+
+Var reshape(const Var& x, const Shape& shape) {
+  if (shape == x.shape()) return x;
+  return record("reshape", x.value().reshape(shape), {x}, keep_nothing, [](const Var& g, const Vars& x, const Var&) {
+    return Vars{reshape(g, x[0].shape())};
+  });
+}
+
+Var permute(const Var& x, const Axes& axes) {
+  return record("permute", x.value().permute(axes), {x}, keep_nothing, [axes](const Var& g, const Vars&, const Var&) {
+    const int rank = static_cast<int>(axes.size());
+    Axes inverse(axes.size());
+    for (int k = 0; k < rank; ++k) inverse[normal_axis(axes[k], rank, "permute")] = k;
+    return Vars{permute(g, inverse)};
+  });
+}
+
+Var slice(const Var& x, int axis, Index begin, Index end, Index step) {
+  return record("slice", x.value().slice(axis, begin, end, step), {x}, keep_nothing,
+                [=](const Var& g, const Vars& x, const Var&) {
+                  return Vars{place(g, axis, begin, step, x[0].dim(axis))};
+                });
+}
+
+Var place(const Var& x, int axis, Index begin, Index step, Index length) {
+  axis = normal_axis(axis, x.rank(), "place");
+  const Index end = x.dim(axis) ? begin + (x.dim(axis) - 1) * step + 1 : begin;
+  if (begin < 0 || step < 1 || end > length)
+    invalid("[place] {} elements from {} in steps of {} do not fit into an axis of {}", x.dim(axis), begin, step, length);
+  Shape shape = x.shape();
+  shape[axis] = length;
+  Tensor y = Tensor::full(shape, 0, x.device());
+  raw::copy_into(y.slice(axis, begin, end, step), x.value());
+  return record("place", y, {x}, keep_nothing, [=](const Var& g, const Vars&, const Var&) {
+    return Vars{slice(g, axis, begin, end, step)};
+  });
+}
+
+Var concat(const Vars& xs, int axis) {
+  if (xs.empty()) invalid("[concat] there is nothing to join");
+  axis = normal_axis(axis, xs[0].rank(), "concat");
+  Shape shape = xs[0].shape();
+  shape[axis] = 0;
+  for (const Var& x : xs) {
+    same_device(x.device(), xs[0].device(), "concat");
+    Shape rest = x.shape();
+    if (rest.rank() == shape.rank()) rest[axis] = shape[axis];
+    if (!(rest == shape))
+      invalid("[concat] shapes {} and {} differ outside axis {}", str(xs[0].shape()), str(x.shape()), axis);
+    shape[axis] += x.dim(axis);
+  }
+  Tensor y(shape, xs[0].device());
+  Index begin = 0;
+  for (const Var& x : xs) {
+    raw::copy_into(y.slice(axis, begin, begin + x.dim(axis)), x.value());
+    begin += x.dim(axis);
+  }
+  return record("concat", y, xs, keep_nothing, [axis](const Var& g, const Vars& xs, const Var&) {
+    Vars parts;
+    Index begin = 0;
+    for (const Var& x : xs) {
+      parts.push_back(x.tracked() ? slice(g, axis, begin, begin + x.dim(axis)) : Var());
+      begin += x.dim(axis);
+    }
+    return parts;
+  });
+}
+
+Var broadcast_to(const Var& x, const Shape& shape) {
+  if (shape == x.shape()) return x;
+  return record("broadcast_to", x.value().broadcast_to(shape), {x}, keep_nothing,
+                [](const Var& g, const Vars& x, const Var&) { return Vars{sum_to(g, x[0].shape())}; });
+}
+
+Var sum_to(const Var& x, const Shape& shape) {
+  if (shape == x.shape()) return x;
+  const int missing = x.rank() - shape.rank();
+  Axes axes;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i < missing || (shape[i - missing] == 1 && x.dim(i) != 1))
+      axes.push_back(i);
+    else if (shape[i - missing] != x.dim(i))
+      invalid("[sum_to] the shape {} does not sum to {}", str(x.shape()), str(shape));
+  }
+  if (missing < 0) invalid("[sum_to] the shape {} does not sum to {}", str(x.shape()), str(shape));
+  return record("sum_to", raw::reduce(Reduce::sum, x.value(), axes).reshape(shape), {x}, keep_nothing,
+                [](const Var& g, const Vars& x, const Var&) { return Vars{broadcast_to(g, x[0].shape())}; });
+}
+
+Var gather(const Var& x, const IntTensor& index) {
+  if (x.rank() < 1) invalid("[gather] x has no axis to index");
+  same_device(x.device(), index.device(), "gather");
+  for (std::int32_t i : index.to_vector())
+    if (i < 0 || i >= x.dim(0)) invalid("[gather] index {} is outside the {} rows of x {}", i, x.dim(0), str(x.shape()));
+  return record("gather", raw::gather(x.value(), index), {x}, keep_nothing, [index](const Var& g, const Vars& x, const Var&) {
+    return Vars{scatter_add(g, index, x[0].dim(0))};
+  });
+}
+
+Var scatter_add(const Var& x, const IntTensor& index, Index R) {
+  same_device(x.device(), index.device(), "scatter_add");
+  if (x.rank() < 1 || x.dim(0) != index.size())
+    invalid("[scatter_add] x {} has not one row for each of the {} indices", str(x.shape()), index.size());
+  for (std::int32_t i : index.to_vector())
+    if (i < 0 || i >= R) invalid("[scatter_add] index {} is outside the {} rows of the result", i, R);
+  return record("scatter_add", raw::scatter_add(x.value(), index, R), {x}, keep_nothing,
+                [index](const Var& g, const Vars&, const Var&) { return Vars{gather(g, index)}; });
+}
+
+}  // namespace dale

@@ -1,0 +1,125 @@
+// Variables, and the graph that their making leaves behind.
+//
+// An op computes y = f(x₁,…,x_k) and records a node: its inputs and its rule, the vector–Jacobian product
+//   rule(g, inputs, output) = (gᵀ ∂f/∂x₁, …, gᵀ ∂f/∂x_k)                                             (1)
+// written in differentiable ops, so that a gradient is again a Var with a graph, and derivatives of any order come from
+// the same table of rules. grad() walks the nodes from y back to the xs and adds up what the rules return.
+//
+// Laws (README.md §2): a rule calls only differentiable ops (1), captures attributes, never a Var (2), and returns
+// the input's exact shape (3); a tensor is never written after it is recorded, but for leaves between steps (4).
+//
+// Read first: tensor/tensor.h, tensor/verbs.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "tensor/verbs.h"
+
+namespace dale {
+
+struct Node;
+
+/// A tensor that may be tracked: an op on tracked Vars records a node. Copying a Var copies a handle.
+class Var {
+ public:
+  Var() = default;
+  /// A constant.
+  Var(Tensor value) : value_(std::move(value)) {}
+  Var(Tensor value, std::shared_ptr<Node> node) : value_(std::move(value)), node_(std::move(node)) {}
+
+  const Tensor& value() const { return value_; }
+  const Shape& shape() const { return value_.shape(); }
+  int rank() const { return value_.rank(); }
+  Index dim(int axis) const { return value_.dim(axis); }
+  Index size() const { return value_.size(); }
+  Device device() const { return value_.device(); }
+  real item() const { return value_.item(); }
+
+  bool tracked() const { return node_ != nullptr; }
+  const std::shared_ptr<Node>& node() const { return node_; }
+  /// The same value as a constant.
+  Var detach() const { return Var(value_); }
+  /// The value of a leaf, to be replaced or written by optimisers between steps. Throws std::logic_error otherwise.
+  Tensor& leaf_value();
+
+ private:
+  Tensor value_;
+  std::shared_ptr<Node> node_;
+};
+
+using Vars = std::vector<Var>;
+
+/// A leaf: a tracked Var with no inputs, such as a network's weight.
+Var parameter(Tensor value);
+
+/// A rule reads the values it kept (see keep_input); of the others only shape and device are there.
+using Rule = std::function<Vars(const Var& g, const Vars& inputs, const Var& output)>;
+
+/// Which values a node keeps for its rule: a sum of these.
+constexpr unsigned keep_nothing = 0, keep_output = 1u << 31, keep_inputs = keep_output - 1;
+constexpr unsigned keep_input(int i) { return 1u << i; }
+
+/// Makes the result of an op. When no input is tracked, or recording is off, it is a constant and the rule is dropped.
+Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule);
+
+/// For rules: calls the i-th function only when input i is tracked, and returns no gradient for the others.
+template <class... F>
+Vars each(const Vars& inputs, const F&... gradient) {
+  std::size_t i = 0;
+  Vars out;
+  out.reserve(sizeof...(F));
+  (out.push_back(inputs[i++].tracked() ? gradient() : Var()), ...);
+  return out;
+}
+
+/// True when ops on tracked Vars record nodes.
+bool recording();
+/// No recording while it lives (per thread).
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// While it lives, every op checks its result, and every gradient is checked: the first value that is not finite throws
+/// std::runtime_error naming the op and its inputs' shapes. Costs a pass over each result.
+class Anomaly {
+ public:
+  Anomaly();
+  ~Anomaly();
+  Anomaly(const Anomaly&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are tracked
+/// themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x.
+Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph = false);
+
+/// ∂y/∂x for every x in xs, of a y with one element; else as vjp.
+Vars grad(const Var& y, const Vars& xs, bool create_graph = false);
+
+/// Nodes alive in this process, leaves included: back to where it was once the last Var of a graph is gone.
+Index live_nodes();
+
+/// A node of the graph. Edges point from results to inputs; a node lives as long as something made from it does.
+struct Node : std::enable_shared_from_this<Node> {
+  Node(const char* op, Vars inputs, Tensor output, Rule rule);
+  ~Node();
+  Node(const Node&) = delete;
+
+  const char* op;
+  Vars inputs;    // hollow where the rule does not read the value
+  Tensor output;  // hollow likewise
+  Rule rule;
+  std::uint64_t order;  // nodes are numbered as they are made: inputs have smaller numbers
+};
+
+}  // namespace dale
