@@ -1,0 +1,210 @@
+// Nothing in a file is believed: the JSON may nest no deeper than the format does, numbers must be whole and
+// in range, and the ranges, sorted, must tile the data exactly. Only then is a tensor allocated.
+#include "nn/checkpoint.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+
+#include "tensor/check.h"
+#include "tensor/file.h"
+
+namespace dale {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* metadata_key = "__metadata__";
+
+struct Entry {
+  std::string name;
+  Index width = 0;  // bytes an element
+  Shape shape;
+  Index begin = 0, end = 0;  // in the data
+};
+
+/// The header's object, and its keys in the file's order.
+struct Header {
+  Json json;
+  std::vector<std::string> keys;
+};
+
+Header parse_header(std::string_view text, const std::string& path) {
+  Header header;
+  std::set<std::string> seen;
+  const auto watch = [&](int depth, Json::parse_event_t event, const Json& value) {
+    using Event = Json::parse_event_t;
+    if (depth > 2 && (event == Event::object_start || event == Event::array_start))
+      failed("{}: the header nests deeper than expected: at most 3 levels", path);
+    if (depth == 1 && event == Event::key) {
+      header.keys.push_back(value.get<std::string>());
+      if (!seen.insert(header.keys.back()).second)
+        failed("{}: duplicate name '{}'; expected each name once", path, header.keys.back());
+    }
+    return true;
+  };
+  header.json = Json::parse(text, watch, false);
+  // The library takes a NUL for the end of its input: what follows one would go unread.
+  if (header.json.is_discarded() || text.find('\0') != text.npos)
+    failed("{}: the header is not JSON; expected a JSON object", path);
+  if (!header.json.is_object())
+    failed("{}: the header is a JSON {}; expected an object", path, header.json.type_name());
+  return header;
+}
+
+std::vector<Index> whole_numbers(const Json& json, const char* what, const std::string& name,
+                                 const std::string& path) {
+  const auto is_whole = [](const Json& v) {
+    return v.is_number_unsigned() && v.get<std::uint64_t>() <= std::uint64_t(INT64_MAX);
+  };
+  if (!json.is_array() || !std::all_of(json.begin(), json.end(), is_whole))
+    failed("{}: unreadable {} of '{}'; expected whole numbers in [0, 2^63)", path, what, name);
+  return json.get<std::vector<Index>>();
+}
+
+Entry parse_entry(const std::string& name, const Json& json, const std::string& path) {
+  const auto lacks = [&](const char* key) { return !json.is_object() || !json.contains(key); };
+  for (const char* key : {"dtype", "shape", "data_offsets"})
+    if (lacks(key)) failed("{}: '{}' lacks {}; expected dtype, shape and data_offsets", path, name, key);
+  const Json& dtype = json["dtype"];
+  if (dtype != "F32" && dtype != "F64")
+    failed("{}: '{}' has the dtype {}; expected F32 or F64", path, name, dtype.dump());
+  const std::vector<Index> shape = whole_numbers(json["shape"], "shape", name, path);
+  const std::vector<Index> range = whole_numbers(json["data_offsets"], "data_offsets", name, path);
+  if (shape.size() > Dims::max_rank)
+    failed("{}: '{}' has {} axes; expected at most {}", path, name, shape.size(), Dims::max_rank);
+  if (range.size() != 2) failed("{}: '{}' has {} data_offsets; expected 2", path, name, range.size());
+
+  Entry entry{name, dtype == "F32" ? 4 : 8, {}, range[0], range[1]};
+  for (Index d : shape) entry.shape.push_back(d);
+  const auto bytes = byte_count(entry.shape, entry.width);
+  if (!bytes) failed("{}: '{}' has a shape that overflows; expected less than 2^63 bytes", path, name);
+  if (entry.end < entry.begin || entry.end - entry.begin != *bytes)
+    failed("{}: '{}' has the range [{}, {}); expected {} bytes for shape {} of {}", path, name, entry.begin,
+           entry.end, *bytes, str(entry.shape), dtype.dump());
+  return entry;
+}
+
+/// The ranges, in any order, must cover [0, size) once.
+void expect_tiling(std::vector<Entry> entries, Index size, const std::string& path) {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  Index reached = 0;
+  for (const Entry& e : entries) {
+    if (e.end > size)
+      failed("{}: '{}' ends at {}, past the end; expected at most {}", path, e.name, e.end, size);
+    if (e.begin != reached)
+      failed("{}: {} where '{}' begins at {}; expected {}", path, e.begin < reached ? "overlap" : "a hole",
+             e.name, e.begin, reached);
+    reached = e.end;
+  }
+  if (reached < size) failed("{}: a hole at the end; expected {} bytes of data, not {}", path, reached, size);
+}
+
+void expect_finite(std::string_view float32, const std::string& name, const std::string& path) {
+  for (std::size_t i = 0; i < float32.size(); i += sizeof(float)) {
+    float value;
+    std::memcpy(&value, float32.data() + i, sizeof(float));
+    if (!std::isfinite(value))
+      failed("{} was not written: element {} of tensor '{}' is {}; expected finite values", path,
+             i / sizeof(float), name, value);
+  }
+}
+
+}  // namespace
+
+const Tensor& NamedTensors::at(const std::string& name) const {
+  std::vector<std::string> known;
+  for (const auto& [candidate, tensor] : tensors) {
+    if (candidate == name) return tensor;
+    known.push_back(candidate);
+  }
+  unknown_name("tensor", name, known);
+}
+
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& named) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  if (!named.metadata.empty()) json[metadata_key] = named.metadata;
+  std::string data;
+  for (const auto& [name, tensor] : named.tensors) {
+    if (name == metadata_key || json.contains(name))
+      invalid("[write_safetensors] the name '{}' is taken; each tensor needs its own", name);
+    const std::size_t begin = data.size();
+    data += float32_bytes(tensor);
+    expect_finite(std::string_view(data).substr(begin), name, path.string());
+    json[name] = {{"dtype", "F32"},
+                  {"shape", std::vector<Index>(tensor.shape().begin(), tensor.shape().end())},
+                  {"data_offsets", {begin, data.size()}}};
+  }
+
+  std::string header;
+  try {
+    header = json.dump();
+  } catch (const nlohmann::json::exception&) {
+    invalid("[write_safetensors] a name or the metadata is not UTF-8, as {} must be", path.string());
+  }
+  header.append((8 - header.size() % 8) % 8, ' ');
+  const std::uint64_t length = header.size();
+  std::string bytes(sizeof(length), '\0');
+  std::memcpy(bytes.data(), &length, sizeof(length));
+  write_file(path, bytes + header + data);
+}
+
+NamedTensors read_safetensors(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path), name = path.string();
+  std::uint64_t length = 0;
+  if (bytes.size() < sizeof(length))
+    failed("{}: {} bytes; expected a safetensors file, which has at least 8", name, bytes.size());
+  std::memcpy(&length, bytes.data(), sizeof(length));
+  const std::string_view rest = std::string_view(bytes).substr(sizeof(length));
+  if (length > rest.size())
+    failed("{}: a header of {} bytes, longer than the file; expected at most {}", name, length, rest.size());
+  const std::string_view data = rest.substr(length);
+  const Header header = parse_header(rest.substr(0, length), name);
+
+  NamedTensors named;
+  std::vector<Entry> entries;
+  for (const std::string& key : header.keys) {
+    const Json& value = header.json[key];
+    if (key != metadata_key) {
+      entries.push_back(parse_entry(key, value, name));
+      continue;
+    }
+    const auto is_string = [](const Json& v) { return v.is_string(); };
+    if (!value.is_object() || !std::all_of(value.begin(), value.end(), is_string))
+      failed("{}: unreadable __metadata__; expected an object of strings", name);
+    named.metadata = value.get<std::map<std::string, std::string>>();
+  }
+  expect_tiling(entries, static_cast<Index>(data.size()), name);
+  for (const Entry& e : entries) {
+    const std::string_view range = data.substr(std::size_t(e.begin), std::size_t(e.end - e.begin));
+    named.tensors.emplace_back(e.name, tensor_from_bytes(e.shape, range, e.width));
+  }
+  return named;
+}
+
+void assign_parameters(const std::vector<NamedParameter>& parameters, const NamedTensors& file,
+                       const std::filesystem::path& path) {
+  std::map<std::string, const Tensor*> left;
+  for (const auto& [name, tensor] : file.tensors) left[name] = &tensor;
+  std::vector<Tensor> values;
+  for (const auto& [name, parameter] : parameters) {
+    const auto at = left.find(name);
+    if (at == left.end()) failed("{}: it has no tensor '{}', which the network expects", path.string(), name);
+    if (!(at->second->shape() == parameter->shape()))
+      failed("{}: tensor '{}' has shape {}, the network expects {}", path.string(), name, str(at->second->shape()),
+             str(parameter->shape()));
+    values.push_back(*at->second);
+    left.erase(at);
+  }
+  if (!left.empty()) failed("{}: the network has no parameter '{}'", path.string(), left.begin()->first);
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    parameters[i].parameter->leaf_value() = values[i].to(parameters[i].parameter->device());
+}
+
+}  // namespace dale

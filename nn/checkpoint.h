@@ -1,0 +1,41 @@
+// Checkpoints, in the safetensors format: eight bytes of length, a JSON header of that length, and the
+// elements of all tensors one after the other:
+//   {"__metadata__":{"step":"100"},"layer.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, …}
+// A checkpoint holds numbers and names, never code, and every tool of the trade opens it.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace dale {
+
+struct NamedTensors {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// Throws std::invalid_argument that names the nearest tensor there is.
+  const Tensor& at(const std::string& name) const;
+};
+
+/// Writes every tensor as float32 in the order given, or nothing: throws std::runtime_error (see
+/// tensor/file.h), also for a tensor with a value that is not finite as float32, since a broken state must
+/// not pass for a good one. Throws std::invalid_argument for a name given twice, the name __metadata__, and
+/// text that is not UTF-8.
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& named);
+
+/// Tensors of dtype F32 or F64, in the header's order. Throws std::runtime_error for a file that is not
+/// wholly described by its header: ranges must fit their shapes and cover the data with neither overlap nor
+/// hole.
+NamedTensors read_safetensors(const std::filesystem::path& path);
+
+/// Gives every parameter the tensor of its name. Throws std::runtime_error with `path`, and changes nothing, when a name
+/// is missing or left over, or a shape differs.
+void assign_parameters(const std::vector<NamedParameter>& parameters, const NamedTensors& file,
+                       const std::filesystem::path& path);
+
+}  // namespace dale

@@ -1,0 +1,31 @@
+// y = conv2d(x, W) + b, with b one number an output channel.
+#pragma once
+
+#include "nn/module.h"
+
+namespace dale {
+
+struct Conv2d {
+  Var weight, bias;  // (out,in,k,k), (out)
+  Window window;
+
+  Conv2d(Index in, Index out, Index k, Key key, Index stride = 1, Index padding = 0, Index dilation = 1)
+      : weight(uniform_parameter(key.split(0), {out, in, k, k}, in * k * k)),
+        bias(uniform_parameter(key.split(1), {out}, in * k * k)),
+        window{{stride, stride}, {padding, padding}, {dilation, dilation}} {}
+
+  /// x (N,in,H,W) → (N,out,OH,OW)
+  Var operator()(const Var& x) const { return conv2d(x, weight, window) + reshape(bias, {1, bias.dim(0), 1, 1}); }
+
+  /// The same plus shift (N,out), one number an image and channel, in one pass over the result.
+  Var operator()(const Var& x, const Var& shift) const {
+    return conv2d(x, weight, window) + reshape(shift + bias, {shift.dim(0), bias.dim(0), 1, 1});
+  }
+
+  void visit(const std::string& prefix, const Visit& f) {
+    f(prefix + "weight", weight);
+    f(prefix + "bias", bias);
+  }
+};
+
+}  // namespace dale

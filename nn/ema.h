@@ -1,0 +1,35 @@
+// An exponential moving average of the weights, which sampling uses: a ← a + (1 − d)(w − a). The decay warms up,
+// d_n = min(d, (1 + n)/(10 + n)) at update n, so that the average forgets the random start.
+#pragma once
+
+#include "nn/module.h"
+
+namespace dale {
+
+class Ema {
+ public:
+  Ema(std::vector<NamedParameter> parameters, double decay) : parameters_(std::move(parameters)), decay_(decay) {
+    for (const auto& p : parameters_) average_.push_back(p.parameter->value().clone());
+  }
+
+  void update() {
+    const double n = static_cast<double>(updates_++);
+    const real weight = static_cast<real>(1 - std::min(decay_, (1 + n) / (10 + n)));
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const Tensor& w = parameters_[i].parameter->value();
+      const Tensor t({1}, {weight}, w.device());
+      kernels(w.device()).lerp(t.cspan(), w.packed().cspan(), average_[i].span());
+    }
+  }
+
+  /// In the parameters' order.
+  const std::vector<Tensor>& average() const { return average_; }
+
+ private:
+  std::vector<NamedParameter> parameters_;
+  double decay_;
+  std::vector<Tensor> average_;
+  Index updates_ = 0;
+};
+
+}  // namespace dale

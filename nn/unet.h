@@ -1,0 +1,59 @@
+// The score U-Net. A stem; on the way down a residual block a level and a halving convolution between levels; one block
+// in the middle; on the way up a block a level, fed with the skip of that level beside its input, and nearest-neighbour
+// doubling with a convolution between levels; a head. The time enters every block as one number an image and channel.
+//
+//   block:  h = conv1(silu(norm1 x)) + time(e),   y = conv2(silu(norm2 h)) + skip(x)
+//
+// With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution an image of
+// 28×28 forward: the reference workload of the benchmarks.
+#pragma once
+
+#include <optional>
+
+#include "nn/conv.h"
+#include "nn/embed.h"
+#include "nn/linear.h"
+#include "nn/norm.h"
+
+namespace dale {
+
+struct ResidualBlock {
+  GroupNorm norm1;
+  Conv2d conv1;
+  Linear time;
+  GroupNorm norm2;
+  Conv2d conv2;
+  std::optional<Conv2d> skip;  // 1×1, where the number of channels changes
+
+  ResidualBlock(Index in, Index out, Index time_width, Key key);
+  /// x (N,in,H,W), e (N,time_width) → (N,out,H,W)
+  Var operator()(const Var& x, const Var& e) const;
+  void visit(const std::string& prefix, const Visit& f);
+};
+
+struct UNetShape {
+  Index channels = 32;
+  std::vector<Index> multipliers{1, 2, 2};
+  Index time_width = 128;
+};
+
+struct ScoreUNet {
+  UNetShape shape;
+  Linear time1, time2;
+  Conv2d stem;
+  std::vector<ResidualBlock> down;
+  std::vector<Conv2d> shrink;
+  std::vector<ResidualBlock> middle;  // one
+  std::vector<ResidualBlock> up;
+  std::vector<Conv2d> grow;
+  std::optional<GroupNorm> norm;
+  std::optional<Conv2d> head;
+
+  /// Throws std::invalid_argument unless every width is a positive multiple of the 8 groups of its norms.
+  ScoreUNet(const UNetShape& shape, Key key);
+  /// x (N,1,H,W) with H and W multiples of 2^(levels − 1), t (N) → (N,1,H,W)
+  Var operator()(const Var& x, const Var& t) const;
+  void visit(const std::string& prefix, const Visit& f);
+};
+
+}  // namespace dale
