@@ -1,0 +1,35 @@
+#include "diffusion/precondition.h"
+
+#include <cmath>
+
+namespace dale {
+
+Edm Edm::fitted(const Tensor& y) {
+  const std::vector<real> values = y.to_vector();
+  double sum = 0, squares = 0;
+  for (real v : values) sum += static_cast<double>(v);
+  const double n = static_cast<double>(values.size()), mean = sum / n;
+  for (real v : values) squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
+  const double deviation = std::sqrt(squares / n);
+  if (!std::isfinite(mean) || !(deviation > 0) || !std::isfinite(deviation))
+    invalid("the data has mean {} and standard deviation {} in the chart; it must vary and be finite", mean, deviation);
+  return {mean, deviation};
+}
+
+double Edm::c_skip(double s) const { return deviation * deviation / (s * s + deviation * deviation); }
+double Edm::c_out(double s) const { return s * deviation / std::hypot(s, deviation); }
+double Edm::c_in(double s) const { return 1 / std::hypot(s, deviation); }
+double Edm::c_noise(double s) const { return std::log(s) / 4; }
+
+Denoiser Edm::denoiser(Network network) const {
+  return [edm = *this, network = std::move(network)](const Var& y, double s) {
+    const Var centred = y - edm.mean;
+    const Var noise_level = Var(Tensor::full({y.dim(0)}, edm.c_noise(s), y.device()));
+    const Var F = network(centred * edm.c_in(s), noise_level);
+    return centred * edm.c_skip(s) + F * edm.c_out(s) + edm.mean;
+  };
+}
+
+double Edm::p_mean() const { return std::log(deviation / 0.5) - 1.2; }
+
+}  // namespace dale
