@@ -1,0 +1,158 @@
+// The command line. Exit status: 0 done, 1 failed, 2 wrong usage; an error is one sentence on stderr.
+#include <CLI/CLI.hpp>
+#include <thread>
+
+#include "experiments/compare.h"
+#include "experiments/info.h"
+#include "tensor/cpu/parallel.h"
+
+namespace dale {
+namespace {
+
+/// What several commands share.
+struct Common {
+  std::string data, device = "cpu";
+  int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::uint64_t seed = 0;
+
+  void add_to(CLI::App* command) {
+    command->add_option("--data", data, "folder of data sets, before $DALE_DATA, ./data and the system's");
+    command->add_option("--device", device, "cpu or cuda")->capture_default_str();
+    command->add_option("--threads", threads, "threads; the results do not depend on it")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1024));
+    command->add_option("--seed", seed, "same seed, same bits")->capture_default_str();
+  }
+};
+
+void add_train(CLI::App& app, Common& common) {
+  static TrainOptions o;
+  CLI::App* c = app.add_subcommand("train", "train a model: config.json, metrics.csv, model.safetensors");
+  c->add_option("--dataset", o.dataset, "fashion-mnist, mnist or kmnist")->capture_default_str();
+  c->add_option("--process", o.process, "gbm (multiplicative) or ve (additive)")->capture_default_str();
+  c->add_option("--out", o.out, "folder for the run")->required();
+  c->add_option("--steps", o.steps, "training steps")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--batch", o.batch, "images a step")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--width", o.channels, "channels of the network's first level, a multiple of 8")->capture_default_str();
+  c->add_option("--lr", o.learning_rate, "Adam's learning rate")->capture_default_str();
+  c->add_option("--warmup", o.warmup, "steps of linear warm-up")->capture_default_str()->check(CLI::NonNegativeNumber);
+  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")->capture_default_str()->check(CLI::NonNegativeNumber);
+  c->add_option("--ema", o.ema, "decay of the weights' average")->capture_default_str();
+  common.add_to(c);
+  c->callback([&common] {
+    o.data = common.data;
+    o.seed = common.seed;
+    o.device = device_named(common.device);
+    const TrainResult r = train(o);
+    fmt::print("{}  {} steps in {:.1f} s, {:.1f} images/s, last loss {:.4f}\n", r.model.string(), o.steps, r.seconds,
+               r.images_per_second, r.loss.back());
+  });
+}
+
+void add_sample(CLI::App& app, Common& common) {
+  static SampleOptions o;
+  static std::filesystem::path checkpoint, out;
+  CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
+  c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
+  c->add_option("--sampler", o.sampler, "probability-flow or dale-langevin")->capture_default_str();
+  c->add_option("--steps", o.steps, "solver steps")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--count", o.count, "images")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--batch", o.batch, "images at a time")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--s-min", o.s_min, "probability flow: the least noise level")->capture_default_str();
+  c->add_option("--s-max", o.s_max_factor, "probability flow: the largest, in standard deviations of the data")->capture_default_str();
+  c->add_option("--sigma", o.sigma, "dale-langevin: volatility")->capture_default_str();
+  c->add_option("--horizon", o.horizon, "dale-langevin: length of time")->capture_default_str();
+  c->add_option("--out", out, "folder for the samples")->required();
+  common.add_to(c);
+  c->callback([&common] {
+    o.seed = common.seed;
+    o.device = device_named(common.device);
+    Model model = load_model(checkpoint);
+    const SampleResult r = sample(model, o);
+    write_samples(out, r, model, o);
+    fmt::print("{}  {} images, {} steps, {} network evaluations an image, {:.1f} s\n", (out / "samples.npy").string(),
+               o.count, o.steps, r.evaluations, r.seconds);
+  });
+}
+
+void add_compare(CLI::App& app, Common& common) {
+  static CompareOptions o;
+  CLI::App* c = app.add_subcommand("compare", "train and sample additive and multiplicative models: report.html");
+  c->add_option("--dataset", o.datasets, "data sets; all that are found when none is named");
+  c->add_option("--profile", o.profile, "quick or full")->capture_default_str();
+  c->add_option("--out", o.out, "folder for the results")->capture_default_str();
+  common.add_to(c);
+  c->callback([&common] {
+    o.data = common.data;
+    o.seed = common.seed;
+    o.device = device_named(common.device);
+    compare(o);
+  });
+}
+
+void add_info(CLI::App& app, Common& common) {
+  CLI::App* c = app.add_subcommand("info", "the build, threads, GPU, and the data sets found and where");
+  common.add_to(c);
+  c->callback([&common] { fmt::print("{}", info(common.data)); });
+}
+
+/// The nearest option of the command that was meant, for an argument that is none.
+std::string unknown_argument(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen[0];
+  const std::string argument = app.remaining(true).at(0);
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) known.push_back(option->get_name());
+  if (chosen.empty())
+    for (const CLI::App* c : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(c->get_name());
+  try {
+    unknown_name(chosen.empty() ? "command or option" : "option", argument, known);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("dale: a diffusion model that multiplies instead of adding");
+  app.set_version_flag("--version", version);
+  app.require_subcommand(1);
+  Common common;
+  add_train(app, common);
+  add_sample(app, common);
+  add_compare(app, common);
+  add_info(app, common);
+  for (CLI::App* c : app.get_subcommands([](CLI::App*) { return true; }))
+    c->parse_complete_callback([&common] { set_threads(common.threads); });
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::CallForHelp&) {
+    fmt::print("{}", app.help());
+    return 0;
+  } catch (const CLI::CallForVersion&) {
+    fmt::print("{}\n", version);
+    return 0;
+  } catch (const CLI::ExtrasError&) {
+    fmt::print(stderr, "dale: {}\n", unknown_argument(app));
+    return 2;
+  } catch (const CLI::RequiredError& error) {
+    const bool extra = app.get_subcommands().empty() && !app.remaining(true).empty();
+    fmt::print(stderr, "dale: {} (dale --help lists the commands and options)\n",
+               extra ? unknown_argument(app) : error.what());
+    return 2;
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "dale: {}\n", error.what());
+    return 2;
+  } catch (const std::invalid_argument& error) {
+    fmt::print(stderr, "dale: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "dale: {}\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace
+}  // namespace dale
+
+int main(int argc, char** argv) { return dale::run(argc, argv); }

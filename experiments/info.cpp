@@ -1,0 +1,31 @@
+#include "experiments/info.h"
+
+#include "experiments/dataset.h"
+#include "experiments/model.h"
+#include "tensor/cpu/machine.h"
+#include "tensor/cpu/parallel.h"
+#include "tensor/cuda/machine.h"
+
+namespace dale {
+
+std::string info(const std::string& data_option) {
+#if defined(__clang__)
+  const std::string compiler = fmt::format("clang {}.{}", __clang_major__, __clang_minor__);
+#else
+  const std::string compiler = fmt::format("gcc {}.{}", __GNUC__, __GNUC_MINOR__);
+#endif
+  std::string out = fmt::format("dale      {}, {} bytes a real, {}, random stream {}\n", version, sizeof(real), compiler,
+                                random_stream_version);
+  out += fmt::format("cpu       {} threads, {}\n", threads(), cpu::blas_description());
+  const std::string missing = cuda_missing();
+  out += fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : missing);
+  for (const std::string& name : dataset_names()) {
+    const auto folder = find_dataset(name, data_option);
+    out += fmt::format("data      {:<14}{}\n", name, folder ? folder->string() : "not found");
+  }
+  out += "          looked for in";
+  for (const auto& folder : dataset_folders(data_option)) out += " " + folder.string();
+  return out + "\n";
+}
+
+}  // namespace dale

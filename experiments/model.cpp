@@ -1,0 +1,106 @@
+#include "experiments/model.h"
+
+#include <sstream>
+
+#include "nn/checkpoint.h"
+
+namespace dale {
+namespace {
+
+std::string exact(double v) { return fmt::format("{:.17g}", v); }
+
+std::string joined(const std::vector<Index>& values) {
+  std::string text;
+  for (Index v : values) text += (text.empty() ? "" : ",") + std::to_string(v);
+  return text;
+}
+
+/// Reads metadata entries, with the file's path in every complaint.
+struct Metadata {
+  const std::filesystem::path& path;
+  const std::map<std::string, std::string>& entries;
+
+  std::string text(const std::string& name) const {
+    const auto at = entries.find(name);
+    if (at == entries.end())
+      failed("{}: its metadata has no '{}', so it is not a model that dale train wrote", path.string(), name);
+    return at->second;
+  }
+  double number(const std::string& name) const {
+    const std::string value = text(name);
+    std::size_t end = 0;
+    double number = 0;
+    try {
+      number = std::stod(value, &end);
+    } catch (const std::exception&) {
+      end = std::string::npos;
+    }
+    if (end != value.size() || !std::isfinite(number))
+      failed("{}: its metadata has {} = '{}', expected a number", path.string(), name, value);
+    return number;
+  }
+  /// A whole number a network can have as a size.
+  Index size(const std::string& name) const {
+    const double value = number(name);
+    if (value < 1 || value > 65536 || value != std::floor(value))
+      failed("{}: its metadata has {} = {}, expected a whole number from 1 to 65536", path.string(), name, value);
+    return static_cast<Index>(value);
+  }
+};
+
+UNetShape unet_shape(const Metadata& metadata) {
+  UNetShape shape{metadata.size("channels"), {}, metadata.size("time_width")};
+  std::stringstream list(metadata.text("multipliers"));
+  for (std::string part; std::getline(list, part, ',');) {
+    const std::map<std::string, std::string> one{{"multipliers", part}};
+    shape.multipliers.push_back(Metadata{metadata.path, one}.size("multipliers"));
+  }
+  if (shape.multipliers.size() > 8 || shape.time_width > 4096)
+    failed("{}: its metadata describes a network of {} levels and time width {}: too large", metadata.path.string(),
+           shape.multipliers.size(), shape.time_width);
+  return shape;
+}
+
+}  // namespace
+
+Denoiser Model::denoiser() {
+  return edm.denoiser([this](const Var& x, const Var& t) { return network(x, t); });
+}
+
+void Model::to(Device device) {
+  for (auto& p : parameters(network)) p.parameter->leaf_value() = p.parameter->value().to(device);
+}
+
+void save_model(const std::filesystem::path& path, Model& model, const std::vector<Tensor>& values) {
+  NamedTensors file;
+  file.metadata = model.notes;
+  file.metadata["format"] = "dale model";
+  file.metadata["dale"] = version;
+  file.metadata["random_stream"] = std::to_string(random_stream_version);
+  file.metadata["process"] = model.process->name();
+  file.metadata["data_mean"] = exact(model.edm.mean);
+  file.metadata["data_deviation"] = exact(model.edm.deviation);
+  file.metadata["channels"] = std::to_string(model.network.shape.channels);
+  file.metadata["multipliers"] = joined(model.network.shape.multipliers);
+  file.metadata["time_width"] = std::to_string(model.network.shape.time_width);
+  const auto all = parameters(model.network);
+  for (std::size_t i = 0; i < all.size(); ++i) file.tensors.emplace_back(all[i].name, values[i]);
+  write_safetensors(path, file);
+}
+
+Model load_model(const std::filesystem::path& path) {
+  const NamedTensors file = read_safetensors(path);
+  const Metadata metadata{path, file.metadata};
+  metadata.text("format");
+  const Edm edm{metadata.number("data_mean"), metadata.number("data_deviation")};
+  if (!(edm.deviation > 0)) failed("{}: its metadata has data_deviation = {}, expected > 0", path.string(), edm.deviation);
+  try {
+    Model model{&process_named(metadata.text("process")), edm, ScoreUNet(unet_shape(metadata), Key{0}), file.metadata};
+    assign_parameters(parameters(model.network), file, path);
+    return model;
+  } catch (const std::invalid_argument& error) {  // a file's fault, not the caller's
+    failed("{}: {}", path.string(), error.what());
+  }
+}
+
+}  // namespace dale
