@@ -1,0 +1,110 @@
+# dale: make help says what there is. Everything made goes to build/ (build64/ for the double build) and results/.
+
+CXX      ?= g++
+REAL     ?= float
+BUILD    ?= $(if $(filter double,$(REAL)),build64,build)
+ARCH     ?= native
+PREFIX   ?= /usr/local
+CUDA_ARCHS ?= 80 90
+NVCC     ?= $(shell command -v nvcc)
+CUDA     ?= $(if $(NVCC),1,0)
+
+# fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused multiply-adds: every
+# machine and both compilers then round the formulas of tensor/scalar.h alike.
+COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE) $(EXTRA)
+CXXFLAGS ?= -O2
+KERNELS  ?= -O3 -march=$(ARCH) -fno-math-errno -fno-trapping-math
+LDLIBS   := -lopenblas -lz -lfmt -pthread
+
+PACKAGES := libopenblas-dev libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
+            pkg-config dataset-fashion-mnist
+
+LIBRARY  := $(wildcard tensor/*.cpp tensor/cpu/*.cpp autograd/*.cpp nn/*.cpp diffusion/*.cpp)
+PROGRAM  := $(filter-out experiments/dale.cpp,$(wildcard experiments/*.cpp))
+TESTS    := $(wildcard tests/*.cpp)
+BENCH    := $(wildcard experiments/bench/*.cpp)
+ifeq ($(CUDA),1)
+  CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
+  CUDA_OBJECTS := $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard tensor/cuda/*.cu))
+  NVCCFLAGS := -std=c++20 -O3 -fmad=false --expt-relaxed-constexpr -I. -Xcompiler -Wall,-Wextra -MMD -MP \
+               $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+               -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS)) \
+               $(if $(filter double,$(REAL)),-DDALE_DOUBLE)
+  LDLIBS += -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcublas -lcudart_static -ldl -lrt
+else
+  LIBRARY += tensor/cuda/absent.cpp
+endif
+
+object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
+OBJECTS  := $(call object,$(LIBRARY)) $(CUDA_OBJECTS)
+APP      := $(call object,$(PROGRAM))
+
+.PHONY: all test test64 run-tests experiments bench deps install clean help
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/libdale.a $(BUILD)/dale
+
+test: deps ; @$(MAKE) --no-print-directory run-tests
+test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
+run-tests: $(BUILD)/check $(BUILD)/dale
+	@tests/run.sh $(BUILD)
+
+experiments: deps
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/dale compare --profile quick --out results
+
+bench: deps
+	@$(MAKE) --no-print-directory $(BUILD)/benchmark
+	$(BUILD)/benchmark
+
+# Installs what is missing and nothing else; with everything there, apt is not asked.
+deps:
+	@missing=; for p in $(PACKAGES); do \
+	  dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo=sudo; \
+	  else echo "missing packages; run: sudo apt-get install$$missing" >&2; exit 1; fi; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq $$missing; fi
+
+$(BUILD)/libdale.a: $(OBJECTS)
+	rm -f $@ && ar rcs $@ $^
+$(BUILD)/dale: $(BUILD)/experiments/dale.o $(APP) $(BUILD)/libdale.a
+	$(CXX) -o $@ $^ $(LDLIBS)
+$(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
+	$(CXX) -o $@ $^ $(LDLIBS)
+$(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
+	$(CXX) -o $@ $^ -lbenchmark $(LDLIBS)
+
+$(BUILD)/tensor/cpu/%.o: tensor/cpu/%.cpp Makefile
+	@mkdir -p $(@D)
+	$(CXX) $(COMMON) $(KERNELS) -c $< -o $@
+$(BUILD)/%.o: %.cpp Makefile
+	@mkdir -p $(@D)
+	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
+$(BUILD)/%.cu.o: %.cu Makefile
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCCFLAGS) -c $< -o $@
+
+install: all
+	install -d $(PREFIX)/lib/pkgconfig $(PREFIX)/bin
+	install -m 644 $(BUILD)/libdale.a $(PREFIX)/lib/
+	install $(BUILD)/dale $(PREFIX)/bin/
+	for h in $$(ls tensor/*.h tensor/cpu/parallel.h autograd/*.h nn/*.h diffusion/*.h); do \
+	  install -D -m 644 $$h $(PREFIX)/include/dale/$$h; done
+	printf '%s\n' 'Name: dale' 'Description: tensors, gradients of any order, multiplicative diffusion' 'Version: 0.1.0' \
+	  'Cflags: -std=c++20 -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE )-I$(abspath $(PREFIX))/include/dale' \
+	  'Libs: -L$(abspath $(PREFIX))/lib -ldale $(LDLIBS)' > $(PREFIX)/lib/pkgconfig/dale.pc
+
+clean:
+	rm -rf build build64
+
+help:
+	@echo 'make              build/libdale.a and build/dale (with the CUDA machine where nvcc is found; CUDA=0 leaves it out)'
+	@echo 'make test         build and run the tests          make test64   the same in double precision'
+	@echo 'make experiments  train, sample and compare on every data set found; leaves results/report.html'
+	@echo 'make bench        measure                          make deps     install what is missing (Debian packages)'
+	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
+	@echo 'make clean        remove build/ and build64/'
+	@echo 'Variables: CXX, REAL=float|double, ARCH=native, CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
+
+-include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

@@ -1,0 +1,132 @@
+// Chapter II: the engine. The rules themselves are proven row by row in ops_test.cpp.
+#include <catch2/catch.hpp>
+
+#include "autograd/anomaly.h"
+#include "autograd/gradcheck.h"
+
+using namespace dale;
+using Catch::Contains;
+
+namespace {
+Var scalar_parameter(real v) { return parameter(Tensor({}, {v})); }
+}  // namespace
+
+TEST_CASE("derivatives of any order", "[autograd]") {
+  const Var x = scalar_parameter(0.5);
+  Var y = sin(x);
+  for (double expected : {std::cos(0.5), -std::sin(0.5), -std::cos(0.5), std::sin(0.5), std::cos(0.5)}) {
+    y = grad(y, {x}, true)[0];
+    CHECK(static_cast<double>(y.item()) == Approx(expected).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("a value used twice gathers both gradients", "[autograd]") {
+  const Var x = scalar_parameter(3);
+  const Var y = x * x, z = y * y + y;
+  CHECK(grad(z, {x})[0].item() == 4 * 27 + 6);
+  const Vars both = grad(z, {y, x, x});
+  CHECK(both[0].item() == 19);
+  CHECK(both[2].item() == both[1].item());
+}
+
+TEST_CASE("what does not depend on x has gradient zero", "[autograd]") {
+  const Var x = parameter(Tensor::full({2, 2}, 1)), y = parameter(Tensor::full({3}, 1));
+  CHECK(grad(sum(x), {y})[0].value().to_vector() == std::vector<real>{0, 0, 0});
+  CHECK(grad(Var(Tensor({}, {1})), {y})[0].shape() == Shape{3});
+  CHECK(!(x.detach() * 2).tracked());
+  const NoGrad off;
+  CHECK(!(x * 2).tracked());
+}
+
+TEST_CASE("a gradient is not overwritten by later use of its parts", "[autograd]") {
+  const Var x = parameter(Tensor::full({4}, 1));
+  const Var g = Tensor::full({4}, 5);
+  const Var y = x + x + x;  // the engine adds three gradients up; g itself must stay
+  CHECK(vjp(y, g, {x})[0].value().to_vector() == std::vector<real>(4, 15));
+  CHECK(g.value().to_vector() == std::vector<real>(4, 5));
+}
+
+TEST_CASE("a chain of a million nodes is differentiated and released", "[autograd]") {
+  const Index before = live_nodes();
+  {
+    const Var x = scalar_parameter(1);
+    Var y = x;
+    for (int i = 0; i < 1000000; ++i) y = -y;
+    CHECK(live_nodes() == before + 1000001);
+    CHECK(grad(y, {x})[0].item() == 1);
+  }
+  CHECK(live_nodes() == before);
+}
+
+TEST_CASE("second-order gradients through a small conv net leave nothing behind", "[autograd]") {
+  const Index before = live_nodes();
+  const auto net = [](const Vars& v) {
+    const Var h = group_norm(conv2d(v[0], v[1], {{2, 2}, {1, 1}, {1, 1}}), v[2], v[3], 2, 1e-5, true);
+    return mean(square(conv2d(upsample_nearest(h, 2), v[4])));
+  };
+  const std::vector<Tensor> x{normal(Key{1}, {2, 2, 6, 6}), normal(Key{2}, {4, 2, 3, 3}), normal(Key{3}, {4}),
+                              normal(Key{4}, {4}), normal(Key{5}, {1, 4, 3, 3})};
+  for (int order : {1, 2}) {
+    INFO("order " << order);
+    CHECK(gradient_error(net, x, order, Key{9}) < (sizeof(real) == 8 ? 1e-6 : 0.05));
+  }
+  CHECK(live_nodes() == before);
+}
+
+TEST_CASE("the check itself can fail", "[autograd]") {
+  const auto wrong = [](const Vars& v) {
+    return record("wrong", raw::unary(Unary::square, v[0].value()), v, keep_input(0),
+                  [](const Var& g, const Vars& x, const Var&) { return Vars{3 * g * x[0]}; });
+  };
+  CHECK(gradient_error(wrong, {normal(Key{1}, {5})}, 1, Key{2}) > 0.1);
+}
+
+TEST_CASE("errors of the engine and the ops name what, where and why", "[autograd][errors]") {
+  const Var x = parameter(Tensor::full({2, 3}, 1)), c = Tensor::full({2, 3}, 1);
+  CHECK_THROWS_WITH(grad(x, {x}), Contains("[grad] y has shape (2,3); it must have one element"));
+  CHECK_THROWS_WITH(grad(sum(x), {c}), Contains("[grad] x number 0 of shape (2,3) is a constant"));
+  CHECK_THROWS_WITH(vjp(x, Tensor({3}), {x}), Contains("[vjp] the upstream gradient has shape (3), y has (2,3)"));
+  CHECK_THROWS_WITH(Var(c).leaf_value(), Contains("not a leaf"));
+  CHECK_THROWS_WITH(x + Tensor({2, 2}), Contains("[add] shapes (2,3) and (2,2) do not broadcast: axis 1 from the right"));
+  CHECK_THROWS_WITH(matmul(x, x), Contains("[matmul] a (2,3) has 3 columns but b (2,3) has 2 rows"));
+  CHECK_THROWS_WITH(matmul(x, Tensor({3})), Contains("[matmul] a (2,3) and b (3) must both be matrices"));
+  CHECK_THROWS_WITH(matmul(Tensor({2, 2, 3}), Tensor({3, 3, 2})), Contains("[matmul] batches differ"));
+  CHECK_THROWS_WITH(concat({x, Tensor({2, 4})}, 0), Contains("[concat] shapes (2,3) and (2,4) differ outside axis 0"));
+  CHECK_THROWS_WITH(concat({}, 0), Contains("[concat] there is nothing to join"));
+  CHECK_THROWS_WITH(sum_to(x, {2}), Contains("[sum_to] the shape (2,3) does not sum to (2)"));
+  CHECK_THROWS_WITH(sum(x, {2}), Contains("[sum] axis 2 is outside"));
+  CHECK_THROWS_WITH(mean(Tensor({0})), Contains("[mean] of no elements"));
+  CHECK_THROWS_WITH(place(x, 1, 0, 2, 4), Contains("[place] 3 elements from 0 in steps of 2 do not fit into an axis of 4"));
+  CHECK_THROWS_WITH(gather(x, IntTensor({1}, {2})), Contains("[gather] index 2 is outside the 2 rows"));
+  CHECK_THROWS_WITH(gather(Tensor({}, {1}), IntTensor({1}, {0})), Contains("[gather] x has no axis"));
+  CHECK_THROWS_WITH(scatter_add(x, IntTensor({2}, {0, 5}), 5), Contains("[scatter_add] index 5 is outside the 5 rows"));
+  CHECK_THROWS_WITH(scatter_add(x, IntTensor({1}, {0}), 5), Contains("has not one row for each of the 1 indices"));
+  CHECK_THROWS_WITH(conv2d(Tensor({8, 3, 32, 32}), Tensor({64, 4, 3, 3})), Contains("[conv2d] x (8,3,32,32) has C=3 but w (64,4,3,3) expects C=4"));
+  CHECK_THROWS_WITH(conv2d(x, x), Contains("[conv2d] x (2,3) must be (N,C,H,W)"));
+  CHECK_THROWS_WITH(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 3, 3})), Contains("reaches over 3 pixels"));
+  CHECK_THROWS_WITH(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 1, 1}), {{0, 1}, {0, 0}, {1, 1}}), Contains("stride 0"));
+  CHECK_THROWS_WITH(conv2d_input(Tensor({1, 1, 9, 9}), Tensor({1, 1, 1, 1}), {1, 1, 2, 2}), Contains("[conv2d_input] y has shape (1,1,9,9), expected (1,1,2,2)"));
+  CHECK_THROWS_WITH(group_norm(Tensor({1, 6}), Tensor({6}), Tensor({6}), 4), Contains("[group_norm] C=6 channels of x (1,6) do not divide into 4 groups"));
+  CHECK_THROWS_WITH(group_norm(Tensor({1, 6}), Tensor({5}), Tensor({6}), 3), Contains("gamma is (5)"));
+  CHECK_THROWS_WITH(group_norm(Tensor({6}), Tensor({6}), Tensor({6}), 3), Contains("must be (N,C,…)"));
+  CHECK_THROWS_WITH(upsample_nearest(x, 2), Contains("[upsample_nearest] x (2,3) must be (N,C,H,W)"));
+}
+
+TEST_CASE("a rule that returns a wrong shape is found out", "[autograd][errors]") {
+  const Var x = parameter(Tensor::full({2}, 1));
+  const Var y = record("crooked", x.value().clone(), {x}, keep_nothing, [](const Var&, const Vars&, const Var&) { return Vars{Tensor({3})}; });
+  CHECK_THROWS_AS(vjp(y, y.detach(), {x}), std::logic_error);
+}
+
+TEST_CASE("anomaly mode names the op", "[autograd][errors]") {
+  const Var x = parameter(Tensor({3}, {1, 0, 2}));
+  {
+    const Anomaly watch;
+    CHECK_THROWS_WITH(sum(log(x)), Contains("[log] made a value that is not finite; input shapes (3)"));
+    const Var y = sum(sqrt(x));
+    CHECK_THROWS_WITH(grad(y, {x}), Contains("[sqrt]") || Contains("[divide]"));
+  }
+  CHECK_NOTHROW(sum(log(x)));
+  CHECK_THROWS_WITH(finite_step("training step", 7, [&] { return sum(log(x)); }), Contains("training step 7: [log] made a value"));
+  CHECK(finite_step("step", 1, [&] { return sum(x); }).item() == 3);
+}

@@ -1,0 +1,175 @@
+// Chapter V: a run twice is the same run; what is written can be read again; bad runs leave nothing that passes for good.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "experiments/compare.h"
+#include "experiments/figure.h"
+#include "nn/checkpoint.h"
+#include "tensor/cpu/parallel.h"
+#include "tensor/file.h"
+#include "tensor/npy.h"
+
+using namespace dale;
+using Catch::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder for one test, with a data set of 64 images in it.
+struct Workplace {
+  fs::path path = fs::temp_directory_path() / fmt::format("dale-experiments-{}", ::getpid());
+
+  Workplace() {
+    fs::create_directories(path / "mnist");
+    const auto idx = [](std::initializer_list<unsigned> head, std::size_t n, unsigned limit) {
+      std::string bytes;
+      for (unsigned h : head)
+        for (int shift : {24, 16, 8, 0}) bytes += static_cast<char>(h >> shift);
+      for (std::size_t i = 0; i < n; ++i) bytes += static_cast<char>(i * i / 7 % limit);
+      return bytes;
+    };
+    write_file(path / "mnist" / "train-images-idx3-ubyte", idx({0x803, 64, 28, 28}, 64 * 784, 256));
+    write_file(path / "mnist" / "train-labels-idx1-ubyte", idx({0x801, 64}, 64, 10));
+  }
+  ~Workplace() { fs::remove_all(path); }
+
+  TrainOptions options(const std::string& run) const {
+    TrainOptions o;
+    o.dataset = "mnist";
+    o.data = path.string();
+    o.out = path / run;
+    o.steps = 3;
+    o.batch = 10;
+    o.channels = 8;
+    o.seed = 5;
+    return o;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("training and sampling: same seed, same bytes, at any number of threads", "[experiments]") {
+  const Workplace w;
+  std::vector<std::string> models, samples;
+  for (int n : {1, 2, 2}) {
+    set_threads(n);
+    models.push_back(read_file(train(w.options("run")).model));
+    Model model = load_model(w.path / "run" / "model.safetensors");
+    for (const std::string& sampler : sampler_names()) {
+      SampleOptions o;
+      o.sampler = sampler;
+      o.steps = 3;
+      o.count = 5;
+      o.seed = 9;
+      write_samples(w.path / sampler, sample(model, o), model, o);
+      samples.push_back(read_file(w.path / sampler / "samples.npy"));
+    }
+  }
+  CHECK(models[0] == models[1]);
+  CHECK(models[1] == models[2]);
+  for (std::size_t i = 2; i < samples.size(); ++i) CHECK(samples[i] == samples[i % 2]);
+  const Tensor images = read_npy(w.path / "dale-langevin" / "samples.npy");
+  CHECK(images.shape() == Shape{5, 1, 28, 28});
+  for (real v : images.to_vector()) REQUIRE((v >= 0 && v <= 1));
+  TrainOptions other = w.options("other");
+  other.seed = 6;
+  CHECK(read_file(train(other).model) != models[0]);
+}
+
+TEST_CASE("a run's folder holds what was resolved and measured", "[experiments]") {
+  const Workplace w;
+  TrainOptions o = w.options("run");
+  o.process = "ve";
+  const TrainResult r = train(o);
+  const std::string metrics = read_file(w.path / "run" / "metrics.csv"), config = read_file(w.path / "run" / "config.json");
+  CHECK(metrics.substr(0, metrics.find('\n')) == "step,loss,gradient_norm,learning_rate,images_per_second");
+  CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 4);
+  CHECK_THAT(config, Contains("\"process\": \"ve\"") && Contains("\"training_images\": 64") && Contains("\"seed\": 5"));
+  Model model = load_model(r.model);
+  CHECK(model.process->name() == "ve");
+  SampleOptions s;
+  s.sampler = "dale-langevin";
+  CHECK_THROWS_WITH(sample(model, s), Contains("the sampler dale-langevin multiplies, but the model was trained with the additive process ve"));
+  s.sampler = "dale-langevine";
+  CHECK_THROWS_WITH(sample(model, s), Contains("did you mean 'dale-langevin'?"));
+}
+
+TEST_CASE("a run that is not finite stops with the step and the op, and saves nothing", "[experiments][errors]") {
+  const Workplace w;
+  TrainOptions o = w.options("run");
+  o.steps = 50;
+  o.learning_rate = 1e30;
+  o.warmup = 0;
+  CHECK_THROWS_WITH(train(o), Contains("training step 2: [") && Contains("not finite"));
+  CHECK(!fs::exists(w.path / "run" / "model.safetensors"));
+}
+
+TEST_CASE("a checkpoint that is no model says what it lacks", "[experiments][errors]") {
+  const Workplace w;
+  train(w.options("run"));
+  const fs::path good = w.path / "run" / "model.safetensors", bad = w.path / "bad.safetensors";
+  const auto damaged = [&](const std::function<void(NamedTensors&)>& change) {
+    NamedTensors file = read_safetensors(good);
+    change(file);
+    write_safetensors(bad, file);
+    return bad;
+  };
+  CHECK_THROWS_WITH(load_model(damaged([](auto& f) { f.metadata.erase("format"); })), Contains("bad.safetensors: its metadata has no 'format'"));
+  CHECK_THROWS_WITH(load_model(damaged([](auto& f) { f.metadata["data_mean"] = "x1"; })), Contains("data_mean = 'x1', expected a number"));
+  CHECK_THROWS_WITH(load_model(damaged([](auto& f) { f.metadata["channels"] = "-8"; })), Contains("expected a whole number"));
+  CHECK_THROWS_WITH(load_model(damaged([](auto& f) { f.metadata["channels"] = "16"; })), Contains("bad.safetensors: tensor 'stem.weight' has shape"));
+  CHECK_THROWS_WITH(load_model(damaged([](auto& f) { f.metadata["process"] = "vp2"; })), Contains("unknown process 'vp2'"));
+  CHECK_THROWS_WITH(load_model(damaged([](auto& f) { f.tensors.pop_back(); })), Contains("it has no tensor 'head.bias'"));
+  CHECK_THROWS_AS(load_model(bad), std::runtime_error);
+}
+
+TEST_CASE("bad training options", "[experiments][errors]") {
+  const Workplace w;
+  const auto with = [&](const std::function<void(TrainOptions&)>& change) {
+    TrainOptions o = w.options("never");
+    change(o);
+    return o;
+  };
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.channels = 12; })), Contains("multiple of 8"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.learning_rate = 0; })), Contains("must be positive"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.ema = 1; })), Contains("[0, 1)"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.steps = 0; })), Contains("at least 1 step"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.dataset = "mnst"; })), Contains("did you mean 'mnist'?"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.process = "v"; })), Contains("did you mean 've'?"));
+}
+
+TEST_CASE("an epoch visits every image once, in an order of its own", "[experiments]") {
+  auto a = permutation(Key{1}, 1000), b = permutation(Key{2}, 1000);
+  CHECK(a != b);
+  CHECK(permutation(Key{1}, 1000) == a);
+  std::sort(a.begin(), a.end());
+  for (int i = 0; i < 1000; ++i) REQUIRE(a[i] == i);
+}
+
+TEST_CASE("the report needs nothing but itself", "[experiments][report]") {
+  CompareRow row{"mnist", "gbm", {"m", {3, 2, 1}, 10, 100}, {}};
+  row.samples.push_back({{}, {Tensor::full({4, 1, 28, 28}, 0.5), 39, 1.5}});
+  const std::string html = report_html({}, {row}, {"kmnist"});
+  CHECK_THAT(html, Contains("data:image/png;base64,iVBOR") && Contains("<svg") && Contains("39 network evaluations") && Contains("Not compared: kmnist"));
+  for (const char* outside : {"src='http", "href=", "@import", "<script", "url("}) CHECK(html.find(outside) == std::string::npos);
+  CHECK(html.find("nan") == std::string::npos);
+  for (std::size_t at = 0; (at = html.find("<img", at)) != std::string::npos; ++at) {
+    const std::string tag = html.substr(at, 200);
+    CHECK_THAT(tag, Contains("width=") && Contains("height=") && Contains("alt='Grid"));
+  }
+}
+
+TEST_CASE("plots leave out what is not finite and survive what is degenerate", "[experiments][report]") {
+  const double nan = std::nan("");
+  for (const auto& y : std::vector<std::vector<double>>{{}, {1}, {2, 2, 2}, {1, nan, 3}, {0, -1, 5}}) {
+    std::vector<double> x(y.size());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(i);
+    const std::string svg = line_plot({"a < b", "x", "y", true}, {{"s & t", x, y}});
+    CHECK_THAT(svg, Contains("a &lt; b") && Contains("s &amp; t"));
+    CHECK(svg.find("nan") == std::string::npos);
+    CHECK(svg.find("inf") == std::string::npos);
+  }
+  const Series s = smoothed({"s", {1, 2, 3, 4}, {1, 3, 5, 7}}, 2, 1);
+  CHECK(s.y == std::vector<double>{1, 2, 4, 6});
+}

@@ -1,0 +1,172 @@
+// Chapter III: layers against arithmetic done by hand, optimisers against their formulas, and the U-Net against the
+// reference implementation's outputs.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+
+#include "nn/checkpoint.h"
+#include "nn/ema.h"
+#include "nn/optim.h"
+#include "nn/unet.h"
+
+using namespace dale;
+using Catch::Contains;
+
+namespace {
+
+/// The largest difference, relative to the largest value.
+double difference(const Tensor& a, const Tensor& b) {
+  REQUIRE(a.shape() == b.shape());
+  const std::vector<real> x = a.to_vector(), y = b.to_vector();
+  double worst = 0, scale = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(x[i]) - static_cast<double>(y[i])));
+    scale = std::max(scale, std::abs(static_cast<double>(y[i])));
+  }
+  return worst / scale;
+}
+
+/// Weights by a formula that tests/fixtures/r1_example.py shares: element i of parameter number k is
+/// cos(0.7 i + k)/√fan_in, plus 1 for a norm's weight; fan_in is the product of all axes but the first, or 8 for vectors.
+void set_by_formula(ScoreUNet& net) {
+  std::size_t k = 0;
+  for (const auto& [name, p] : parameters(net)) {
+    const Shape& s = p->shape();
+    const double fan_in = s.rank() > 1 ? static_cast<double>(element_count(s) / s[0]) : 8;
+    const bool scale = name.find("norm") != std::string::npos && name.ends_with("weight");
+    std::vector<real> v;
+    for (Index i = 0; i < element_count(s); ++i)
+      v.push_back(static_cast<real>(std::cos(0.7 * static_cast<double>(i) + static_cast<double>(k)) / std::sqrt(fan_in) + scale));
+    p->leaf_value() = Tensor(s, v);
+    ++k;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the U-Net has R1's parameters", "[nn]") {
+  ScoreUNet net({}, Key{1});
+  const auto all = parameters(net);
+  Index count = 0;
+  for (const auto& p : all) count += p.parameter->size();
+  CHECK(count == 706849);
+  const NamedTensors example = read_safetensors("tests/fixtures/r1_example.safetensors");
+  std::string names;  // in PyTorch's order
+  for (const auto& p : all) names += p.name + " ";
+  CHECK(example.metadata.at("names") == names);
+}
+
+TEST_CASE("the U-Net agrees with R1 in PyTorch", "[nn]") {
+  const NamedTensors example = read_safetensors("tests/fixtures/r1_example.safetensors");
+  ScoreUNet net({}, Key{1});
+  set_by_formula(net);
+  CHECK(difference(net(example.at("x"), example.at("t")).value(), example.at("output")) < 1e-5);
+}
+
+TEST_CASE("weights that PyTorch saved load by name", "[nn][peer]") {
+  const char* path = std::getenv("DALE_R1_WEIGHTS");  // tests/run.sh sets it where PyTorch is at hand, and says so if not
+  if (!path) return;
+  ScoreUNet net({}, Key{1});
+  assign_parameters(parameters(net), read_safetensors(path), path);
+  const NamedTensors example = read_safetensors(std::filesystem::path(path).replace_extension(".example.safetensors"));
+  CHECK(difference(net(example.at("x"), example.at("t")).value(), example.at("output")) < 1e-4);
+}
+
+TEST_CASE("the same key gives the same network, another key another", "[nn]") {
+  ScoreUNet a({8}, Key{1}), b({8}, Key{1}), c({8}, Key{2});
+  CHECK(a.stem.weight.value().to_vector() == b.stem.weight.value().to_vector());
+  CHECK(a.stem.weight.value().to_vector() != c.stem.weight.value().to_vector());
+  CHECK(a.down[0].conv1.weight.value().to_vector() != a.down[0].conv2.weight.value().to_vector());
+}
+
+TEST_CASE("linear, convolution and embedding by hand", "[nn]") {
+  Linear linear(2, 1, Key{1});
+  linear.weight = parameter(Tensor({1, 2}, {2, 3}));
+  linear.bias = parameter(Tensor({1}, {5}));
+  CHECK(linear(Tensor({1, 2}, {10, 100})).item() == 325);
+  Conv2d conv(1, 1, 3, Key{1}, 1, 1);
+  conv.weight = parameter(Tensor::full({1, 1, 3, 3}, 1));
+  conv.bias = parameter(Tensor({1}, {0.5}));
+  CHECK(conv(Tensor::full({1, 1, 2, 2}, 1)).value().to_vector() == std::vector<real>(4, 4.5));
+  CHECK(conv(Tensor::full({1, 1, 2, 2}, 1), Tensor({1, 1}, {2})).value().to_vector() == std::vector<real>(4, 6.5));
+  const std::vector<real> e = time_embedding(Tensor({1}, {0.001}), 4).value().to_vector();
+  for (int i : {0, 1}) {
+    const double angle = 1 * std::pow(10000.0, -i / 2.0);
+    CHECK(static_cast<double>(e[i]) == Approx(std::sin(angle)).epsilon(1e-5));
+    CHECK(static_cast<double>(e[2 + i]) == Approx(std::cos(angle)).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("Adam and AdamW follow their formulas", "[nn]") {
+  for (double decay : {0.0, 0.1}) {
+    Linear layer(3, 2, Key{4});
+    auto all = parameters(layer);
+    Adam adam(all, {0.9, 0.99, 1e-8, decay});
+    std::vector<double> w, m(6), v(6);
+    for (real x : layer.weight.value().to_vector()) w.push_back(static_cast<double>(x));
+    for (int t = 1; t <= 5; ++t) {
+      const Tensor g = normal(Key{static_cast<std::uint64_t>(t)}, {2, 3});
+      adam.step({g, Tensor::full({2}, 0)}, 0.01, 0.5);
+      const std::vector<real> values = g.to_vector();
+      for (std::size_t i = 0; i < 6; ++i) {
+        const double gi = 0.5 * static_cast<double>(values[i]);
+        m[i] = 0.9 * m[i] + 0.1 * gi;
+        v[i] = 0.99 * v[i] + 0.01 * gi * gi;
+        const double mh = m[i] / (1 - std::pow(0.9, t)), vh = v[i] / (1 - std::pow(0.99, t));
+        w[i] -= 0.01 * (mh / (std::sqrt(vh) + 1e-8) + decay * w[i]);
+      }
+    }
+    const std::vector<real> actual = layer.weight.value().to_vector();
+    for (std::size_t i = 0; i < 6; ++i) CHECK(static_cast<double>(actual[i]) == Approx(w[i]).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("the average of the weights warms up", "[nn]") {
+  Linear layer(1, 1, Key{1});
+  layer.weight = parameter(Tensor({1, 1}, {0}));
+  Ema ema(parameters(layer), 0.15);
+  layer.weight.leaf_value() = Tensor({1, 1}, {1});
+  double expected = 0;
+  for (double decay : {0.1, 0.15, 0.15}) {  // (1 + n)/(10 + n) = 0.1, 0.18…
+    ema.update();
+    expected += (1 - decay) * (1 - expected);
+    CHECK(static_cast<double>(ema.average()[0].item()) == Approx(expected).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("clipping bounds the global norm", "[nn]") {
+  const Vars g{Tensor({2}, {3, 0}), Tensor({1}, {4})};
+  CHECK(global_norm(g) == Approx(5));
+  CHECK(clip_scale(5, 1) == Approx(0.2));
+  CHECK(clip_scale(0.5, 1) == 1);
+  CHECK(clip_scale(5, 0) == 1);
+}
+
+TEST_CASE("parameters load by name and shape or not at all", "[nn][errors]") {
+  Linear layer(2, 1, Key{1});
+  const auto all = parameters(layer);
+  const std::vector<real> before = layer.weight.value().to_vector();
+  NamedTensors file;
+  file.tensors = {{"weight", Tensor::full({1, 2}, 7)}};
+  CHECK_THROWS_WITH(assign_parameters(all, file, "f"), Contains("f: it has no tensor 'bias'"));
+  file.tensors.emplace_back("bias", Tensor::full({2}, 7));
+  CHECK_THROWS_WITH(assign_parameters(all, file, "f"), Contains("tensor 'bias' has shape (2), the network expects (1)"));
+  CHECK(layer.weight.value().to_vector() == before);
+  file.tensors[1].second = Tensor::full({1}, 7);
+  file.tensors.emplace_back("extra", Tensor::full({1}, 7));
+  CHECK_THROWS_WITH(assign_parameters(all, file, "f"), Contains("the network has no parameter 'extra'"));
+  file.tensors.pop_back();
+  assign_parameters(all, file, "f");
+  CHECK(layer.weight.value().to_vector() == std::vector<real>{7, 7});
+}
+
+TEST_CASE("bad networks and steps", "[nn][errors]") {
+  CHECK_THROWS_WITH(ScoreUNet({12}, Key{1}), Contains("[unet] 12 channels times 1 must be a positive multiple of 8"));
+  CHECK_THROWS_WITH(ScoreUNet({8, {}}, Key{1}), Contains("[unet] there are no multipliers"));
+  CHECK_THROWS_WITH(ScoreUNet({8, {1}, 7}, Key{1}), Contains("the time width 7 must be even"));
+  ScoreUNet net({8}, Key{1});
+  CHECK_THROWS_WITH(net(Tensor({1, 1, 30, 28}), Tensor({1})), Contains("[unet] x (1,1,30,28) must be (N,1,H,W) with H and W multiples of 4"));
+  CHECK_THROWS_WITH(net(Tensor({2, 1, 28, 28}), Tensor({1})), Contains("[unet] t (1) must have one time for each of the 2 images"));
+  Adam adam(parameters(net));
+  CHECK_THROWS_WITH(adam.step({}, 0.1), Contains("[adam] 0 gradients for"));
+}

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Runs every test of a build (run.sh build) and ends with what was left out and a line "N passed, N failed", which counts
+# Catch2's test cases and each script here as one.
+cd "$(dirname "$0")/.." || exit 1
+build=$1
+log=$build/tests.log
+passed=0 failed=0 skipped=
+
+script() {  # name, command…
+  name=$1
+  shift
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
+}
+
+# Ask PyTorch, where it is at hand, to save the reference workload's weights and an example.
+peer=../shared/peers/torch_score_unet.py
+for python in python3 /usr/bin/python3; do
+  if [ -f $peer ] && $python -c 'import torch' 2>/dev/null; then
+    $python $peer --steps 1 --save "$build/r1.safetensors" >/dev/null && export DALE_R1_WEIGHTS="$build/r1.safetensors"
+    break
+  fi
+done
+[ -n "$DALE_R1_WEIGHTS" ] || skipped="$skipped
+skipped: loading weights that PyTorch saved (PyTorch or the peer's script is not here)"
+
+"$build/check" >"$log" 2>&1
+status=$?
+grep -vE '^=+$' "$log"
+counts=$(sed -nE 's/^test cases: *([0-9]+) \| *([0-9]+) passed( \| *([0-9]+) failed)?.*/\2 \4/p; s/.*\(.* in ([0-9]+) test cases?\)/\1 0/p' "$log" | tail -1)
+passed=$((passed + $(echo "${counts:-0 1}" | cut -d' ' -f1)))
+failed=$((failed + $(echo "${counts:-0 1} 0" | cut -d' ' -f2 | sed 's/^$/0/')))
+[ $status -eq 0 ] || [ $failed -gt 0 ] || failed=1
+
+script layers tests/layers.sh
+script 'command line' tests/cli.sh "$build"
+script 'README program and installed library' tests/readme.sh "$build"
+
+"$build/dale" info | grep -q '^cuda .*NVIDIA' || skipped="$skipped
+skipped: the CUDA machine ($("$build/dale" info | sed -n 's/^cuda  *//p'))"
+[ "${build#*64}" != "$build" ] || skipped="$skipped
+skipped: gradient checks of the op table (make test64 runs them, in double)"
+echo "$skipped" | sed '/^$/d'
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -1,0 +1,178 @@
+// Chapter I: views, memory, random numbers, scalar formulas, and the same bits at any number of threads.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "autograd/ops.h"
+#include "tensor/cpu/parallel.h"
+#include "tensor/verbs.h"
+
+using namespace dale;
+
+namespace {
+
+Tensor counting(const Shape& shape) {
+  std::vector<real> v(static_cast<std::size_t>(element_count(shape)));
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = static_cast<real>(i);
+  return Tensor(shape, v);
+}
+
+/// The same computation at one, two and five threads.
+template <class F>
+void same_bits(const char* what, const F& f) {
+  INFO(what);
+  const int before = threads();
+  set_threads(1);
+  const std::vector<real> one = f().to_vector();
+  for (int n : {2, 5}) {
+    set_threads(n);
+    CHECK(f().to_vector() == one);
+  }
+  set_threads(before);
+}
+
+}  // namespace
+
+TEST_CASE("views share memory and cost nothing", "[tensor]") {
+  const Tensor x = counting({2, 3, 4});
+  CHECK(x.permute({2, 0, 1}).data() == x.data());
+  CHECK(x.permute({2, 0, 1}).to_vector()[1] == 4);
+  CHECK(x.slice(2, 1, 4, 2).to_vector() == std::vector<real>{1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23});
+  CHECK(x.slice(1, 2, 3).reshape({8}).to_vector() == std::vector<real>{8, 9, 10, 11, 20, 21, 22, 23});
+  CHECK(x.permute({0, 2, 1}).reshape({2, 2, 2, 3}).data() == x.data());  // splits an axis: still a view
+  CHECK(x.permute({0, 2, 1}).reshape({24}).data() != x.data());          // joins two: a copy
+  CHECK(x.permute({0, 2, 1}).reshape({24}).to_vector()[1] == 4);
+  CHECK(x.slice(0, 0, 1).broadcast_to({5, 3, 4}).strides()[0] == 0);
+  CHECK(x.reshape({-1, 6}).shape() == Shape{4, 6});
+  CHECK(x.slice(1, 1, 1).size() == 0);
+}
+
+TEST_CASE("memory returns to the cache and is found again", "[tensor]") {
+  const void* block;
+  const std::size_t live = memory_use(Device::cpu).live;
+  {
+    const Tensor x({1000, 77});
+    block = x.data();
+    CHECK(reinterpret_cast<std::uintptr_t>(block) % 64 == 0);
+    CHECK(memory_use(Device::cpu).live > live);
+  }
+  CHECK(memory_use(Device::cpu).live == live);
+  CHECK(Tensor({1000, 77}).data() == block);
+}
+
+TEST_CASE("Philox4x32-10 gives Random123's known answers", "[tensor][random]") {
+  struct Known {
+    Words counter;
+    std::uint32_t key0, key1;
+    Words answer;
+  };
+  const std::uint32_t all = 0xffffffff;
+  const Known table[] = {
+      {{{0, 0, 0, 0}}, 0, 0, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}},
+      {{{all, all, all, all}}, all, all, {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}},
+      {{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0, {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}}};
+  for (const Known& k : table) {
+    const Words w = philox(k.counter, k.key0, k.key1);
+    for (int i = 0; i < 4; ++i) CHECK(w.w[i] == k.answer.w[i]);
+  }
+}
+
+TEST_CASE("random numbers depend on key and counter alone", "[tensor][random]") {
+  const std::vector<real> whole = normal(Key{5}, {1000}).to_vector();
+  for (std::uint64_t first : {1, 2, 3, 4, 777}) {
+    const std::vector<real> part = normal(Key{5}, {100}, first).to_vector();
+    CHECK(std::equal(part.begin(), part.end(), whole.begin() + static_cast<Index>(first)));
+  }
+  CHECK(normal(Key{6}, {1000}).to_vector() != whole);
+  CHECK(!(Key{5}.split(0) == Key{5}.split(1)));
+  CHECK(!(Key{5}.split(0).split(1) == Key{5}.split(1).split(0)));
+  same_bits("normal", [] { return normal(Key{5}, {100001}); });
+}
+
+TEST_CASE("uniform and normal have their moments", "[tensor][random]") {
+  const Index n = 1 << 20;
+  const auto moment = [&](const Tensor& x, int p) {
+    double total = 0;
+    for (real v : x.to_vector()) total += std::pow(static_cast<double>(v), p);
+    return total / static_cast<double>(n);
+  };
+  const double root = std::sqrt(static_cast<double>(n));
+  const Tensor u = uniform(Key{1}, {n}), z = normal(Key{2}, {n});
+  CHECK(std::abs(moment(u, 1) - 0.5) < 4 * std::sqrt(1.0 / 12) / root);
+  CHECK(std::abs(moment(u, 2) - 1.0 / 3) < 4 * std::sqrt(4.0 / 45) / root);
+  CHECK(std::abs(moment(z, 1)) < 4 / root);
+  CHECK(std::abs(moment(z, 2) - 1) < 4 * std::sqrt(2.0) / root);
+  CHECK(std::abs(moment(z, 3)) < 4 * std::sqrt(15.0) / root);
+  CHECK(std::abs(moment(z, 4) - 3) < 4 * std::sqrt(96.0) / root);
+  // Neighbours, of one Box–Muller pair and across pairs, are uncorrelated.
+  const std::vector<real> v = z.to_vector();
+  for (Index lag : {1, 2, 3}) {
+    double total = 0;
+    for (Index i = 0; i + lag < n; ++i) total += static_cast<double>(v[i]) * v[i + lag];
+    CHECK(std::abs(total / static_cast<double>(n)) < 4 / root);
+  }
+}
+
+TEST_CASE("float exp, log, sin and cos are within 2 ulp or 2e-7 of the exact value", "[tensor][scalar]") {
+  const auto relative = [](double a, double b) { return std::abs(a - b) / std::max(std::abs(b), 1e-37); };
+  double worst_exp = 0, worst_log = 0, worst_sin = 0;
+  for (int i = -100000; i <= 100000; ++i) {
+    const float x = static_cast<float>(i) * 8.7e-4f;
+    worst_exp = std::max(worst_exp, relative(scalar::exp(x), std::exp(static_cast<double>(x))));
+    worst_sin = std::max(worst_sin, std::abs(scalar::sin(x * 100) - std::sin(static_cast<double>(x * 100))));
+    worst_sin = std::max(worst_sin, std::abs(scalar::cos(x * 100) - std::cos(static_cast<double>(x * 100))));
+    const float y = scalar::exp(x);
+    worst_log = std::max(worst_log, relative(scalar::log(y), std::log(static_cast<double>(y))));
+  }
+  CHECK(worst_exp < 2.4e-7);
+  CHECK(worst_log < 2.4e-7);
+  CHECK(worst_sin < 2e-7);
+}
+
+TEST_CASE("every kernel gives the same bits at any number of threads", "[tensor][threads]") {
+  const Var x = normal(Key{1}, {9, 16, 28, 28}), w = normal(Key{2}, {24, 16, 3, 3}), y = normal(Key{3}, {9, 24, 28, 28});
+  const Var gamma = normal(Key{4}, {16}), beta = normal(Key{5}, {16});
+  const Window k{{1, 1}, {1, 1}, {1, 1}};
+  same_bits("exp", [&] { return exp(x).value(); });
+  same_bits("sum", [&] { return sum(x).value(); });
+  same_bits("sum over images", [&] { return sum(x, {0, 2, 3}).value(); });
+  same_bits("sum of columns", [&] { return sum(reshape(x, {9 * 16 * 28, 28}), {0}).value(); });
+  same_bits("matmul", [&] { return matmul(reshape(x, {9 * 28, -1}), reshape(y, {-1, 28 * 16}), false, true).value(); });
+  same_bits("conv2d", [&] { return conv2d(x, w, k).value(); });
+  same_bits("conv2d_input", [&] { return conv2d_input(y, w, x.shape(), k).value(); });
+  same_bits("conv2d_weight", [&] { return conv2d_weight(x, y, w.shape(), k).value(); });
+  same_bits("group_norm", [&] { return group_norm(x, gamma, beta, 8, 1e-5, true).value(); });
+  same_bits("group_norm gradient", [&] {
+    const Var p = parameter(x.value()), q = parameter(gamma.value()), r = parameter(beta.value());
+    const Vars g = grad(sum(square(group_norm(p, q, r, 8, 1e-5, true))), {p, q, r});
+    return concat({reshape(g[0], {-1}), g[1], g[2]}, 0).value();
+  });
+}
+
+TEST_CASE("matmul reads strided factors", "[tensor]") {
+  const Var a = counting({6, 4}), b = counting({4, 3});
+  const std::vector<real> expected = matmul(a, b).value().to_vector();
+  const auto padded = [](const Var& x) { return slice(concat({x, x}, 1), 1, 0, x.dim(1)); };
+  CHECK(matmul(padded(a), padded(b)).value().to_vector() == expected);
+  CHECK(matmul(slice(concat({a, a}, 0), 0, 0, 11, 2), b).value().to_vector()[0] == expected[0]);
+  CHECK(matmul(broadcast_to(Var(Tensor::full({1, 1}, 2)), {2, 4}), b).value().to_vector()[0] == 2 * (0 + 3 + 6 + 9));
+}
+
+TEST_CASE("bad shapes are told in one sentence", "[tensor][errors]") {
+  using Catch::Contains;
+  const Tensor x({2, 3});
+  CHECK_THROWS_WITH(Tensor({2, -3}), Contains("cannot have the shape (2,-3)"));
+  CHECK_THROWS_WITH(Tensor({2, 2}, {1, 2, 3}), Contains("3 values do not fill the shape (2,2)"));
+  CHECK_THROWS_WITH(x.reshape({4, 2}), Contains("[reshape] 6 elements of shape (2,3) do not fill (4,2)"));
+  CHECK_THROWS_WITH(x.reshape({4, -1}), Contains("[reshape]"));
+  CHECK_THROWS_WITH(x.permute({0}), Contains("[permute] 1 axes given for the shape (2,3)"));
+  CHECK_THROWS_WITH(x.permute({0, 0}), Contains("[permute] axis 0 is named twice"));
+  CHECK_THROWS_WITH(x.permute({0, 2}), Contains("[permute] axis 2 is outside an array of rank 2"));
+  CHECK_THROWS_WITH(x.slice(0, 1, 3), Contains("[slice] 1:3:1 does not lie in axis 0"));
+  CHECK_THROWS_WITH(x.broadcast_to({3, 3}), Contains("[broadcast_to] the shape (2,3) does not stretch to (3,3)"));
+  CHECK_THROWS_WITH(x.broadcast_to({3}), Contains("does not stretch"));
+  CHECK_THROWS_WITH(x.item(), Contains("[item] the array has shape (2,3)"));
+  CHECK_THROWS_WITH((Shape{1, 1, 1, 1, 1, 1, 1}), Contains("at most 6 axes"));
+  CHECK_THROWS_WITH(set_threads(0), Contains("must be at least 1"));
+  CHECK_THROWS_WITH(device_named("gpu"), Contains("unknown device 'gpu'; did you mean 'cpu'?"));
+  CHECK_THROWS_WITH(unknown_name("sampler", "dale-langwin", {"heun", "dale-langevin"}), Contains("did you mean 'dale-langevin'?"));
+}
