@@ -1,6 +1,10 @@
 // Ops that are formulas of other ops. They own no rule, with one exception that measuring asked for: group_norm has a
 // fused kernel forward and backward (the formula costs about twelve passes over memory forward and twenty backward, the
 // kernel two and three), and its formula stays as oracle, and as rule when a graph of the gradient is being made.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
 #include "autograd/ops.h"
 
 namespace dale {
@@ -32,6 +36,48 @@ Var per_channel(const Var& v, int rank) {
   return reshape(v, shape);
 }
 
+Var number(real value, const Var& like) { return Tensor::full({}, value, like.device()); }
+
+void check_images(const char* op, const Var& x, Index factor) {
+  if (x.rank() != 4 || factor < 1)
+    invalid("[{}] x {} must be (N,C,H,W) and the factor {} at least 1", op, str(x.shape()), factor);
+}
+
+/// (n factor, n): row i weighs the two pixels whose centres enclose the centre of new pixel i; beyond the outermost centres
+/// the edge is held.
+Var interpolation(Index n, Index factor, Device device) {
+  std::vector<real> weights(static_cast<std::size_t>(n * factor * n));
+  for (Index i = 0; i < n * factor; ++i) {
+    const double at = std::clamp((static_cast<double>(i) + 0.5) / static_cast<double>(factor) - 0.5, 0.0, static_cast<double>(n - 1));
+    const Index left = static_cast<Index>(at), right = std::min(left + 1, n - 1);
+    weights[static_cast<std::size_t>(i * n + left)] += static_cast<real>(1 - (at - static_cast<double>(left)));
+    weights[static_cast<std::size_t>(i * n + right)] += static_cast<real>(at - static_cast<double>(left));
+  }
+  return Tensor({n * factor, n}, weights, device);
+}
+
+/// Combines, for each window, the kernel × kernel strided slices of the padded image.
+Var pool(const char* op, const Var& x, Index kernel, Index stride, Index padding, real outside,
+         const std::function<Var(const Var&, const Var&)>& combine) {
+  if (x.rank() != 4 || kernel < 1 || stride < 1 || padding < 0 || 2 * padding > kernel ||
+      x.dim(2) + 2 * padding < kernel || x.dim(3) + 2 * padding < kernel)
+    invalid("[{}] windows of {} in steps of {} with padding {} (at most half of a window) do not fit x {}", op, kernel,
+            stride, padding, str(x.shape()));
+  Var padded = pad(pad(x, 2, padding, padding), 3, padding, padding);
+  if (padding > 0 && outside != 0) {
+    const Var inside = pad(pad(Var(Tensor::full(x.shape(), 1, x.device())), 2, padding, padding), 3, padding, padding);
+    padded = where(inside, padded, number(outside, x));
+  }
+  const Index rows = (padded.dim(2) - kernel) / stride * stride + 1, columns = (padded.dim(3) - kernel) / stride * stride + 1;
+  Var y;
+  for (Index a = 0; a < kernel; ++a)
+    for (Index b = 0; b < kernel; ++b) {
+      const Var tap = slice(slice(padded, 2, a, a + rows, stride), 3, b, b + columns, stride);
+      y = y.value().defined() ? combine(y, tap) : tap;
+    }
+  return y;
+}
+
 void check_group_norm(const Var& x, const Var& gamma, const Var& beta, Index groups) {
   if (x.rank() < 2) invalid("[group_norm] x {} must be (N,C,…)", str(x.shape()));
   if (groups < 1 || x.dim(1) % groups != 0)
@@ -46,12 +92,77 @@ void check_group_norm(const Var& x, const Var& gamma, const Var& beta, Index gro
 
 }  // namespace
 
+Var relu(const Var& x) { return maximum(x, number(0, x)); }
+Var elu(const Var& x, real alpha) { return relu(x) + alpha * expm1(minimum(x, number(0, x))); }
+Var gelu(const Var& x) { return 0.5 * x * (1 + erf(x * (1 / std::numbers::sqrt2))); }
+
+Var clamp(const Var& x, real low, real high) {
+  if (!(low <= high)) invalid("[clamp] the bounds {} and {} leave nothing between them", low, high);
+  return minimum(maximum(x, number(low, x)), number(high, x));
+}
+
+Var where(const Var& condition, const Var& a, const Var& b) {
+  return masked(a, condition) + masked(b, equal(condition, number(0, condition)));
+}
+
+Var softmax(const Var& x, int axis) { return exp(log_softmax(x, axis)); }
+Var log_softmax(const Var& x, int axis) { return x - logsumexp(x, {axis}, true); }
+
 Var mean_squared_error(const Var& a, const Var& b) { return mean(square(a - b)); }
 
+Var cross_entropy(const Var& logits, const IntTensor& labels) {
+  const Shape expected{logits.rank() == 2 ? logits.dim(0) : -1};
+  if (!(labels.shape() == expected))
+    invalid("[cross_entropy] logits {} must be (N,K) and labels {} (N)", str(logits.shape()), str(labels.shape()));
+  const Index K = logits.dim(1);
+  std::vector<std::int32_t> flat = labels.to_vector();
+  for (std::size_t n = 0; n < flat.size(); ++n) {
+    if (flat[n] < 0 || flat[n] >= K) invalid("[cross_entropy] label {} of row {} is outside the {} classes", flat[n], n, K);
+    flat[n] += static_cast<std::int32_t>(static_cast<Index>(n) * K);
+  }
+  return -mean(gather(reshape(log_softmax(logits, 1), {-1}), IntTensor(labels.shape(), flat, labels.device())));
+}
+
+Var attention(const Var& q, const Var& k, const Var& v, const Var& mask) {
+  if (q.rank() < 2 || k.rank() < 2 || v.rank() < 2 || q.dim(-1) != k.dim(-1) || k.dim(-2) != v.dim(-2))
+    invalid("[attention] q {}, k {} and v {} must be (…,T,d), (…,S,d) and (…,S,e)", str(q.shape()), str(k.shape()),
+            str(v.shape()));
+  const Var scores = matmul(q, k, false, true) * (1 / std::sqrt(static_cast<real>(q.dim(-1))));
+  return matmul(softmax(mask.value().defined() ? scores + mask : scores, -1), v);
+}
+
+Var layer_norm(const Var& x, const Var& gamma, const Var& beta, real eps) {
+  const Shape channels{x.rank() ? x.dim(-1) : -1};
+  if (!(gamma.shape() == channels) || !(beta.shape() == channels))
+    invalid("[layer_norm] gamma {} and beta {} must be as long as the last axis of x {}", str(gamma.shape()),
+            str(beta.shape()), str(x.shape()));
+  if (x.size() == 0) return x;
+  const Var centred = x - mean(x, {-1}, true);
+  return centred / sqrt(mean(square(centred), {-1}, true) + eps) * gamma + beta;
+}
+
+Var instance_norm(const Var& x, const Var& gamma, const Var& beta, real eps) {
+  return group_norm(x, gamma, beta, x.rank() > 1 ? std::max<Index>(1, x.dim(1)) : 1, eps);
+}
+
 Var upsample_nearest(const Var& x, Index f) {
-  if (x.rank() != 4) invalid("[upsample_nearest] x {} must be (N,C,H,W)", str(x.shape()));
+  check_images("upsample_nearest", x, f);
   const Index N = x.dim(0), C = x.dim(1), H = x.dim(2), W = x.dim(3);
   return reshape(broadcast_to(reshape(x, {N, C, H, 1, W, 1}), {N, C, H, f, W, f}), {N, C, H * f, W * f});
+}
+
+Var upsample_bilinear(const Var& x, Index f) {
+  check_images("upsample_bilinear", x, f);
+  return matmul(matmul(interpolation(x.dim(2), f, x.device()), x), interpolation(x.dim(3), f, x.device()), false, true);
+}
+
+Var max_pool(const Var& x, Index kernel, Index stride, Index padding) {
+  return pool("max_pool", x, kernel, stride, padding, -std::numeric_limits<real>::infinity(), maximum);
+}
+
+Var average_pool(const Var& x, Index kernel, Index stride, Index padding) {
+  const auto add = [](const Var& a, const Var& b) { return a + b; };
+  return pool("average_pool", x, kernel, stride, padding, 0, add) * (1 / static_cast<real>(kernel * kernel));
 }
 
 Var group_norm_formula(const Var& x, const Var& gamma, const Var& beta, Index groups, real eps, bool with_silu) {

@@ -3,8 +3,7 @@
 // release of a graph are loops, not recursions, so a chain may be as long as memory lasts.
 #include <algorithm>
 #include <atomic>
-#include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "autograd/ops.h"
 #include "autograd/var.h"
@@ -30,49 +29,72 @@ std::string shapes_of(const Vars& inputs) {
   return text;
 }
 
-/// Nodes between y and the xs, y first: those reachable from y from which some x is reachable.
-std::vector<Node*> nodes_between(const Var& y, const std::unordered_map<Node*, std::size_t>& xs) {
-  std::uint64_t oldest = ~std::uint64_t{0};
-  for (const auto& [node, i] : xs) oldest = std::min(oldest, node->order);
-  std::vector<Node*> found{y.node().get()}, stack = found;
-  std::unordered_set<Node*> seen(found.begin(), found.end());
-  while (!stack.empty()) {
-    Node* node = stack.back();
-    stack.pop_back();
-    for (const Var& x : node->inputs)
-      if (x.tracked() && x.node()->order >= oldest && seen.insert(x.node().get()).second) {
-        found.push_back(x.node().get());
-        stack.push_back(x.node().get());
-      }
-  }
-  std::sort(found.begin(), found.end(), [](Node* a, Node* b) { return a->order > b->order; });
-  std::unordered_set<Node*> needed;
-  for (auto node = found.rbegin(); node != found.rend(); ++node) {
-    const bool leads_to_x = std::any_of((*node)->inputs.begin(), (*node)->inputs.end(),
-                                        [&](const Var& x) { return needed.count(x.node().get()) > 0; });
-    if (xs.count(*node) || leads_to_x) needed.insert(*node);
-  }
-  std::erase_if(found, [&](Node* node) { return !needed.count(node); });
-  return found;
-}
+/// The nodes between y and the xs, newest first, each with the gradient gathered for it so far. A node knows its place in
+/// the list; the places of an outer walk are put back at the end, because a rule may start a walk of its own.
+class Walk {
+ public:
+  struct Stop {
+    Node* node;
+    Index place_before;
+    bool needed = false;  // some x can be reached from here
+    bool owned = false;   // the engine made this sum and has not handed it out
+    Var gradient{};
+  };
 
-/// total ← total + g. A sum that nobody else can see is added to in place.
-void accumulate(Var& total, const Var& g, bool& owned) {
-  if (!total.value().defined()) {
-    total = g;
-    owned = false;
-  } else if (owned && !recording()) {
-    Tensor sum = total.value();
-    raw::binary_into(Binary::add, sum, g.value());
-  } else {
-    total = total + g;
-    owned = true;
+  Walk(const Var& y, const Vars& xs) {
+    std::uint64_t oldest = ~std::uint64_t{0};
+    for (const Var& x : xs) oldest = std::min(oldest, x.node()->order);
+    std::vector<Node*> stack;
+    const auto add = [&](Node* node) {
+      const Index place = static_cast<Index>(stops_.size());
+      stops_.push_back({node, std::exchange(node->place, place)});
+      stack.push_back(node);
+    };
+    add(y.node().get());
+    while (!stack.empty()) {
+      Node* node = stack.back();
+      stack.pop_back();
+      for (const Var& x : node->inputs)
+        if (x.tracked() && x.node()->order >= oldest && !at(x)) add(x.node().get());
+    }
+    std::sort(stops_.begin(), stops_.end(), [](const Stop& a, const Stop& b) { return a.node->order > b.node->order; });
+    for (std::size_t i = 0; i < stops_.size(); ++i) stops_[i].node->place = static_cast<Index>(i);
+    for (const Var& x : xs)
+      if (Stop* stop = at(x)) stop->needed = true;
+    for (auto stop = stops_.rbegin(); stop != stops_.rend(); ++stop)
+      for (const Var& x : stop->node->inputs)
+        if (const Stop* input = at(x); input && input->needed) stop->needed = true;
   }
-}
+  ~Walk() {
+    for (const Stop& stop : stops_) stop.node->place = stop.place_before;
+  }
+  Walk(const Walk&) = delete;
 
-struct Gradient {
-  Var value;
-  bool owned = false;  // the engine made this sum and has not handed it out
+  std::vector<Stop>& stops() { return stops_; }
+
+  /// Where x stands in the list, or nullptr.
+  Stop* at(const Var& x) {
+    if (!x.tracked()) return nullptr;
+    const Index place = x.node()->place;
+    const bool here = place >= 0 && place < static_cast<Index>(stops_.size()) && stops_[place].node == x.node().get();
+    return here ? &stops_[place] : nullptr;
+  }
+
+  /// stop's gradient += g. A sum that nobody else can see is added to in place.
+  static void gather(Stop& stop, const Var& g) {
+    if (!stop.gradient.value().defined()) {
+      stop.gradient = g;
+    } else if (stop.owned && !recording()) {
+      Tensor sum = stop.gradient.value();
+      raw::binary_into(Binary::add, sum, g.value());
+    } else {
+      stop.gradient = stop.gradient + g;
+      stop.owned = true;
+    }
+  }
+
+ private:
+  std::vector<Stop> stops_;
 };
 
 void check_gradient(const Node& node, const Var& g, const Var& x, std::size_t i) {
@@ -101,7 +123,7 @@ Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule) 
   const bool tracked = std::any_of(inputs.begin(), inputs.end(), [](const Var& x) { return x.tracked(); });
   if (!tracked || !is_recording) return Var(std::move(value));
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (!(keep & keep_input(static_cast<int>(i)))) inputs[i] = Var(inputs[i].value().hollow(), inputs[i].node());
+    if (!(keep & keep_input(static_cast<int>(i)))) inputs[i].forget();
   Tensor kept = keep & keep_output ? value : value.hollow();
   return Var(std::move(value), std::make_shared<Node>(op, std::move(inputs), std::move(kept), std::move(rule)));
 }
@@ -141,43 +163,37 @@ Node::~Node() {
 Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
   if (!(g.shape() == y.shape()))
     invalid("[vjp] the upstream gradient has shape {}, y has {}", str(g.shape()), str(y.shape()));
-  std::unordered_map<Node*, std::size_t> wanted;
-  for (std::size_t i = 0; i < xs.size(); ++i) {
-    if (!xs[i].tracked()) invalid("[grad] x number {} of shape {} is a constant: make it with parameter()", i, str(xs[i].shape()));
-    wanted.emplace(xs[i].node().get(), i);
-  }
-
-  std::unordered_map<Node*, Gradient> gradients;
-  if (y.tracked()) {
+  for (std::size_t i = 0; i < xs.size(); ++i)
+    if (!xs[i].tracked())
+      invalid("[grad] x number {} of shape {} is a constant: make it with parameter()", i, str(xs[i].shape()));
+  Vars out;
+  if (y.tracked() && !xs.empty()) {
     const Recording mode(create_graph);
-    const std::vector<Node*> nodes = nodes_between(y, wanted);
-    const std::unordered_set<Node*> needed(nodes.begin(), nodes.end());
-    gradients[y.node().get()].value = g;
-    for (Node* node : nodes) {
-      if (node->inputs.empty()) continue;
-      const auto at = gradients.find(node);
-      if (at == gradients.end()) continue;
-      const Var upstream = at->second.value;
-      if (wanted.count(node))
-        at->second.owned = false;
-      else
-        gradients.erase(at);
-      const Vars parts = node->rule(upstream, node->inputs, Var(node->output, node->shared_from_this()));
-      for (std::size_t i = 0; i < parts.size(); ++i) {
-        const Var& x = node->inputs[i];
-        if (!x.tracked() || !needed.count(x.node().get())) continue;
-        check_gradient(*node, parts[i], x, i);
-        Gradient& total = gradients[x.node().get()];
-        accumulate(total.value, parts[i], total.owned);
-      }
+    Walk walk(y, xs);
+    std::vector<bool> wanted(walk.stops().size());
+    for (const Var& x : xs)
+      if (const auto* stop = walk.at(x)) wanted[static_cast<std::size_t>(stop - walk.stops().data())] = true;
+    walk.stops()[0].gradient = g;
+    for (std::size_t i = 0; i < walk.stops().size(); ++i) {
+      Walk::Stop& stop = walk.stops()[i];
+      if (!stop.needed || stop.node->inputs.empty() || !stop.gradient.value().defined()) continue;
+      const Var upstream = wanted[i] ? stop.gradient : std::exchange(stop.gradient, Var());
+      const Node& node = *stop.node;
+      const Vars parts = node.rule(upstream, node.inputs, Var(node.output, stop.node->shared_from_this()));
+      for (std::size_t k = 0; k < parts.size(); ++k)
+        if (Walk::Stop* input = walk.at(node.inputs[k]); input && input->needed) {
+          check_gradient(node, parts[k], node.inputs[k], k);
+          Walk::gather(*input, parts[k]);
+        }
+    }
+    for (const Var& x : xs) {
+      const auto* stop = walk.at(x);
+      out.push_back(stop ? stop->gradient : Var());
     }
   }
-
-  Vars out;
-  for (const Var& x : xs) {
-    const auto at = gradients.find(x.node().get());
-    out.push_back(at != gradients.end() ? at->second.value : Var(Tensor::full(x.shape(), 0, x.device())));
-  }
+  out.resize(xs.size());
+  for (std::size_t i = 0; i < xs.size(); ++i)
+    if (!out[i].value().defined()) out[i] = Var(Tensor::full(xs[i].shape(), 0, xs[i].device()));
   return out;
 }
 

@@ -5,26 +5,46 @@
 namespace dale {
 namespace {
 
-/// (B,rows,columns), transposed if asked: a view.
+/// (B,rows,columns), transposed if asked: a view. REQUIRES rank 2 or 3.
 Tensor as_batch(const Tensor& x, bool transpose) {
   const Tensor batch = x.rank() == 2 ? x.reshape({1, x.dim(0), x.dim(1)}) : x;
   return transpose ? batch.permute({0, 2, 1}) : batch;
+}
+
+Shape leading(const Shape& shape) {
+  Shape out;
+  for (int i = 0; i + 2 < shape.rank(); ++i) out.push_back(shape[i]);
+  return out;
+}
+
+/// x with its leading axes stretched to `batch` and merged into one.
+Var stretched(const Var& x, const Shape& batch) {
+  Shape full = batch;
+  full.push_back(x.dim(-2));
+  full.push_back(x.dim(-1));
+  return reshape(broadcast_to(x, full), {element_count(batch), x.dim(-2), x.dim(-1)});
 }
 
 }  // namespace
 
 Var matmul(const Var& a, const Var& b, bool ta, bool tb) {
   same_device(a.device(), b.device(), "matmul");
-  if (a.rank() != b.rank() || a.rank() < 2 || a.rank() > 3)
-    invalid("[matmul] a {} and b {} must both be matrices or both be batches of matrices", str(a.shape()),
+  if (a.rank() < 2 || b.rank() < 2)
+    invalid("[matmul] a {} and b {} must have at least two axes: reshape a vector to a matrix", str(a.shape()),
             str(b.shape()));
-  const Tensor left = as_batch(a.value(), ta), right = as_batch(b.value(), tb);
-  if (left.dim(2) != right.dim(1))
-    invalid("[matmul] a {}{} has {} columns but b {}{} has {} rows", str(a.shape()), ta ? " transposed" : "",
-            left.dim(2), str(b.shape()), tb ? " transposed" : "", right.dim(1));
-  if (left.dim(0) != right.dim(0))
-    invalid("[matmul] batches differ: a {} and b {}", str(a.shape()), str(b.shape()));
-  Tensor y = raw::matmul(left, right);
+  const Index columns = a.dim(ta ? -2 : -1), rows = b.dim(tb ? -1 : -2);
+  if (columns != rows)
+    invalid("[matmul] a {}{} has {} columns but b {}{} has {} rows", str(a.shape()), ta ? " transposed" : "", columns,
+            str(b.shape()), tb ? " transposed" : "", rows);
+  const bool same = a.rank() == b.rank() && leading(a.shape()) == leading(b.shape());
+  if (!same || a.rank() > 3) {
+    Shape batch = broadcast_shape(leading(a.shape()), leading(b.shape()), "matmul");
+    const Var y = matmul(stretched(a, batch), stretched(b, batch), ta, tb);
+    batch.push_back(y.dim(1));
+    batch.push_back(y.dim(2));
+    return reshape(y, batch);
+  }
+  Tensor y = raw::matmul(as_batch(a.value(), ta), as_batch(b.value(), tb));
   if (a.rank() == 2) y = y.reshape({y.dim(1), y.dim(2)});
   const unsigned keep = (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
   return record("matmul", y, {a, b}, keep, [ta, tb](const Var& g, const Vars& x, const Var&) {

@@ -25,17 +25,43 @@ Var operator-(real a, const Var& b);
 Var operator*(real a, const Var& b);
 Var operator/(real a, const Var& b);
 Var operator-(const Var& x);
+/// aᵇ. At a = 0 the gradients are those of the limit where it is finite: 0 for b = 0, and 0 with respect to b.
+Var power(const Var& a, const Var& b);
+Var power(const Var& a, real b);
 Var exp(const Var& x);
+/// eˣ − 1 and log(1 + x), exact near 0.
+Var expm1(const Var& x);
 Var log(const Var& x);
+Var log1p(const Var& x);
 Var sqrt(const Var& x);
+/// 1/√x
+Var rsqrt(const Var& x);
 Var square(const Var& x);
 Var reciprocal(const Var& x);
+/// |x|, with derivative 0 at 0.
+Var abs(const Var& x);
 Var sin(const Var& x);
 Var cos(const Var& x);
+Var tanh(const Var& x);
+Var erf(const Var& x);
 /// 1/(1 + e⁻ˣ)
 Var sigmoid(const Var& x);
+/// log(1 + eˣ)
+Var softplus(const Var& x);
 /// x σ(x)
 Var silu(const Var& x);
+/// The larger, the smaller; NaN if either is. Where they are equal each gets half the gradient.
+Var maximum(const Var& a, const Var& b);
+Var minimum(const Var& a, const Var& b);
+/// 1 where it holds and 0 elsewhere; constants, with no gradient.
+Var greater(const Var& a, const Var& b);
+Var greater_equal(const Var& a, const Var& b);
+Var less(const Var& a, const Var& b);
+Var less_equal(const Var& a, const Var& b);
+Var equal(const Var& a, const Var& b);
+Var not_equal(const Var& a, const Var& b);
+/// x where mask is not 0, else 0: unlike a product, 0 also where x is NaN or infinite.
+Var masked(const Var& x, const Var& mask);
 
 // ---- shape.cpp: views and their adjoints ------------------------------------------------------------------------
 /// One axis may be −1.
@@ -55,14 +81,35 @@ Var sum_to(const Var& x, const Shape& shape);
 Var gather(const Var& x, const IntTensor& index);
 /// y (R,…) with y[index[m]] += x[m] from zero: the adjoint of gather.
 Var scatter_add(const Var& x, const IntTensor& index, Index R);
+/// Of those above, formulas: `before` and `after` zeros along an axis; arrays of one shape along a new axis; parts of the
+/// given sizes; the reverse order along an axis.
+Var pad(const Var& x, int axis, Index before, Index after);
+Var stack(const Vars& xs, int axis);
+Vars split(const Var& x, const std::vector<Index>& sizes, int axis);
+Var flip(const Var& x, int axis);
+/// Rows of table (R,…) for indices of any shape (S…) → (S…,…).
+Var embedding(const Var& table, const IntTensor& index);
+/// Rows of the identity: (S…) → (S…,classes), real 0 or 1.
+Var one_hot(const IntTensor& index, Index classes);
 
 // ---- reduce.cpp --------------------------------------------------------------------------------------------------
 /// Over `axes`, all of them when none is named; kept as length 1 if keep.
 Var sum(const Var& x, const Axes& axes = {}, bool keep = false);
 Var mean(const Var& x, const Axes& axes = {}, bool keep = false);
+/// Equal extremes share the gradient evenly. Of no elements: −∞ and ∞.
+Var max(const Var& x, const Axes& axes = {}, bool keep = false);
+Var min(const Var& x, const Axes& axes = {}, bool keep = false);
+/// The first index of the largest element along an axis, which is dropped. NaN counts as largest.
+IntTensor argmax(const Var& x, int axis);
+/// Σ (x − mean)² / (n − correction): 0 for the variance of these numbers, 1 for an estimate of where they came from.
+Var variance(const Var& x, const Axes& axes = {}, bool keep = false, Index correction = 0);
+/// log Σ eˣ, without overflow.
+Var logsumexp(const Var& x, const Axes& axes = {}, bool keep = false);
+/// √Σ x², with gradient 0 where it is 0.
+Var norm(const Var& x, const Axes& axes = {}, bool keep = false);
 
 // ---- matmul.cpp --------------------------------------------------------------------------------------------------
-/// op(a) op(b) for (M,K)·(K,N) → (M,N), or batches (B,M,K)·(B,K,N) → (B,M,N); op transposes the last two axes if asked.
+/// op(a) op(b) for (…,M,K)·(…,K,N) → (…,M,N); leading axes broadcast, op transposes the last two axes if asked.
 Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false);
 
 // ---- conv.cpp: the triad of the trilinear form T of tensor/kernels.h ---------------------------------------------
@@ -78,10 +125,31 @@ Var conv2d_input(const Var& y, const Var& w, const Shape& x_shape, const Window&
 Var conv2d_weight(const Var& x, const Var& y, const Shape& w_shape, const Window& window = {});
 
 // ---- composite.cpp: formulas of the ops above; where one has a fused kernel, the formula stays as its oracle -------
+/// max(x, 0);  x for x > 0, else alpha (eˣ − 1);  x Φ(x) with the normal distribution's Φ.
+Var relu(const Var& x);
+Var elu(const Var& x, real alpha = 1);
+Var gelu(const Var& x);
+/// low ≤ y ≤ high. Throws std::invalid_argument unless low ≤ high.
+Var clamp(const Var& x, real low, real high);
+/// a where condition is not 0, else b; broadcast. What is not chosen leaves no trace, NaN included.
+Var where(const Var& condition, const Var& a, const Var& b);
+Var softmax(const Var& x, int axis);
+Var log_softmax(const Var& x, int axis);
 /// Mean of (a − b)².
 Var mean_squared_error(const Var& a, const Var& b);
-/// Each pixel of x (N,C,H,W) repeated factor × factor times.
+/// Mean over n of −log softmax(logits[n])[labels[n]]: logits (N,K), labels (N) in [0, K).
+Var cross_entropy(const Var& logits, const IntTensor& labels);
+/// softmax(q kᵀ/√d + mask) v: q (…,T,d), k (…,S,d), v (…,S,e), mask broadcast to (…,T,S) or left out → (…,T,e).
+Var attention(const Var& q, const Var& k, const Var& v, const Var& mask = {});
+/// Over the last axis of x (…,C), with gamma, beta (C); and over each channel of an image of x (N,C,…).
+Var layer_norm(const Var& x, const Var& gamma, const Var& beta, real eps = 1e-5);
+Var instance_norm(const Var& x, const Var& gamma, const Var& beta, real eps = 1e-5);
+/// Each pixel of x (N,C,H,W) repeated factor × factor times; or interpolated between pixel centres (bilinear, edges held).
 Var upsample_nearest(const Var& x, Index factor);
+Var upsample_bilinear(const Var& x, Index factor);
+/// The largest, or the mean, of each kernel × kernel window of x (N,C,H,W); padding counts as −∞, or as 0.
+Var max_pool(const Var& x, Index kernel, Index stride, Index padding = 0);
+Var average_pool(const Var& x, Index kernel, Index stride, Index padding = 0);
 /// Normalises each of `groups` groups of channels of x (N,C,…) to mean 0 and variance 1, then scales and shifts by
 /// gamma, beta (C); followed by SiLU if asked. The fused op, and the formula it must equal.
 Var group_norm(const Var& x, const Var& gamma, const Var& beta, Index groups, real eps = 1e-5, bool with_silu = false);

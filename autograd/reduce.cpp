@@ -1,26 +1,95 @@
-// Reductions over named axes, as sum_to and a reshape.
+// Reductions over named axes. Sums are sum_to and a reshape; the others are formulas of sums, but for max:
+//   y = max x,   ∂y/∂x = [x = y] / #{x = y}
 #include "autograd/ops.h"
 
 namespace dale {
+namespace {
+
+/// Which axes are reduced, and the result's shape with and without them.
+struct Reduction {
+  Axes axes;
+  Shape kept, dropped;
+
+  Reduction(const char* op, const Var& x, const Axes& named) {
+    std::vector<bool> reduced(static_cast<std::size_t>(x.rank()), named.empty());
+    for (int a : named) reduced[normal_axis(a, x.rank(), op)] = true;
+    for (int i = 0; i < x.rank(); ++i) {
+      kept.push_back(reduced[i] ? 1 : x.dim(i));
+      if (reduced[i])
+        axes.push_back(i);
+      else
+        dropped.push_back(x.dim(i));
+    }
+  }
+  Index terms(const Var& x) const {
+    Index n = 1;
+    for (int a : axes) n *= x.dim(a);
+    return n;
+  }
+};
+
+}  // namespace
 
 Var sum(const Var& x, const Axes& axes, bool keep) {
-  Shape kept = x.shape(), dropped;
-  std::vector<bool> reduced(static_cast<std::size_t>(x.rank()), axes.empty());
-  for (int a : axes) reduced[normal_axis(a, x.rank(), "sum")] = true;
-  for (int i = 0; i < x.rank(); ++i) {
-    if (reduced[i])
-      kept[i] = 1;
-    else
-      dropped.push_back(kept[i]);
-  }
-  const Var y = sum_to(x, kept);
-  return keep ? y : reshape(y, dropped);
+  const Reduction r("sum", x, axes);
+  const Var y = sum_to(x, r.kept);
+  return keep ? y : reshape(y, r.dropped);
 }
 
 Var mean(const Var& x, const Axes& axes, bool keep) {
-  const Var total = sum(x, axes, keep);
-  if (x.size() == 0) invalid("[mean] of no elements: x has shape {}", str(x.shape()));
-  return total * (static_cast<real>(total.size()) / static_cast<real>(x.size()));
+  const Index n = Reduction("mean", x, axes).terms(x);
+  if (n == 0) invalid("[mean] of no elements: x has shape {}", str(x.shape()));
+  return sum(x, axes, keep) * (1 / static_cast<real>(n));
+}
+
+Var max(const Var& x, const Axes& axes, bool keep) {
+  const Reduction r("max", x, axes);
+  const Var y = record("max", raw::reduce(Reduce::max, x.value(), r.axes), {x}, keep_input(0) | keep_output,
+                       [](const Var& g, const Vars& x, const Var& y) {
+                         const Var hit = equal(x[0], y);
+                         return Vars{g / sum_to(hit, y.shape()) * hit};
+                       });
+  return keep ? y : reshape(y, r.dropped);
+}
+
+Var min(const Var& x, const Axes& axes, bool keep) { return -max(-x, axes, keep); }
+
+IntTensor argmax(const Var& x, int axis) {
+  const NoGrad off;
+  axis = normal_axis(axis, x.rank(), "argmax");
+  if (x.dim(axis) == 0) invalid("[argmax] axis {} of {} has no elements", axis, str(x.shape()));
+  // The least index among those that hold the maximum (or NaN), found in exact small numbers.
+  std::vector<real> count(static_cast<std::size_t>(x.dim(axis)));
+  for (std::size_t i = 0; i < count.size(); ++i) count[i] = static_cast<real>(i);
+  Shape along;
+  for (int i = 0; i < x.rank(); ++i) along.push_back(i == axis ? x.dim(axis) : 1);
+  const Var index = broadcast_to(Tensor(along, count, x.device()), x.shape());
+  const Var hit = equal(x, max(x, {axis}, true)) + not_equal(x, x);
+  const Var first = min(where(hit, index, Var(Tensor::full({}, static_cast<real>(x.dim(axis)), x.device()))), {axis});
+  std::vector<std::int32_t> out;
+  for (real v : first.value().to_vector()) out.push_back(static_cast<std::int32_t>(v));
+  return IntTensor(first.shape(), out, x.device());
+}
+
+Var variance(const Var& x, const Axes& axes, bool keep, Index correction) {
+  const Index n = Reduction("variance", x, axes).terms(x);
+  if (n <= correction) invalid("[variance] of {} elements with correction {}: more are needed", n, correction);
+  return sum(square(x - mean(x, axes, true)), axes, keep) * (1 / static_cast<real>(n - correction));
+}
+
+Var logsumexp(const Var& x, const Axes& axes, bool keep) {
+  const Reduction r("logsumexp", x, axes);
+  // Any finite shift will do; an infinite maximum is left in, so that log Σ of −∞ alone is −∞.
+  const Var top = max(x.detach(), axes, true);
+  const Var shift = masked(top, equal(top - top, Var(Tensor::full({}, 0, x.device()))));
+  const Var y = log(sum(exp(x - shift), axes, true)) + shift;
+  return keep ? y : reshape(y, r.dropped);
+}
+
+Var norm(const Var& x, const Axes& axes, bool keep) {
+  const Var s = sum(square(x), axes, keep);
+  const Var zero = equal(s, Var(Tensor::full({}, 0, x.device())));
+  return masked(sqrt(s + zero), 1 - zero);
 }
 
 }  // namespace dale

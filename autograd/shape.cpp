@@ -112,4 +112,62 @@ Var scatter_add(const Var& x, const IntTensor& index, Index R) {
                 [index](const Var& g, const Vars&, const Var&) { return Vars{gather(g, index)}; });
 }
 
+Var pad(const Var& x, int axis, Index before, Index after) {
+  axis = normal_axis(axis, x.rank(), "pad");
+  if (before < 0 || after < 0) invalid("[pad] {} and {} zeros: use slice to cut", before, after);
+  return place(x, axis, before, 1, before + x.dim(axis) + after);
+}
+
+Var stack(const Vars& xs, int axis) {
+  if (xs.empty()) invalid("[stack] there is nothing to join");
+  axis = normal_axis(axis, xs[0].rank() + 1, "stack");
+  Vars unit;
+  for (const Var& x : xs) {
+    Shape shape;
+    for (int i = 0; i <= x.rank(); ++i) {
+      if (i == axis) shape.push_back(1);
+      if (i < x.rank()) shape.push_back(x.dim(i));
+    }
+    unit.push_back(reshape(x, shape));
+  }
+  return concat(unit, axis);
+}
+
+Vars split(const Var& x, const std::vector<Index>& sizes, int axis) {
+  axis = normal_axis(axis, x.rank(), "split");
+  Vars parts;
+  Index begin = 0;
+  for (Index size : sizes) {
+    if (size < 0 || begin + size > x.dim(axis)) break;
+    parts.push_back(slice(x, axis, begin, begin + size));
+    begin += size;
+  }
+  if (begin != x.dim(axis) || parts.size() != sizes.size())
+    invalid("[split] the sizes do not add up to axis {} of {}", axis, str(x.shape()));
+  return parts;
+}
+
+Var flip(const Var& x, int axis) {
+  axis = normal_axis(axis, x.rank(), "flip");
+  Axes swapped;  // the axis and the first change places
+  for (int i = 0; i < x.rank(); ++i) swapped.push_back(i == 0 ? axis : i == axis ? 0 : i);
+  std::vector<std::int32_t> reversed;
+  for (Index i = x.dim(axis); i-- > 0;) reversed.push_back(static_cast<std::int32_t>(i));
+  const IntTensor index({x.dim(axis)}, reversed, x.device());
+  return permute(gather(permute(x, swapped), index), swapped);
+}
+
+Var embedding(const Var& table, const IntTensor& index) {
+  if (table.rank() < 1) invalid("[embedding] the table has no axis to index");
+  Shape shape = index.shape();
+  for (int i = 1; i < table.rank(); ++i) shape.push_back(table.dim(i));
+  return reshape(gather(table, index.reshape({index.size()})), shape);
+}
+
+Var one_hot(const IntTensor& index, Index classes) {
+  std::vector<real> identity(static_cast<std::size_t>(classes * classes));
+  for (Index i = 0; i < classes; ++i) identity[static_cast<std::size_t>(i * classes + i)] = 1;
+  return embedding(Tensor({classes, classes}, identity, index.device()), index);
+}
+
 }  // namespace dale

@@ -41,6 +41,8 @@ class Var {
   const std::shared_ptr<Node>& node() const { return node_; }
   /// The same value as a constant.
   Var detach() const { return Var(value_); }
+  /// Lets go of the value's elements, keeping shape and node.
+  void forget() { value_.forget(); }
   /// The value of a leaf, to be replaced or written by optimisers between steps. Throws std::logic_error otherwise.
   Tensor& leaf_value();
 
@@ -63,6 +65,15 @@ constexpr unsigned keep_input(int i) { return 1u << i; }
 
 /// Makes the result of an op. When no input is tracked, or recording is off, it is a constant and the rule is dropped.
 Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule);
+
+/// The inputs of a record, moved into place.
+template <class... V>
+Vars pack(V&&... inputs) {
+  Vars all;
+  all.reserve(sizeof...(V));
+  (all.push_back(std::forward<V>(inputs)), ...);
+  return all;
+}
 
 /// For rules: calls the i-th function only when input i is tracked, and returns no gradient for the others.
 template <class... F>
@@ -120,6 +131,7 @@ struct Node : std::enable_shared_from_this<Node> {
   Tensor output;  // hollow likewise
   Rule rule;
   std::uint64_t order;  // nodes are numbered as they are made: inputs have smaller numbers
+  Index place = -1;     // in the list of the walk now running, if it is there
 };
 
 }  // namespace dale

@@ -1,6 +1,7 @@
 #include "experiments/compare.h"
 
 #include "tensor/file.h"
+#include "tensor/image.h"
 
 namespace dale {
 namespace {
@@ -51,6 +52,17 @@ CompareRow run(const std::string& dataset, const std::string& process, const Pro
   return row;
 }
 
+/// The first 32 images of each row's first sampler, side by side: the same noise through either chart.
+Tensor side_by_side(const std::vector<const CompareRow*>& rows) {
+  Vars parts;
+  for (const CompareRow* row : rows) {
+    const Tensor& images = row->samples[0].result.images;
+    if (!parts.empty()) parts.push_back(Tensor::full({1, parts[0].dim(1), 24}, 1));
+    parts.push_back(image_grid(images.slice(0, 0, std::min<Index>(32, images.dim(0))), 8, 2, 2));
+  }
+  return concat(parts, 2).value();
+}
+
 }  // namespace
 
 void compare(const CompareOptions& o) {
@@ -62,11 +74,16 @@ void compare(const CompareOptions& o) {
     load_dataset(missing[0], o.data);  // which says where it was looked for, and what to do
   make_folder(o.out);
   std::vector<CompareRow> rows;
-  for (const std::string& dataset : present)
+  for (const std::string& dataset : present) {
     for (const std::string& process : process_names()) {
       rows.push_back(run(dataset, process, profile, o));
       write_file(o.out / "report.html", report_html(o, rows, missing));
     }
+    std::vector<const CompareRow*> same;
+    for (const CompareRow& row : rows)
+      if (row.dataset == dataset) same.push_back(&row);
+    write_png(o.out / dataset / "side-by-side.png", side_by_side(same));
+  }
   for (const std::string& name : missing) fmt::print("not compared: {}, which was not found (dale info says where it is looked for)\n", name);
   fmt::print("{}\n", (o.out / "report.html").string());
 }

@@ -18,7 +18,7 @@ std::string info(const std::string& data_option) {
                                 random_stream_version);
   out += fmt::format("cpu       {} threads, {}\n", threads(), cpu::blas_description());
   const std::string missing = cuda_missing();
-  out += fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : missing);
+  out += fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);
   for (const std::string& name : dataset_names()) {
     const auto folder = find_dataset(name, data_option);
     out += fmt::format("data      {:<14}{}\n", name, folder ? folder->string() : "not found");

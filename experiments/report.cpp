@@ -10,8 +10,8 @@ namespace {
 constexpr const char* style = R"(
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-figure { margin: 0; } figcaption { font-size: .85rem; max-width: 482px; }
-.side { display: flex; flex-wrap: wrap; gap: 1.5rem; }
+figure { margin: 0; } figcaption { font-size: .85rem; }
+.side { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 1.5rem; }
 img, svg { max-width: 100%; height: auto; } img { image-rendering: pixelated; background: #fff; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
 th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid #8886; }
@@ -34,16 +34,21 @@ std::string picture(const Tensor& image, const std::string& alternative) {
                      escape_html(alternative), base64(png_bytes(image)));
 }
 
+/// The processes' pictures side by side, those of the sampler they share first.
 std::string grids(const std::vector<const CompareRow*>& rows) {
   std::string out = "<div class='side'>\n";
-  for (const CompareRow* row : rows)
-    for (const auto& s : row->samples) {
+  const auto show = [&](const CompareRow* row, std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < std::min(to, row->samples.size()); ++i) {
+      const auto& s = row->samples[i];
       const std::string what = fmt::format("{} · {}, {} steps, {} network evaluations, {:.1f} s for {} images", row->process,
                                            s.options.sampler, s.options.steps, s.result.evaluations, s.result.seconds,
                                            s.result.images.dim(0));
       out += fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n",
                          picture(image_grid(s.result.images, 8, 2, 2), "Grid of generated images: " + what), escape_html(what));
     }
+  };
+  for (const CompareRow* row : rows) show(row, 0, 1);
+  for (const CompareRow* row : rows) show(row, 1, row->samples.size());
   return out + "</div>\n";
 }
 

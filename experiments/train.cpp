@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "autograd/anomaly.h"
 #include "diffusion/loss.h"
@@ -89,22 +88,11 @@ Step loss_and_gradients(const std::function<Var()>& loss_of, const Vars& xs, Ind
 
 }  // namespace
 
-std::vector<std::int32_t> permutation(Key key, Index n) {
-  std::vector<std::int32_t> order(static_cast<std::size_t>(n));
-  std::iota(order.begin(), order.end(), 0);
-  for (Index i = n; i-- > 1;) {
-    const Words w = random_block(key.value, static_cast<std::uint64_t>(i));
-    const std::uint64_t word = std::uint64_t{w.w[0]} | std::uint64_t{w.w[1]} << 32;
-    std::swap(order[static_cast<std::size_t>(i)], order[word % static_cast<std::uint64_t>(i + 1)]);
-  }
-  return order;
-}
-
 TrainResult train(const TrainOptions& o) {
   check_options(o);
   const Process& process = process_named(o.process);
-  make_folder(o.out);
   const Tensor y0 = process.chart(embed_pixels(load_dataset(o.dataset, o.data, Split::train).images)).value().to(o.device);
+  make_folder(o.out);
 
   const Key key{o.seed};
   Model model{&process, Edm::fitted(y0), ScoreUNet({o.channels}, key.split(weights_stream)), {}};

@@ -26,7 +26,4 @@ struct TrainResult {
 /// the loss or a gradient is not finite, with the step and the op; what was saved before stays.
 TrainResult train(const TrainOptions& options);
 
-/// 0 … n−1 in random order, a function of the key (Fisher–Yates).
-std::vector<std::int32_t> permutation(Key key, Index n);
-
 }  // namespace dale

@@ -27,9 +27,13 @@ using real = float;
 
 namespace scalar {
 
-/// eˣ = 2ⁿ eʳ with n = round(x / ln 2), |r| ≤ ½ ln 2: Taylor's polynomial of degree 7 leaves 5e-9 of eʳ.
-/// 2ⁿ is applied in two halves, so that results pass through subnormals to 0 and through the largest float to ∞.
-DALE_BOTH float exp(float x) {
+/// eˣ = 2ⁿ (1 + p) with n = round(x / ln 2), r = x − n ln 2, |r| ≤ ½ ln 2, and p = eʳ − 1 by Taylor's polynomial of
+/// degree 7, which leaves 5e-9. 2ⁿ comes as two factors, so that results pass through subnormals to 0 and through the
+/// largest float to ∞.
+struct ExpParts {
+  float p, scale1, scale2;
+};
+DALE_BOTH ExpParts exp_parts(float x) {
   x = x > 90.0f ? 90.0f : x;  // comparisons with NaN are false: NaN passes through
   x = x < -105.0f ? -105.0f : x;
   const float shift = 12582912.0f;  // 1.5·2²³: adding it rounds to an integer, kept in the low bits
@@ -47,7 +51,18 @@ DALE_BOTH float exp(float x) {
   const std::int32_t half = k >> 1;
   const float scale1 = std::bit_cast<float>(static_cast<std::uint32_t>(half + 127) << 23);
   const float scale2 = std::bit_cast<float>(static_cast<std::uint32_t>(k - half + 127) << 23);
-  return (p + 1.0f) * scale1 * scale2;
+  return {p, scale1, scale2};
+}
+DALE_BOTH float exp(float x) {
+  const ExpParts e = exp_parts(x);
+  return (e.p + 1.0f) * e.scale1 * e.scale2;
+}
+/// eˣ − 1 = 2ⁿ p + (2ⁿ − 1), without cancellation near 0.
+DALE_BOTH float expm1(float x) {
+  const ExpParts e = exp_parts(x);
+  const float scale = e.scale1 * e.scale2;
+  const float small = e.p * scale + (scale - 1.0f), large = (e.p + 1.0f) * e.scale1 * e.scale2;
+  return x > 40.0f ? large : small;
 }
 
 /// log x = n ln 2 + 2 artanh f with x = 2ⁿ m, √½ ≤ m < √2, f = (m − 1)/(m + 1), |f| < 0.172: the series
@@ -66,6 +81,13 @@ DALE_BOTH float log(float x) {
   float out = x < infinity ? value : x;  // ∞ and NaN stay
   out = x == 0.0f ? -infinity : out;
   return x < 0.0f ? std::bit_cast<float>(0x7fc00000) : out;
+}
+
+/// log(1 + x): with u = 1 + x rounded, log(u) x/(u − 1) undoes the rounding.
+DALE_BOTH float log1p(float x) {
+  const float u = 1.0f + x, d = u - 1.0f;
+  const float value = log(u) * (x / (d == 0.0f ? 1.0f : d));
+  return d == 0.0f || !(x < std::bit_cast<float>(0x7f800000)) ? x : value;
 }
 
 /// sin and cos of a quarter turn at most, |r| ≤ π/4, by Taylor's series to r⁹ and r¹⁰: 2e-9.
@@ -102,8 +124,30 @@ DALE_BOTH double exp(double x) { return ::exp(x); }
 DALE_BOTH double log(double x) { return ::log(x); }
 DALE_BOTH double sin(double x) { return ::sin(x); }
 DALE_BOTH double cos(double x) { return ::cos(x); }
+DALE_BOTH double expm1(double x) { return ::expm1(x); }
+DALE_BOTH double log1p(double x) { return ::log1p(x); }
 DALE_BOTH float sqrt(float x) { return ::sqrtf(x); }
 DALE_BOTH double sqrt(double x) { return ::sqrt(x); }
+DALE_BOTH float erf(float x) { return ::erff(x); }
+DALE_BOTH double erf(double x) { return ::erf(x); }
+DALE_BOTH float power(float x, float p) { return ::powf(x, p); }
+DALE_BOTH double power(double x, double p) { return ::pow(x, p); }
+template <class T>
+DALE_BOTH T abs(T x) {
+  return x < T(0) ? -x : x == T(0) ? T(0) : x;  // |−0| = 0; NaN stays
+}
+
+/// tanh |x| = −e/(e + 2) with e = e^{−2|x|} − 1 ∈ (−1, 0]: nothing overflows.
+template <class T>
+DALE_BOTH T tanh(T x) {
+  const T e = expm1(T(-2) * abs(x)), y = -e / (e + T(2));
+  return x < T(0) ? -y : y;
+}
+/// log(1 + eˣ) = max(x, 0) + log(1 + e^{−|x|})
+template <class T>
+DALE_BOTH T softplus(T x) {
+  return (x < T(0) ? T(0) : x) + log1p(exp(-abs(x)));
+}
 
 template <class T>
 DALE_BOTH T sigmoid(T x) {
@@ -126,6 +170,13 @@ DALE_BOTH T silu_slope(T x) {
   row(sqrt, scalar::sqrt(x))                            \
   row(square, x * x)                                    \
   row(reciprocal, T(1) / x)                             \
+  row(rsqrt, T(1) / scalar::sqrt(x))                    \
+  row(abs, scalar::abs(x))                              \
+  row(expm1, scalar::expm1(x))                          \
+  row(log1p, scalar::log1p(x))                          \
+  row(tanh, scalar::tanh(x))                            \
+  row(softplus, scalar::softplus(x))                    \
+  row(erf, scalar::erf(x))                              \
   row(sin, scalar::sin(x))                              \
   row(cos, scalar::cos(x))                              \
   row(sigmoid, scalar::sigmoid(x))                      \
@@ -140,6 +191,11 @@ DALE_BOTH T silu_slope(T x) {
   row(divide, a / b)                                    \
   row(maximum, a != a || a > b ? a : b)                 \
   row(minimum, a != a || a < b ? a : b)                 \
+  row(power, scalar::power(a, b))                       \
+  row(greater, a > b ? T(1) : T(0))                     \
+  row(greater_equal, a >= b ? T(1) : T(0))              \
+  row(equal, a == b ? T(1) : T(0))                      \
+  row(masked, b != T(0) ? a : T(0))                     \
   row(silu_gradient, a* scalar::silu_slope(b)) /* a = upstream gradient, b = x */
 
 #define DALE_NAME(name, formula) name,

@@ -63,6 +63,8 @@ class Array {
   Array clone() const;
   /// Shape and device without elements: defined() is false.
   Array hollow() const;
+  /// Lets go of the elements: becomes hollow.
+  void forget() { storage_.reset(); }
 
  private:
   Array with(const Shape& shape, const Strides& strides, Index offset) const;

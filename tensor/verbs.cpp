@@ -17,14 +17,6 @@ Tensor as_matrices(const Tensor& x) {
   return by_rows || by_columns ? x : x.packed();
 }
 
-Tensor random(Random kind, Key key, const Shape& shape, std::uint64_t first, Device device) {
-  const auto low = [](std::uint64_t v) { return static_cast<std::int32_t>(static_cast<std::uint32_t>(v)); };
-  const IntTensor state({4}, {low(key.value), low(key.value >> 32), low(first), low(first >> 32)}, device);
-  Tensor y(shape, device);
-  kernels(device).random(kind, state.cspan(), y.span());
-  return y;
-}
-
 }  // namespace
 
 namespace raw {
@@ -107,14 +99,6 @@ Tensor scatter_add(const Tensor& x, const IntTensor& i, Index R) {
 }
 
 }  // namespace raw
-
-Tensor uniform(Key key, const Shape& shape, std::uint64_t first, Device device) {
-  return random(Random::uniform, key, shape, first, device);
-}
-
-Tensor normal(Key key, const Shape& shape, std::uint64_t first, Device device) {
-  return random(Random::normal, key, shape, first, device);
-}
 
 bool all_finite(const Tensor& x) {
   const Tensor flags = raw::unary(Unary::not_finite, x);

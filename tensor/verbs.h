@@ -3,7 +3,7 @@
 // with the same names, so these live in a namespace of their own.
 #pragma once
 
-#include "tensor/random.h"
+#include "tensor/draw.h"
 #include "tensor/tensor.h"
 
 namespace dale {
@@ -29,11 +29,6 @@ Tensor gather(const Tensor& x, const IntTensor& i);
 Tensor scatter_add(const Tensor& x, const IntTensor& i, Index R);
 
 }  // namespace raw
-
-/// Elements first, first + 1, … of the stream of `key`: a batch that starts at `first` sees the numbers that a larger
-/// batch would have there.
-Tensor uniform(Key key, const Shape& shape, std::uint64_t first = 0, Device device = Device::cpu);
-Tensor normal(Key key, const Shape& shape, std::uint64_t first = 0, Device device = Device::cpu);
 
 /// Whether no element is NaN or infinite.
 bool all_finite(const Tensor& x);

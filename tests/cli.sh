@@ -11,7 +11,7 @@ expect() {  # status, fragment of stderr, arguments…
   shift 2
   "$dale" "$@" >"$work/out" 2>"$work/err"
   got=$?
-  if [ $got -ne "$status" ] || ! grep -qF -- "$fragment" "$work/err"; then
+  if [ $got -ne "$status" ] || { [ -n "$fragment" ] && ! grep -qF -- "$fragment" "$work/err"; }; then
     echo "dale $*: status $got (expected $status), expected '$fragment' in:"
     cat "$work/err"
     failures=$((failures + 1))
@@ -35,7 +35,7 @@ expect 2 'multiple of 8' train --width 20 --out "$work/x"
 expect 2 "unknown device 'gpu'" train --device gpu --out "$work/x"
 expect 2 "unknown profile 'quik'; did you mean 'quick'?" compare --profile quik --out "$work/x"
 expect 1 'nowhere.safetensors' sample --checkpoint "$work/nowhere.safetensors" --out "$work/x"
-if ! "$dale" info | grep -q '^cuda .*NVIDIA'; then expect 1 'cuda' train --device cuda --out "$work/x"; fi
+if "$dale" info | grep -q '^cuda *none'; then expect 1 'cuda' train --device cuda --out "$work/x"; fi
 [ ! -e "$work/x" ] || { echo "a refused command left $work/x behind"; failures=$((failures + 1)); }
 touch "$work/file"
 expect 1 "$work/file" train --out "$work/file/run"

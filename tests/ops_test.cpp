@@ -139,6 +139,21 @@ void add_elementwise(std::vector<Row>& t) {
   map("sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -9, 9);
   map("silu", silu, [](double x) { return x / (1 + std::exp(-x)); }, -9, 9);
 
+  map("expm1", expm1, std::expm1, -9, 9);
+  map("log1p", log1p, std::log1p, -0.9, 9);
+  map("rsqrt", rsqrt, [](double x) { return 1 / std::sqrt(x); }, 0.1, 20);
+  map("abs", abs, std::abs, 0.1, 2);
+  map("tanh", tanh, std::tanh, -5, 5);
+  map("erf", erf, std::erf, -3, 3);
+  map("softplus", softplus, [](double x) { return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0); }, -9, 9);
+  map("relu", relu, [](double x) { return std::isnan(x) ? x : std::max(x, 0.0); }, 0.1, 2);
+  map("elu", [](const Var& x) { return elu(x, 0.7); }, [](double x) { return x > 0 ? x : static_cast<real>(0.7) * std::expm1(x); }, -3, -0.1);
+  map("gelu", gelu, [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }, -3, 3);
+  map("clamp", [](const Var& x) { return clamp(x, -1, 0.5); }, [](double x) { return std::isnan(x) ? x : std::clamp(x, -1.0, 0.5); }, -0.9, 0.4);
+  map("power 1.7", [](const Var& x) { return power(x, 1.7); }, [](double x) { return std::pow(x, static_cast<double>(static_cast<real>(1.7))); }, 0.3, 3);
+  map("power -2", [](const Var& x) { return power(x, -2); }, [](double x) { return std::pow(x, -2); }, 0.5, 3);
+  map("power 0", [](const Var& x) { return power(x, 0); }, [](double) { return 1.0; });
+
   const auto zip = [&](const char* name, Var (*op)(const Var&, const Var&), double (*f)(double, double), double low = -2,
                        double high = 2) {
     for (const auto& shapes : std::vector<std::vector<Shape>>{{{4, 5}, {4, 5}}, {{2, 3, 4}, {3, 1}}, {{}, {5}}, {{2, 1}, {1, 3}}})
@@ -148,6 +163,21 @@ void add_elementwise(std::vector<Row>& t) {
   zip("subtract", operator-, [](double a, double b) { return a - b; });
   zip("multiply", operator*, [](double a, double b) { return a * b; });
   zip("divide", operator/, [](double a, double b) { return a / b; }, 0.5, 3);
+  zip("power", [](const Var& a, const Var& b) { return power(a, b); }, std::pow, 0.5, 3);
+  zip("maximum", maximum, [](double a, double b) { return a > b ? a : b; });
+  zip("minimum", minimum, [](double a, double b) { return a < b ? a : b; });
+  zip("greater", greater, [](double a, double b) { return a > b ? 1.0 : 0.0; });
+  zip("greater_equal", greater_equal, [](double a, double b) { return a >= b ? 1.0 : 0.0; });
+  zip("less", less, [](double a, double b) { return a < b ? 1.0 : 0.0; });
+  zip("less_equal", less_equal, [](double a, double b) { return a <= b ? 1.0 : 0.0; });
+  zip("equal", equal, [](double a, double b) { return a == b ? 1.0 : 0.0; });
+  zip("not_equal", not_equal, [](double a, double b) { return a != b ? 1.0 : 0.0; });
+  zip("masked", [](const Var& a, const Var& b) { return masked(a, greater(b, Tensor({}, {0}))); }, [](double a, double b) { return b > 0 ? a : 0.0; });
+  t.push_back({"where", {{2, 3}, {2, 3}, {3}}, [](const Vars& x) { return where(greater(x[0], Tensor({}, {0})), x[1], x[2]); }, [](Exacts in) {
+                 Exact y({2, 3});
+                 Exact::each(y.shape, [&](const auto& i) { y.at({i[0], i[1]}) = in[0].at({i[0], i[1]}) > 0 ? in[1].at({i[0], i[1]}) : in[2].at({i[1]}); });
+                 return y;
+               }});
 }
 
 void add_shapes(std::vector<Row>& t) {
@@ -179,6 +209,32 @@ void add_shapes(std::vector<Row>& t) {
   t.push_back({"broadcast_to", {{3, 1}}, [](const Vars& x) { return broadcast_to(x[0], {2, 3, 4}); }, [](Exacts in) {
                  Exact y({2, 3, 4});
                  Exact::each(y.shape, [&](const auto& i) { y.at({i[0], i[1], i[2]}) = in[0].at({i[1], 0}); });
+                 return y;
+               }});
+  t.push_back({"pad", {{2, 3}}, [](const Vars& x) { return pad(x[0], -1, 1, 2); }, [](Exacts in) {
+                 Exact y({2, 6});
+                 Exact::each(in[0].shape, [&](const auto& i) { y.at({i[0], i[1] + 1}) = in[0].at({i[0], i[1]}); });
+                 return y;
+               }});
+  t.push_back({"stack", {{2, 3}, {2, 3}}, [](const Vars& x) { return stack(x, 1); }, [](Exacts in) {
+                 Exact y({2, 2, 3});
+                 Exact::each(y.shape, [&](const auto& i) { y.at({i[0], i[1], i[2]}) = in[i[1]].at({i[0], i[2]}); });
+                 return y;
+               }});
+  t.push_back({"split", {{2, 5}}, [](const Vars& x) { return concat({split(x[0], {2, 0, 3}, 1)[2], split(x[0], {4, 1}, 1)[1]}, 1); }, [](Exacts in) {
+                 Exact y({2, 4});
+                 Exact::each(y.shape, [&](const auto& i) { y.at({i[0], i[1]}) = in[0].at({i[0], i[1] < 3 ? i[1] + 2 : 4}); });
+                 return y;
+               }});
+  t.push_back({"flip", {{2, 3, 4}}, [](const Vars& x) { return flip(x[0], 1); }, [](Exacts in) {
+                 Exact y({2, 3, 4});
+                 Exact::each(y.shape, [&](const auto& i) { y.at({i[0], i[1], i[2]}) = in[0].at({i[0], 2 - i[1], i[2]}); });
+                 return y;
+               }});
+  t.push_back({"embedding", {{3, 2}}, [](const Vars& x) { return embedding(x[0], IntTensor({2, 2}, {2, 0, 2, 1}).to(x[0].device())); }, [](Exacts in) {
+                 Exact y({2, 2, 2});
+                 const int index[] = {2, 0, 2, 1};
+                 Exact::each(y.shape, [&](const auto& i) { y.at({i[0], i[1], i[2]}) = in[0].at({index[2 * i[0] + i[1]], i[2]}); });
                  return y;
                }});
   const IntTensor index({4}, {2, 0, 2, 1});
@@ -215,6 +271,49 @@ void add_reductions(std::vector<Row>& t) {
                  Exact::each(in[0].shape, [&](const auto& i) { y.at({0, i[1], 0}) += in[0].at({i[0], i[1], i[2]}) / 8; });
                  return y;
                }, -2, 2, 8});
+  const auto rows = [&](const char* name, const Shape& shape, Function op, double (*f)(const std::vector<double>&), bool keep, double terms) {
+    t.push_back({name, {shape}, op, [=](Exacts in) {  // f of each row, for reductions over the last axis
+                   Exact y(keep ? Shape{shape[0], 1} : Shape{shape[0]});
+                   for (Index i = 0; i < shape[0]; ++i) y.v[i] = f({in[0].v.begin() + i * shape[1], in[0].v.begin() + (i + 1) * shape[1]});
+                   return y;
+                 }, -2, 2, terms});
+  };
+  rows("max", {5, 7}, [](const Vars& x) { return max(x[0], {1}); }, [](const auto& v) { return *std::max_element(v.begin(), v.end()); }, false, 1);
+  rows("min", {5, 7}, [](const Vars& x) { return min(x[0], {-1}, true); }, [](const auto& v) { return *std::min_element(v.begin(), v.end()); }, true, 1);
+  rows("logsumexp", {5, 7}, [](const Vars& x) { return logsumexp(x[0], {1}); }, [](const auto& v) {
+    double total = 0;
+    for (double x : v) total += std::exp(x);
+    return std::log(total);
+  }, false, 7);
+  rows("norm", {5, 7}, [](const Vars& x) { return norm(x[0], {1}, true); }, [](const auto& v) {
+    double total = 0;
+    for (double x : v) total += x * x;
+    return std::sqrt(total);
+  }, true, 7);
+  rows("variance", {5, 7}, [](const Vars& x) { return variance(x[0], {1}, false, 1); }, [](const auto& v) {
+    double mean = 0, total = 0;
+    for (double x : v) mean += x / static_cast<double>(v.size());
+    for (double x : v) total += (x - mean) * (x - mean) / static_cast<double>(v.size() - 1);
+    return total;
+  }, false, 7);
+  rows("cross_entropy of a row", {5, 4}, [](const Vars& x) {
+    Vars each_row;
+    for (const Var& row : split(x[0], {1, 1, 1, 1, 1}, 0)) each_row.push_back(cross_entropy(row, IntTensor({1}, {2}).to(row.device())));
+    return stack(each_row, 0);
+  }, [](const auto& v) {
+    double total = 0;
+    for (double x : v) total += std::exp(x);
+    return std::log(total) - v[2];
+  }, false, 4);
+  for (bool logarithm : {false, true})
+    t.push_back({logarithm ? "log_softmax" : "softmax", {{5, 7}}, [=](const Vars& x) { return logarithm ? log_softmax(x[0], -1) : softmax(x[0], 1); }, [=](Exacts in) {
+                   for (Index i = 0; i < 5; ++i) {
+                     double total = 0;
+                     for (Index j = 0; j < 7; ++j) total += std::exp(in[0].at({i, j}));
+                     for (Index j = 0; j < 7; ++j) in[0].at({i, j}) = logarithm ? in[0].at({i, j}) - std::log(total) : std::exp(in[0].at({i, j})) / total;
+                   }
+                   return in[0];
+                 }, -2, 2, 7});
   t.push_back({"mean_squared_error", {{3, 5}, {3, 5}}, [](const Vars& x) { return mean_squared_error(x[0], x[1]); }, [](Exacts in) {
                  Exact y(Shape{});
                  for (std::size_t i = 0; i < in[0].v.size(); ++i) y.v[0] += std::pow(in[0].v[i] - in[1].v[i], 2) / 15;
@@ -225,6 +324,46 @@ void add_reductions(std::vector<Row>& t) {
                  Exact::each(y.shape, [&](const auto& i) { y.at({i[0], i[1], i[2], i[3]}) = in[0].at({i[0], i[1], i[2] / 2, i[3] / 2}); });
                  return y;
                }});
+  t.push_back({"upsample_bilinear", {{2, 1, 3, 2}}, [](const Vars& x) { return upsample_bilinear(x[0], 2); }, [](Exacts in) {
+                 Exact y({2, 1, 6, 4});
+                 Exact::each(y.shape, [&](const auto& i) {
+                   const auto at = [](Index k, Index n) { return std::clamp((static_cast<double>(k) + 0.5) / 2 - 0.5, 0.0, static_cast<double>(n - 1)); };
+                   const double h = at(i[2], 3), w = at(i[3], 2);
+                   Exact::each({3, 2}, [&](const auto& p) {
+                     const double weight = std::max(0.0, 1 - std::abs(h - static_cast<double>(p[0]))) * std::max(0.0, 1 - std::abs(w - static_cast<double>(p[1])));
+                     y.at({i[0], i[1], i[2], i[3]}) += weight * in[0].at({i[0], i[1], p[0], p[1]});
+                   });
+                 });
+                 return y;
+               }, -2, 2, 4});
+  for (bool largest : {false, true})
+    t.push_back({largest ? "max_pool" : "average_pool", {{2, 2, 5, 6}}, [=](const Vars& x) { return largest ? max_pool(x[0], 3, 2, 1) : average_pool(x[0], 3, 2, 1); }, [=](Exacts in) {
+                   Exact y({2, 2, 3, 3});
+                   Exact::each(y.shape, [&](const auto& i) {
+                     double best = -1e9, total = 0;
+                     Exact::each({3, 3}, [&](const auto& tap) {
+                       const Index h = 2 * i[2] - 1 + tap[0], w = 2 * i[3] - 1 + tap[1];
+                       if (h < 0 || h >= 5 || w < 0 || w >= 6) return;
+                       const double v = in[0].at({i[0], i[1], h, w});
+                       best = std::max(best, v);
+                       total += v / 9;
+                     });
+                     y.at({i[0], i[1], i[2], i[3]}) = largest ? best : total;
+                   });
+                   return y;
+                 }, -2, 2, 9});
+  t.push_back({"layer_norm", {{4, 6}, {6}, {6}}, [](const Vars& x) { return layer_norm(x[0], x[1], x[2]); }, [](Exacts in) {
+                 // Each row is one group over all of a (1,6) image, with gamma and beta a column each.
+                 for (Index n = 0; n < 4; ++n) {
+                   double mean = 0, variance = 0;
+                   for (Index c = 0; c < 6; ++c) mean += in[0].at({n, c}) / 6;
+                   for (Index c = 0; c < 6; ++c) variance += std::pow(in[0].at({n, c}) - mean, 2) / 6;
+                   for (Index c = 0; c < 6; ++c) in[0].at({n, c}) = (in[0].at({n, c}) - mean) / std::sqrt(variance + 1e-5) * in[1].v[c] + in[2].v[c];
+                 }
+                 return in[0];
+               }, -2, 2, 6});
+  t.push_back({"instance_norm", {{2, 3, 4, 2}, {3}, {3}}, [](const Vars& x) { return instance_norm(x[0], x[1], x[2]); },
+               [](Exacts in) { return group_norm_reference(in, 3, false); }, -2, 2, 8});
   for (bool with_silu : {false, true}) {
     const char* name = with_silu ? "group_norm, silu" : "group_norm";
     t.push_back({name, {{2, 6, 3, 5}, {6}, {6}}, [=](const Vars& x) { return group_norm(x[0], x[1], x[2], 3, 1e-5, with_silu); },
@@ -245,6 +384,26 @@ void add_products(std::vector<Row>& t) {
                  Exact::each({3, 2, 5, 4}, [&](const auto& i) { y.at({i[0], i[1], i[2]}) += in[0].at({i[0], i[1], i[3]}) * in[1].at({i[0], i[3], i[2]}); });
                  return y;
                }, -2, 2, 4});
+
+  t.push_back({"matmul broadcast", {{2, 1, 2, 4}, {3, 4, 5}}, [](const Vars& x) { return matmul(x[0], x[1]); }, [](Exacts in) {
+                 Exact y({2, 3, 2, 5});
+                 Exact::each({2, 3, 2, 5, 4}, [&](const auto& i) { y.at({i[0], i[1], i[2], i[3]}) += in[0].at({i[0], 0, i[2], i[4]}) * in[1].at({i[1], i[4], i[3]}); });
+                 return y;
+               }, -2, 2, 4});
+  t.push_back({"attention", {{2, 3, 4}, {2, 5, 4}, {2, 5, 6}}, [](const Vars& x) { return attention(x[0], x[1], x[2]); }, [](Exacts in) {
+                 Exact y({2, 3, 6});
+                 Exact::each({2, 3}, [&](const auto& i) {
+                   double weight[5], total = 0;
+                   for (Index s = 0; s < 5; ++s) {
+                     double score = 0;
+                     for (Index d = 0; d < 4; ++d) score += in[0].at({i[0], i[1], d}) * in[1].at({i[0], s, d}) / 2;
+                     total += weight[s] = std::exp(score);
+                   }
+                   for (Index s = 0; s < 5; ++s)
+                     for (Index e = 0; e < 6; ++e) y.at({i[0], i[1], e}) += weight[s] / total * in[2].at({i[0], s, e});
+                 });
+                 return y;
+               }, -2, 2, 20});
 
   struct Case {
     const char* name;

@@ -1,0 +1,61 @@
+#include "tensor/draw.h"
+
+#include <numeric>
+
+namespace dale {
+namespace {
+
+Tensor random(Random kind, Key key, const Shape& shape, std::uint64_t first, Device device) {
+  const auto low = [](std::uint64_t v) { return static_cast<std::int32_t>(static_cast<std::uint32_t>(v)); };
+  const IntTensor state({4}, {low(key.value), low(key.value >> 32), low(first), low(first >> 32)}, device);
+  Tensor y(shape, device);
+  kernels(device).random(kind, state.cspan(), y.span());
+  return y;
+}
+
+/// A word scaled to 0 … range − 1 by its high product; no value is favoured by more than range/2³².
+std::int64_t below(std::uint64_t range, std::uint32_t word) { return static_cast<std::int64_t>(range * word >> 32); }
+
+}  // namespace
+
+Tensor uniform(Key key, const Shape& shape, std::uint64_t first, Device device) {
+  return random(Random::uniform, key, shape, first, device);
+}
+
+Tensor normal(Key key, const Shape& shape, std::uint64_t first, Device device) {
+  return random(Random::normal, key, shape, first, device);
+}
+
+Tensor bernoulli(Key key, const Shape& shape, double p, std::uint64_t first, Device device) {
+  if (!(p >= 0 && p <= 1)) invalid("[bernoulli] the probability {} is outside [0, 1]", p);
+  const Tensor u = uniform(key, shape, first, device), limit = Tensor::full({}, static_cast<real>(p), device);
+  Tensor y(shape, device);
+  kernels(device).binary(Binary::greater, limit.broadcast_to(shape).cview(), u.cview(), y.span());
+  return y;
+}
+
+IntTensor integers(Key key, const Shape& shape, std::int32_t low, std::int32_t high, std::uint64_t first, Device device) {
+  if (low >= high) invalid("[integers] there is no integer from {} to below {}", low, high);
+  const std::uint64_t range = static_cast<std::uint64_t>(std::int64_t{high} - low);
+  std::vector<std::int32_t> values(static_cast<std::size_t>(element_count(shape)));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint64_t element = first + i;
+    const std::uint32_t word = random_block(key.value, element / 4).w[element % 4];
+    values[i] = static_cast<std::int32_t>(low + below(range, word));
+  }
+  return IntTensor(shape, values, device);
+}
+
+std::vector<std::int32_t> permutation(Key key, Index n) {
+  if (n < 0 || n >= Index{1} << 31) invalid("[permutation] {} elements cannot be numbered in 31 bits", n);
+  std::vector<std::int32_t> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  for (Index i = n; i-- > 1;) {
+    const Words w = random_block(key.value, static_cast<std::uint64_t>(i));
+    const std::uint64_t word = std::uint64_t{w.w[0]} | std::uint64_t{w.w[1]} << 32;
+    std::swap(order[static_cast<std::size_t>(i)], order[word % static_cast<std::uint64_t>(i + 1)]);
+  }
+  return order;
+}
+
+}  // namespace dale
