@@ -105,9 +105,6 @@ Var where(const Var& condition, const Var& a, const Var& b) {
   return masked(a, condition) + masked(b, equal(condition, number(0, condition)));
 }
 
-Var softmax(const Var& x, int axis) { return exp(log_softmax(x, axis)); }
-Var log_softmax(const Var& x, int axis) { return x - logsumexp(x, {axis}, true); }
-
 Var mean_squared_error(const Var& a, const Var& b) { return mean(square(a - b)); }
 
 Var cross_entropy(const Var& logits, const IntTensor& labels) {

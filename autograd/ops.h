@@ -105,6 +105,9 @@ IntTensor argmax(const Var& x, int axis);
 Var variance(const Var& x, const Axes& axes = {}, bool keep = false, Index correction = 0);
 /// log Σ eˣ, without overflow.
 Var logsumexp(const Var& x, const Axes& axes = {}, bool keep = false);
+/// eˣ / Σ eˣ along an axis, and its logarithm, without overflow.
+Var softmax(const Var& x, int axis);
+Var log_softmax(const Var& x, int axis);
 /// √Σ x², with gradient 0 where it is 0.
 Var norm(const Var& x, const Axes& axes = {}, bool keep = false);
 
@@ -133,8 +136,6 @@ Var gelu(const Var& x);
 Var clamp(const Var& x, real low, real high);
 /// a where condition is not 0, else b; broadcast. What is not chosen leaves no trace, NaN included.
 Var where(const Var& condition, const Var& a, const Var& b);
-Var softmax(const Var& x, int axis);
-Var log_softmax(const Var& x, int axis);
 /// Mean of (a − b)².
 Var mean_squared_error(const Var& a, const Var& b);
 /// Mean over n of −log softmax(logits[n])[labels[n]]: logits (N,K), labels (N) in [0, K).

@@ -28,6 +28,13 @@ struct Reduction {
   }
 };
 
+/// The maximum where it is finite and 0 elsewhere, as a constant: what to take off before exp. An infinite maximum is left
+/// in, so that log Σ of −∞ alone is −∞.
+Var finite_max(const Var& x, const Axes& axes) {
+  const Var top = max(x.detach(), axes, true);
+  return masked(top, equal(top - top, Var(Tensor::full({}, 0, x.device()))));
+}
+
 }  // namespace
 
 Var sum(const Var& x, const Axes& axes, bool keep) {
@@ -79,11 +86,19 @@ Var variance(const Var& x, const Axes& axes, bool keep, Index correction) {
 
 Var logsumexp(const Var& x, const Axes& axes, bool keep) {
   const Reduction r("logsumexp", x, axes);
-  // Any finite shift will do; an infinite maximum is left in, so that log Σ of −∞ alone is −∞.
-  const Var top = max(x.detach(), axes, true);
-  const Var shift = masked(top, equal(top - top, Var(Tensor::full({}, 0, x.device()))));
+  const Var shift = finite_max(x, axes);
   const Var y = log(sum(exp(x - shift), axes, true)) + shift;
   return keep ? y : reshape(y, r.dropped);
+}
+
+Var softmax(const Var& x, int axis) {
+  const Var e = exp(x - finite_max(x, {axis}));
+  return e / sum(e, {axis}, true);
+}
+
+Var log_softmax(const Var& x, int axis) {
+  const Var d = x - finite_max(x, {axis});
+  return d - log(sum(exp(d), {axis}, true));
 }
 
 Var norm(const Var& x, const Axes& axes, bool keep) {

@@ -3,6 +3,7 @@
 
 #include "autograd/anomaly.h"
 #include "autograd/gradcheck.h"
+#include "autograd/transforms.h"
 
 using namespace dale;
 using Catch::Contains;
@@ -58,6 +59,22 @@ TEST_CASE("a chain of a million nodes is differentiated and released", "[autogra
   CHECK(live_nodes() == before);
 }
 
+TEST_CASE("a thousand training steps leave nodes and memory where they were", "[autograd]") {
+  Tensor w = normal(Key{1}, {4, 3, 3, 3});
+  const Var x = normal(Key{2}, {2, 3, 8, 8});
+  Index nodes = 0;
+  MemoryUse use{0, 0};
+  for (int step = 0; step < 1000; ++step) {
+    const Var p = parameter(w);
+    const Var loss = mean(square(silu(conv2d(x, p))));
+    w = (Var(w) - 0.01 * grad(loss, {p}, step % 2)[0].detach()).value();
+    if (step == 10) nodes = live_nodes(), use = memory_use(Device::cpu);
+  }
+  CHECK(live_nodes() <= nodes);
+  CHECK(memory_use(Device::cpu).live <= use.live);
+  CHECK(memory_use(Device::cpu).peak == use.peak);
+}
+
 TEST_CASE("second-order gradients through a small conv net leave nothing behind", "[autograd]") {
   const Index before = live_nodes();
   const auto net = [](const Vars& v) {
@@ -71,6 +88,40 @@ TEST_CASE("second-order gradients through a small conv net leave nothing behind"
     CHECK(gradient_error(net, x, order, Key{9}) < (sizeof(real) == 8 ? 1e-6 : 0.05));
   }
   CHECK(live_nodes() == before);
+}
+
+TEST_CASE("products with Jacobians and Hessians agree with each other and with closed forms", "[autograd]") {
+  const Tensor A = normal(Key{1}, {3, 3}), v = normal(Key{2}, {3, 1});
+  const Var x = parameter(normal(Key{3}, {3, 1}));
+  const auto near = [](const Var& a, const Var& b) {
+    const std::vector<real> left = a.value().to_vector(), right = b.value().to_vector();
+    for (std::size_t i = 0; i < left.size(); ++i) CHECK(static_cast<double>(left[i]) == Approx(static_cast<double>(right[i])).margin(1e-5));
+  };
+  near(jvp(matmul(A, x), {x}, {v}), matmul(A, v));
+  near(jvp(exp(x), {x}, {v}), exp(x) * v);
+  near(hessian_product(sum(x * matmul(A, x)), {x}, {v})[0], matmul(A, v) + matmul(A, v, true, false));
+  near(hessian_product(sum(exp(x)), {x}, {v})[0], exp(x) * v);
+  // A tracked product can be differentiated again: ∂/∂x Σ eˣ v = eˣ v.
+  near(grad(sum(jvp(exp(x), {x}, {v}, true)), {x})[0], exp(x) * v);
+  CHECK_THROWS_WITH(jvp(exp(x), {x}, {Tensor({2})}), Contains("[jvp] direction 0 has shape (2), its variable (3,1)"));
+  CHECK_THROWS_WITH(hessian_product(sum(x), {x}, {}), Contains("[hessian_product] 0 directions for 1 variables"));
+}
+
+TEST_CASE("gradients at kinks, ties and poles are those the declarations promise", "[autograd]") {
+  const auto slope = [](Var (*f)(const Var&), std::vector<real> at) {
+    const Var x = parameter(Tensor({static_cast<Index>(at.size())}, at));
+    return grad(sum(f(x)), {x})[0].value().to_vector();
+  };
+  using Values = std::vector<real>;
+  CHECK(slope(abs, {-2, 0, 2}) == Values{-1, 0, 1});
+  CHECK(slope(relu, {-2, 0, 2}) == Values{0, 0.5, 1});
+  CHECK(slope([](const Var& x) { return max(x); }, {1, 3, 3, 0}) == Values{0, 0.5, 0.5, 0});
+  CHECK(slope([](const Var& x) { return min(x); }, {1, 3, 3, 0}) == Values{0, 0, 0, 1});
+  CHECK(slope([](const Var& x) { return norm(x); }, {0, 0}) == Values{0, 0});
+  CHECK(slope([](const Var& x) { return power(x, 0); }, {0, 2}) == Values{0, 0});
+  CHECK(slope([](const Var& x) { return power(x, 2); }, {0, 3}) == Values{0, 6});
+  // What is not chosen leaves no trace, not even through its own pole.
+  CHECK(slope([](const Var& x) { return where(greater(x, Tensor({}, {0})), log(masked(x, greater(x, Tensor({}, {0})))), x); }, {-1, 2}) == Values{1, 0.5});
 }
 
 TEST_CASE("the check itself can fail", "[autograd]") {
@@ -109,6 +160,23 @@ TEST_CASE("errors of the engine and the ops name what, where and why", "[autogra
   CHECK_THROWS_WITH(group_norm(Tensor({1, 6}), Tensor({6}), Tensor({6}), 4), Contains("[group_norm] C=6 channels of x (1,6) do not divide into 4 groups"));
   CHECK_THROWS_WITH(group_norm(Tensor({1, 6}), Tensor({5}), Tensor({6}), 3), Contains("gamma is (5)"));
   CHECK_THROWS_WITH(group_norm(Tensor({6}), Tensor({6}), Tensor({6}), 3), Contains("must be (N,C,…)"));
+  CHECK_THROWS_WITH(max(x, {5}), Contains("[max] axis 5 is outside"));
+  CHECK_THROWS_WITH(argmax(Tensor({2, 0}), 1), Contains("[argmax] axis 1 of (2,0) has no elements"));
+  CHECK_THROWS_WITH(variance(Tensor({1}, {1}), {}, false, 1), Contains("[variance] of 1 elements with correction 1"));
+  CHECK_THROWS_WITH(pad(x, 0, -1, 0), Contains("[pad] -1 and 0 zeros: use slice to cut"));
+  CHECK_THROWS_WITH(split(x, {1, 1}, 1), Contains("[split] the sizes do not add up to axis 1 of (2,3)"));
+  CHECK_THROWS_WITH(stack({x, Tensor({2})}, 0), Contains("[concat] shapes"));
+  CHECK_THROWS_WITH(stack({}, 0), Contains("[stack] there is nothing to join"));
+  CHECK_THROWS_WITH(embedding(Tensor({}, {1}), IntTensor({1}, {0})), Contains("[embedding] the table has no axis"));
+  CHECK_THROWS_WITH(one_hot(IntTensor({1}, {3}), 3), Contains("[gather] index 3 is outside the 3 rows"));
+  CHECK_THROWS_WITH(cross_entropy(x, IntTensor({2}, {0, 3})), Contains("[cross_entropy] label 3 of row 1 is outside the 3 classes"));
+  CHECK_THROWS_WITH(cross_entropy(x, IntTensor({3}, {0, 1, 2})), Contains("[cross_entropy] logits (2,3) must be (N,K) and labels (3) (N)"));
+  CHECK_THROWS_WITH(clamp(x, 2, 1), Contains("[clamp] the bounds 2 and 1 leave nothing"));
+  CHECK_THROWS_WITH(attention(x, x, Tensor({3, 3})), Contains("[attention] q (2,3), k (2,3) and v (3,3) must be"));
+  CHECK_THROWS_WITH(layer_norm(x, Tensor({2}), Tensor({3})), Contains("[layer_norm] gamma (2) and beta (3) must be as long"));
+  CHECK_THROWS_WITH(max_pool(x, 2, 2), Contains("[max_pool] windows of 2 in steps of 2"));
+  CHECK_THROWS_WITH(average_pool(Tensor({1, 1, 4, 4}), 3, 1, 2), Contains("padding 2 (at most half of a window)"));
+  CHECK_THROWS_WITH(upsample_bilinear(Tensor({1, 1, 4, 4}), 0), Contains("[upsample_bilinear]"));
   CHECK_THROWS_WITH(upsample_nearest(x, 2), Contains("[upsample_nearest] x (2,3) must be (N,C,H,W)"));
 }
 

@@ -139,14 +139,6 @@ TEST_CASE("bad training options", "[experiments][errors]") {
   CHECK_THROWS_WITH(train(with([](auto& o) { o.process = "v"; })), Contains("did you mean 've'?"));
 }
 
-TEST_CASE("an epoch visits every image once, in an order of its own", "[experiments]") {
-  auto a = permutation(Key{1}, 1000), b = permutation(Key{2}, 1000);
-  CHECK(a != b);
-  CHECK(permutation(Key{1}, 1000) == a);
-  std::sort(a.begin(), a.end());
-  for (int i = 0; i < 1000; ++i) REQUIRE(a[i] == i);
-}
-
 TEST_CASE("the report needs nothing but itself", "[experiments][report]") {
   CompareRow row{"mnist", "gbm", {"m", {3, 2, 1}, 10, 100}, {}};
   row.samples.push_back({{}, {Tensor::full({4, 1, 28, 28}, 0.5), 39, 1.5}});

@@ -112,19 +112,57 @@ TEST_CASE("uniform and normal have their moments", "[tensor][random]") {
   }
 }
 
+TEST_CASE("integers, coins and permutations", "[tensor][random]") {
+  const Index n = 60000;
+  std::vector<int> count(7);
+  for (std::int32_t v : integers(Key{3}, {n}, -3, 4).to_vector()) {
+    REQUIRE((v >= -3 && v < 4));
+    ++count[static_cast<std::size_t>(v + 3)];
+  }
+  for (int c : count) CHECK(std::abs(c - n / 7.0) < 4 * std::sqrt(n / 7.0));
+  double heads = 0;
+  for (real v : bernoulli(Key{4}, {n}, 0.3).to_vector()) heads += static_cast<double>(v);
+  CHECK(std::abs(heads - 0.3 * n) < 4 * std::sqrt(0.21 * n));
+  CHECK(bernoulli(Key{4}, {9}, 1).to_vector() == std::vector<real>(9, 1));
+  CHECK(bernoulli(Key{4}, {9}, 0).to_vector() == std::vector<real>(9, 0));
+  const auto whole = integers(Key{3}, {20}, 0, 100).to_vector(), part = integers(Key{3}, {9}, 0, 100, 11).to_vector();
+  CHECK(std::equal(part.begin(), part.end(), whole.begin() + 11));
+  auto order = permutation(Key{1}, 1000);
+  CHECK(order != permutation(Key{2}, 1000));
+  CHECK(order == permutation(Key{1}, 1000));
+  std::sort(order.begin(), order.end());
+  for (int i = 0; i < 1000; ++i) REQUIRE(order[static_cast<std::size_t>(i)] == i);
+  CHECK_THROWS_WITH(integers(Key{1}, {1}, 3, 3), Catch::Contains("[integers] there is no integer from 3 to below 3"));
+  CHECK_THROWS_WITH(bernoulli(Key{1}, {1}, 1.5), Catch::Contains("[bernoulli] the probability 1.5 is outside [0, 1]"));
+  CHECK_THROWS_WITH(permutation(Key{1}, -1), Catch::Contains("[permutation] -1 elements"));
+}
+
+TEST_CASE("random numbers are pinned: another stream needs another version", "[tensor][random]") {
+  REQUIRE(random_stream_version == 1);
+  CHECK(Key{1}.split(2).value == 12229731395331991369u);
+  CHECK(integers(Key{7}, {4}, 0, 1000).to_vector() == std::vector<std::int32_t>{954, 750, 114, 85});
+  std::vector<std::uint32_t> bits;
+  for (real v : normal(Key{7}, {4}).to_vector()) bits.push_back(std::bit_cast<std::uint32_t>(static_cast<float>(v)));
+  CHECK(bits == std::vector<std::uint32_t>{0x3998dd85, 0xbe9c14e8, 0x3fe4f5ff, 0x3f88b00c});
+}
+
 TEST_CASE("float exp, log, sin and cos are within 2 ulp or 2e-7 of the exact value", "[tensor][scalar]") {
   const auto relative = [](double a, double b) { return std::abs(a - b) / std::max(std::abs(b), 1e-37); };
-  double worst_exp = 0, worst_log = 0, worst_sin = 0;
+  double worst_exp = 0, worst_log = 0, worst_sin = 0, worst_small = 0;
   for (int i = -100000; i <= 100000; ++i) {
     const float x = static_cast<float>(i) * 8.7e-4f;
     worst_exp = std::max(worst_exp, relative(scalar::exp(x), std::exp(static_cast<double>(x))));
     worst_sin = std::max(worst_sin, std::abs(scalar::sin(x * 100) - std::sin(static_cast<double>(x * 100))));
     worst_sin = std::max(worst_sin, std::abs(scalar::cos(x * 100) - std::cos(static_cast<double>(x * 100))));
+    worst_small = std::max(worst_small, relative(scalar::expm1(x * 0.1f), std::expm1(static_cast<double>(x * 0.1f))));
+    worst_small = std::max(worst_small, relative(scalar::log1p(x * x * 1e-4f), std::log1p(static_cast<double>(x * x * 1e-4f))));
+    worst_small = std::max(worst_small, relative(scalar::tanh(x * 0.1f), std::tanh(static_cast<double>(x * 0.1f))));
     const float y = scalar::exp(x);
     worst_log = std::max(worst_log, relative(scalar::log(y), std::log(static_cast<double>(y))));
   }
   CHECK(worst_exp < 2.4e-7);
   CHECK(worst_log < 2.4e-7);
+  CHECK(worst_small < 4e-7);
   CHECK(worst_sin < 2e-7);
 }
 
