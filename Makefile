@@ -56,6 +56,8 @@ experiments: deps
 bench: deps
 	@$(MAKE) --no-print-directory $(BUILD)/benchmark
 	$(BUILD)/benchmark
+	@for p in python3 /usr/bin/python3; do $$p -c 'import torch' 2>/dev/null && exec $$p experiments/bench/torch_small_ops.py; done; \
+	echo "PyTorch is not here: no figure of its to compare with"
 
 # Installs what is missing and nothing else; with everything there, apt is not asked.
 deps:

@@ -81,9 +81,9 @@ class Walk {
   }
 
   /// stop's gradient += g. A sum that nobody else can see is added to in place.
-  static void gather(Stop& stop, const Var& g) {
+  static void gather(Stop& stop, Var g) {
     if (!stop.gradient.value().defined()) {
-      stop.gradient = g;
+      stop.gradient = std::move(g);
     } else if (stop.owned && !recording()) {
       Tensor sum = stop.gradient.value();
       raw::binary_into(Binary::add, sum, g.value());
@@ -179,11 +179,11 @@ Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
       if (!stop.needed || stop.node->inputs.empty() || !stop.gradient.value().defined()) continue;
       const Var upstream = wanted[i] ? stop.gradient : std::exchange(stop.gradient, Var());
       const Node& node = *stop.node;
-      const Vars parts = node.rule(upstream, node.inputs, Var(node.output, stop.node->shared_from_this()));
+      Vars parts = node.rule(upstream, node.inputs, Var(node.output, stop.node->shared_from_this()));
       for (std::size_t k = 0; k < parts.size(); ++k)
         if (Walk::Stop* input = walk.at(node.inputs[k]); input && input->needed) {
           check_gradient(node, parts[k], node.inputs[k], k);
-          Walk::gather(*input, parts[k]);
+          Walk::gather(*input, std::move(parts[k]));
         }
     }
     for (const Var& x : xs) {

@@ -4,7 +4,6 @@
 
 #include <bit>
 #include <cstdlib>
-#include <map>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -15,15 +14,23 @@
 namespace dale {
 namespace {
 
-std::size_t size_class(std::size_t bytes) {
-  if (bytes <= 1024) return bytes <= 64 ? 64 : (bytes + 63) / 64 * 64;
-  const std::size_t step = std::bit_floor(bytes - 1) / 8;
-  return (bytes + step - 1) / step * step;
+struct SizeClass {
+  std::size_t index, bytes;
+};
+SizeClass size_class(std::size_t bytes) {
+  if (bytes <= 1024) {
+    const std::size_t units = bytes <= 64 ? 1 : (bytes + 63) / 64;
+    return {units, units * 64};
+  }
+  const std::size_t power = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1, step = (std::size_t{1} << power) / 8;
+  const std::size_t eighths = (bytes - 1) / step;  // 8 … 15
+  return {17 + (power - 10) * 8 + eighths - 8, (eighths + 1) * step};
 }
+constexpr std::size_t classes = 17 + 54 * 8;
 
 struct Cache {
   std::mutex mutex;
-  std::map<std::size_t, std::vector<void*>> free;  // by size class
+  std::vector<void*> free[classes];
   MemoryUse use{0, 0};
 };
 
@@ -59,25 +66,25 @@ Device device_named(const std::string& name) {
 Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
   Cache& c = cache(device);
   std::lock_guard lock(c.mutex);
-  const std::size_t block = size_class(bytes);
-  auto& blocks = c.free[block];
+  const SizeClass block = size_class(bytes);
+  auto& blocks = c.free[block.index];
   if (blocks.empty()) {
-    data_ = system_allocate(block, device);
-    if (!data_) failed("out of {} memory: asked for {} bytes while {} are in use", str(device), block, c.use.live);
+    data_ = system_allocate(block.bytes, device);
+    if (!data_) failed("out of {} memory: asked for {} bytes while {} are in use", str(device), block.bytes, c.use.live);
   } else {
     data_ = blocks.back();
     blocks.pop_back();
   }
-  c.use.live += block;
+  c.use.live += block.bytes;
   if (c.use.live > c.use.peak) c.use.peak = c.use.live;
 }
 
 Storage::~Storage() {
   Cache& c = cache(device_);
   std::lock_guard lock(c.mutex);
-  const std::size_t block = size_class(bytes_);
-  c.free[block].push_back(data_);
-  c.use.live -= block;
+  const SizeClass block = size_class(bytes_);
+  c.free[block.index].push_back(data_);
+  c.use.live -= block.bytes;
 }
 
 MemoryUse memory_use(Device device) {
@@ -89,9 +96,10 @@ MemoryUse memory_use(Device device) {
 void release_cached_memory(Device device) {
   Cache& c = cache(device);
   std::lock_guard lock(c.mutex);
-  for (auto& [size, blocks] : c.free)
+  for (auto& blocks : c.free) {
     for (void* block : blocks) system_free(block, device);
-  c.free.clear();
+    blocks.clear();
+  }
 }
 
 }  // namespace dale
