@@ -5,8 +5,9 @@
 
 namespace dale {
 
-/// f()'s result when it is finite. Otherwise the same step is run again, watched by Anomaly, and std::runtime_error says
-/// `<what> <number>: [op] made a value that is not finite; …`. REQUIRES f to be a function of unchanged state.
+/// f()'s result when it is finite. Otherwise the same step is run again, watched by Anomaly, and
+/// std::runtime_error says `<what> <number>: [op] made a value that is not finite; …`. REQUIRES f to be a
+/// function of unchanged state.
 template <class F>
 Var finite_step(const char* what, Index number, const F& f) {
   Var y = f();

@@ -1,6 +1,7 @@
-// Ops that are formulas of other ops. They own no rule, with one exception that measuring asked for: group_norm has a
-// fused kernel forward and backward (the formula costs about twelve passes over memory forward and twenty backward, the
-// kernel two and three), and its formula stays as oracle, and as rule when a graph of the gradient is being made.
+// Ops that are formulas of other ops. They own no rule, with one exception that measuring asked for:
+// group_norm has a fused kernel forward and backward (the formula costs about twelve passes over memory
+// forward and twenty backward, the kernel two and three), and its formula stays as oracle, and as rule when a
+// graph of the gradient is being made.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -12,7 +13,8 @@ namespace {
 
 /// x again, as a fresh node: gradients taken with respect to it stop here.
 Var alias(const Var& x) {
-  return record("alias", x.value(), {x}, keep_nothing, [](const Var& g, const Vars&, const Var&) { return Vars{g}; });
+  return record("alias", x.value(), {x}, keep_nothing,
+                [](const Var& g, const Vars&, const Var&) { return Vars{g}; });
 }
 
 /// The rule of any fused op while a graph is being made: the formula's own gradient.
@@ -43,14 +45,16 @@ void check_images(const char* op, const Var& x, Index factor) {
     invalid("[{}] x {} must be (N,C,H,W) and the factor {} at least 1", op, str(x.shape()), factor);
 }
 
-/// (n factor, n): row i weighs the two pixels whose centres enclose the centre of new pixel i; beyond the outermost centres
-/// the edge is held.
+/// (n factor, n): row i weighs the two pixels whose centres enclose the centre of new pixel i; beyond the
+/// outermost centres the edge is held.
 Var interpolation(Index n, Index factor, Device device) {
   std::vector<real> weights(static_cast<std::size_t>(n * factor * n));
   for (Index i = 0; i < n * factor; ++i) {
-    const double at = std::clamp((static_cast<double>(i) + 0.5) / static_cast<double>(factor) - 0.5, 0.0, static_cast<double>(n - 1));
+    const double at = std::clamp((static_cast<double>(i) + 0.5) / static_cast<double>(factor) - 0.5, 0.0,
+                                 static_cast<double>(n - 1));
     const Index left = static_cast<Index>(at), right = std::min(left + 1, n - 1);
-    weights[static_cast<std::size_t>(i * n + left)] += static_cast<real>(1 - (at - static_cast<double>(left)));
+    weights[static_cast<std::size_t>(i * n + left)] +=
+        static_cast<real>(1 - (at - static_cast<double>(left)));
     weights[static_cast<std::size_t>(i * n + right)] += static_cast<real>(at - static_cast<double>(left));
   }
   return Tensor({n * factor, n}, weights, device);
@@ -61,14 +65,16 @@ Var pool(const char* op, const Var& x, Index kernel, Index stride, Index padding
          const std::function<Var(const Var&, const Var&)>& combine) {
   if (x.rank() != 4 || kernel < 1 || stride < 1 || padding < 0 || 2 * padding > kernel ||
       x.dim(2) + 2 * padding < kernel || x.dim(3) + 2 * padding < kernel)
-    invalid("[{}] windows of {} in steps of {} with padding {} (at most half of a window) do not fit x {}", op, kernel,
-            stride, padding, str(x.shape()));
+    invalid("[{}] windows of {} in steps of {} with padding {} (at most half of a window) do not fit x {}",
+            op, kernel, stride, padding, str(x.shape()));
   Var padded = pad(pad(x, 2, padding, padding), 3, padding, padding);
   if (padding > 0 && outside != 0) {
-    const Var inside = pad(pad(Var(Tensor::full(x.shape(), 1, x.device())), 2, padding, padding), 3, padding, padding);
+    const Var inside =
+        pad(pad(Var(Tensor::full(x.shape(), 1, x.device())), 2, padding, padding), 3, padding, padding);
     padded = where(inside, padded, number(outside, x));
   }
-  const Index rows = (padded.dim(2) - kernel) / stride * stride + 1, columns = (padded.dim(3) - kernel) / stride * stride + 1;
+  const Index rows = (padded.dim(2) - kernel) / stride * stride + 1,
+              columns = (padded.dim(3) - kernel) / stride * stride + 1;
   Var y;
   for (Index a = 0; a < kernel; ++a)
     for (Index b = 0; b < kernel; ++b) {
@@ -81,11 +87,12 @@ Var pool(const char* op, const Var& x, Index kernel, Index stride, Index padding
 void check_group_norm(const Var& x, const Var& gamma, const Var& beta, Index groups) {
   if (x.rank() < 2) invalid("[group_norm] x {} must be (N,C,…)", str(x.shape()));
   if (groups < 1 || x.dim(1) % groups != 0)
-    invalid("[group_norm] C={} channels of x {} do not divide into {} groups", x.dim(1), str(x.shape()), groups);
+    invalid("[group_norm] C={} channels of x {} do not divide into {} groups", x.dim(1), str(x.shape()),
+            groups);
   const Shape channels{x.dim(1)};
   if (!(gamma.shape() == channels) || !(beta.shape() == channels))
-    invalid("[group_norm] x {} has C={} but gamma is {} and beta {}", str(x.shape()), x.dim(1), str(gamma.shape()),
-            str(beta.shape()));
+    invalid("[group_norm] x {} has C={} but gamma is {} and beta {}", str(x.shape()), x.dim(1),
+            str(gamma.shape()), str(beta.shape()));
   same_device(x.device(), gamma.device(), "group_norm");
   same_device(x.device(), beta.device(), "group_norm");
 }
@@ -110,20 +117,23 @@ Var mean_squared_error(const Var& a, const Var& b) { return mean(square(a - b));
 Var cross_entropy(const Var& logits, const IntTensor& labels) {
   const Shape expected{logits.rank() == 2 ? logits.dim(0) : -1};
   if (!(labels.shape() == expected))
-    invalid("[cross_entropy] logits {} must be (N,K) and labels {} (N)", str(logits.shape()), str(labels.shape()));
+    invalid("[cross_entropy] logits {} must be (N,K) and labels {} (N)", str(logits.shape()),
+            str(labels.shape()));
   const Index K = logits.dim(1);
   std::vector<std::int32_t> flat = labels.to_vector();
   for (std::size_t n = 0; n < flat.size(); ++n) {
-    if (flat[n] < 0 || flat[n] >= K) invalid("[cross_entropy] label {} of row {} is outside the {} classes", flat[n], n, K);
+    if (flat[n] < 0 || flat[n] >= K)
+      invalid("[cross_entropy] label {} of row {} is outside the {} classes", flat[n], n, K);
     flat[n] += static_cast<std::int32_t>(static_cast<Index>(n) * K);
   }
-  return -mean(gather(reshape(log_softmax(logits, 1), {-1}), IntTensor(labels.shape(), flat, labels.device())));
+  return -mean(
+      gather(reshape(log_softmax(logits, 1), {-1}), IntTensor(labels.shape(), flat, labels.device())));
 }
 
 Var attention(const Var& q, const Var& k, const Var& v, const Var& mask) {
   if (q.rank() < 2 || k.rank() < 2 || v.rank() < 2 || q.dim(-1) != k.dim(-1) || k.dim(-2) != v.dim(-2))
-    invalid("[attention] q {}, k {} and v {} must be (…,T,d), (…,S,d) and (…,S,e)", str(q.shape()), str(k.shape()),
-            str(v.shape()));
+    invalid("[attention] q {}, k {} and v {} must be (…,T,d), (…,S,d) and (…,S,e)", str(q.shape()),
+            str(k.shape()), str(v.shape()));
   const Var scores = matmul(q, k, false, true) * (1 / std::sqrt(static_cast<real>(q.dim(-1))));
   return matmul(softmax(mask.value().defined() ? scores + mask : scores, -1), v);
 }
@@ -150,7 +160,8 @@ Var upsample_nearest(const Var& x, Index f) {
 
 Var upsample_bilinear(const Var& x, Index f) {
   check_images("upsample_bilinear", x, f);
-  return matmul(matmul(interpolation(x.dim(2), f, x.device()), x), interpolation(x.dim(3), f, x.device()), false, true);
+  return matmul(matmul(interpolation(x.dim(2), f, x.device()), x), interpolation(x.dim(3), f, x.device()),
+                false, true);
 }
 
 Var max_pool(const Var& x, Index kernel, Index stride, Index padding) {
@@ -162,7 +173,8 @@ Var average_pool(const Var& x, Index kernel, Index stride, Index padding) {
   return pool("average_pool", x, kernel, stride, padding, 0, add) * (1 / static_cast<real>(kernel * kernel));
 }
 
-Var group_norm_formula(const Var& x, const Var& gamma, const Var& beta, Index groups, real eps, bool with_silu) {
+Var group_norm_formula(const Var& x, const Var& gamma, const Var& beta, Index groups, real eps,
+                       bool with_silu) {
   check_group_norm(x, gamma, beta, groups);
   if (x.size() == 0) return x;
   const Var grouped = reshape(x, {x.dim(0), groups, -1});
@@ -182,17 +194,20 @@ Var group_norm(const Var& x0, const Var& gamma, const Var& beta, Index groups, r
   Tensor y(x.shape(), x.device()), mean({N, groups}, x.device()), rstd({N, groups}, x.device());
   k.group_norm(N, C, L, groups, eps, with_silu, x.cspan(), gamma.value().packed().cspan(),
                beta.value().packed().cspan(), y.span(), mean.span(), rstd.span());
-  return record("group_norm", y, {x0, gamma, beta}, keep_inputs, [=](const Var& g, const Vars& in, const Var&) {
-    if (recording())
-      return differentiate([&](const Vars& v) { return group_norm_formula(v[0], v[1], v[2], groups, eps, with_silu); },
-                           g, in);
-    Tensor gx(in[0].shape(), g.device()), ggamma({C}, g.device()), gbeta({C}, g.device());
-    kernels(g.device())
-        .group_norm_gradient(N, C, L, groups, with_silu, g.value().packed().cspan(), in[0].value().packed().cspan(),
-                             in[1].value().packed().cspan(), in[2].value().packed().cspan(), mean.cspan(),
-                             rstd.cspan(), gx.span(), ggamma.span(), gbeta.span());
-    return Vars{gx, ggamma, gbeta};
-  });
+  return record(
+      "group_norm", y, {x0, gamma, beta}, keep_inputs, [=](const Var& g, const Vars& in, const Var&) {
+        if (recording())
+          return differentiate(
+              [&](const Vars& v) { return group_norm_formula(v[0], v[1], v[2], groups, eps, with_silu); }, g,
+              in);
+        Tensor gx(in[0].shape(), g.device()), ggamma({C}, g.device()), gbeta({C}, g.device());
+        kernels(g.device())
+            .group_norm_gradient(N, C, L, groups, with_silu, g.value().packed().cspan(),
+                                 in[0].value().packed().cspan(), in[1].value().packed().cspan(),
+                                 in[2].value().packed().cspan(), mean.cspan(), rstd.cspan(), gx.span(),
+                                 ggamma.span(), gbeta.span());
+        return Vars{gx, ggamma, gbeta};
+      });
 }
 
 }  // namespace dale

@@ -1,6 +1,6 @@
-// Convolution as the three derivatives of one trilinear form T(x,w,y) (tensor/kernels.h). T is linear in each argument,
-// so each of the three ops is bilinear and its two rules are the other two: the family is closed, and derivatives of
-// any order are made of the same three kernels.
+// Convolution as the three derivatives of one trilinear form T(x,w,y) (tensor/kernels.h). T is linear in each
+// argument, so each of the three ops is bilinear and its two rules are the other two: the family is closed,
+// and derivatives of any order are made of the same three kernels.
 #include "autograd/ops.h"
 
 namespace dale {
@@ -17,8 +17,8 @@ ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Windo
               k.dilation[i], k.padding[i]);
     const Index reach = k.dilation[i] * (w[2 + i] - 1) + 1, padded = x[2 + i] + 2 * k.padding[i];
     if (w[2 + i] < 1 || reach > padded)
-      invalid("[{}] the kernel {} reaches over {} pixels but x {} with padding {} has {}: pad more", op, str(w), reach,
-              str(x), k.padding[i], padded);
+      invalid("[{}] the kernel {} reaches over {} pixels but x {} with padding {} has {}: pad more", op,
+              str(w), reach, str(x), k.padding[i], padded);
     out[i] = (padded - reach) / k.stride[i] + 1;
   }
   return {x[0],        x[1],         x[2],         x[3],          w[0],          w[2], w[3], out[0], out[1],
@@ -27,7 +27,8 @@ ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Windo
 
 void check_output(const char* op, const ConvShape& s, const Var& y) {
   const Shape expected{s.N, s.O, s.OH, s.OW};
-  if (!(y.shape() == expected)) invalid("[{}] y has shape {}, expected {}", op, str(y.shape()), str(expected));
+  if (!(y.shape() == expected))
+    invalid("[{}] y has shape {}, expected {}", op, str(y.shape()), str(expected));
 }
 
 unsigned keep_both(const Var& a, const Var& b) {

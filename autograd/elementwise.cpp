@@ -67,7 +67,8 @@ Var operator*(real a, const Var& b) { return constant(a, b) * b; }
 Var operator/(real a, const Var& b) { return constant(a, b) / b; }
 
 Var operator-(const Var& x) {
-  return map("negate", Unary::negate, x, keep_nothing, [](const Var& g, const Vars&, const Var&) { return Vars{-g}; });
+  return map("negate", Unary::negate, x, keep_nothing,
+             [](const Var& g, const Vars&, const Var&) { return Vars{-g}; });
 }
 
 Var power(const Var& a, const Var& b) {
@@ -81,7 +82,8 @@ Var power(const Var& a, const Var& b) {
 Var power(const Var& a, real b) { return power(a, constant(b, a)); }
 
 Var exp(const Var& x) {
-  return map("exp", Unary::exp, x, keep_output, [](const Var& g, const Vars&, const Var& y) { return Vars{g * y}; });
+  return map("exp", Unary::exp, x, keep_output,
+             [](const Var& g, const Vars&, const Var& y) { return Vars{g * y}; });
 }
 
 Var expm1(const Var& x) {
@@ -90,7 +92,8 @@ Var expm1(const Var& x) {
 }
 
 Var log(const Var& x) {
-  return map("log", Unary::log, x, keep_input(0), [](const Var& g, const Vars& x, const Var&) { return Vars{g / x[0]}; });
+  return map("log", Unary::log, x, keep_input(0),
+             [](const Var& g, const Vars& x, const Var&) { return Vars{g / x[0]}; });
 }
 
 Var log1p(const Var& x) {
@@ -177,7 +180,9 @@ Var minimum(const Var& a, const Var& b) {
 }
 
 Var greater(const Var& a, const Var& b) { return compare("greater", Binary::greater, a, b); }
-Var greater_equal(const Var& a, const Var& b) { return compare("greater_equal", Binary::greater_equal, a, b); }
+Var greater_equal(const Var& a, const Var& b) {
+  return compare("greater_equal", Binary::greater_equal, a, b);
+}
 Var less(const Var& a, const Var& b) { return greater(b, a); }
 Var less_equal(const Var& a, const Var& b) { return greater_equal(b, a); }
 Var equal(const Var& a, const Var& b) { return compare("equal", Binary::equal, a, b); }
@@ -185,7 +190,10 @@ Var not_equal(const Var& a, const Var& b) { return 1 - equal(a, b); }
 
 Var masked(const Var& x, const Var& mask) {
   return zip("masked", Binary::masked, x, mask.detach(), keep_input(1),
-             [](const Var& g, const Vars& x, const Var&) { return each(x, [&] { return masked(g, x[1]); }, [] { return Var(); }); });
+             [](const Var& g, const Vars& x, const Var&) {
+               return each(
+                   x, [&] { return masked(g, x[1]); }, [] { return Var(); });
+             });
 }
 
 }  // namespace dale

@@ -1,6 +1,7 @@
-// Reverse accumulation. Nodes are numbered in the order of their making, which is a topological order: walking the
-// nodes that y depends on from the highest number down meets every node after all that use it. Both the walk and the
-// release of a graph are loops, not recursions, so a chain may be as long as memory lasts.
+// Reverse accumulation. Nodes are numbered in the order of their making, which is a topological order:
+// walking the nodes that y depends on from the highest number down meets every node after all that use it.
+// Both the walk and the release of a graph are loops, not recursions, so a chain may be as long as memory
+// lasts.
 #include <algorithm>
 #include <atomic>
 #include <utility>
@@ -29,8 +30,9 @@ std::string shapes_of(const Vars& inputs) {
   return text;
 }
 
-/// The nodes between y and the xs, newest first, each with the gradient gathered for it so far. A node knows its place in
-/// the list; the places of an outer walk are put back at the end, because a rule may start a walk of its own.
+/// The nodes between y and the xs, newest first, each with the gradient gathered for it so far. A node knows
+/// its place in the list; the places of an outer walk are put back at the end, because a rule may start a
+/// walk of its own.
 class Walk {
  public:
   struct Stop {
@@ -57,7 +59,8 @@ class Walk {
       for (const Var& x : node->inputs)
         if (x.tracked() && x.node()->order >= oldest && !at(x)) add(x.node().get());
     }
-    std::sort(stops_.begin(), stops_.end(), [](const Stop& a, const Stop& b) { return a.node->order > b.node->order; });
+    std::sort(stops_.begin(), stops_.end(),
+              [](const Stop& a, const Stop& b) { return a.node->order > b.node->order; });
     for (std::size_t i = 0; i < stops_.size(); ++i) stops_[i].node->place = static_cast<Index>(i);
     for (const Var& x : xs)
       if (Stop* stop = at(x)) stop->needed = true;
@@ -76,7 +79,8 @@ class Walk {
   Stop* at(const Var& x) {
     if (!x.tracked()) return nullptr;
     const Index place = x.node()->place;
-    const bool here = place >= 0 && place < static_cast<Index>(stops_.size()) && stops_[place].node == x.node().get();
+    const bool here =
+        place >= 0 && place < static_cast<Index>(stops_.size()) && stops_[place].node == x.node().get();
     return here ? &stops_[place] : nullptr;
   }
 
@@ -99,10 +103,11 @@ class Walk {
 
 void check_gradient(const Node& node, const Var& g, const Var& x, std::size_t i) {
   if (!(g.shape() == x.shape()))
-    broken("[{}] the rule returned a gradient of shape {} for input {} of shape {}", node.op, str(g.shape()), i,
-           str(x.shape()));
+    broken("[{}] the rule returned a gradient of shape {} for input {} of shape {}", node.op, str(g.shape()),
+           i, str(x.shape()));
   if (is_checking && !all_finite(g.value()))
-    failed("[{}] the gradient of input {} is not finite; input shapes {}", node.op, i, shapes_of(node.inputs));
+    failed("[{}] the gradient of input {} is not finite; input shapes {}", node.op, i,
+           shapes_of(node.inputs));
 }
 
 }  // namespace
@@ -125,19 +130,26 @@ Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule) 
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!(keep & keep_input(static_cast<int>(i)))) inputs[i].forget();
   Tensor kept = keep & keep_output ? value : value.hollow();
-  return Var(std::move(value), std::make_shared<Node>(op, std::move(inputs), std::move(kept), std::move(rule)));
+  return Var(std::move(value),
+             std::make_shared<Node>(op, std::move(inputs), std::move(kept), std::move(rule)));
 }
 
 bool recording() { return is_recording; }
 NoGrad::NoGrad() : before_(is_recording) { is_recording = false; }
 NoGrad::~NoGrad() { is_recording = before_; }
+WithGrad::WithGrad() : before_(is_recording) { is_recording = true; }
+WithGrad::~WithGrad() { is_recording = before_; }
 Anomaly::Anomaly() : before_(is_checking) { is_checking = true; }
 Anomaly::~Anomaly() { is_checking = before_; }
 
 Index live_nodes() { return nodes_alive; }
 
 Node::Node(const char* op, Vars inputs, Tensor output, Rule rule)
-    : op(op), inputs(std::move(inputs)), output(std::move(output)), rule(std::move(rule)), order(nodes_made++) {
+    : op(op),
+      inputs(std::move(inputs)),
+      output(std::move(output)),
+      rule(std::move(rule)),
+      order(nodes_made++) {
   ++nodes_alive;
 }
 
@@ -165,7 +177,8 @@ Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
     invalid("[vjp] the upstream gradient has shape {}, y has {}", str(g.shape()), str(y.shape()));
   for (std::size_t i = 0; i < xs.size(); ++i)
     if (!xs[i].tracked())
-      invalid("[grad] x number {} of shape {} is a constant: make it with parameter()", i, str(xs[i].shape()));
+      invalid("[grad] x number {} of shape {} is a constant: make it with parameter()", i,
+              str(xs[i].shape()));
   Vars out;
   if (y.tracked() && !xs.empty()) {
     const Recording mode(create_graph);
@@ -199,7 +212,8 @@ Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
 
 Vars grad(const Var& y, const Vars& xs, bool create_graph) {
   if (y.size() != 1)
-    invalid("[grad] y has shape {}; it must have one element: sum it, or give an upstream gradient to vjp()", str(y.shape()));
+    invalid("[grad] y has shape {}; it must have one element: sum it, or give an upstream gradient to vjp()",
+            str(y.shape()));
   return vjp(y, Var(Tensor::full(y.shape(), 1, y.device())), xs, create_graph);
 }
 

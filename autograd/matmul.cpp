@@ -30,12 +30,12 @@ Var stretched(const Var& x, const Shape& batch) {
 Var matmul(const Var& a, const Var& b, bool ta, bool tb) {
   same_device(a.device(), b.device(), "matmul");
   if (a.rank() < 2 || b.rank() < 2)
-    invalid("[matmul] a {} and b {} must have at least two axes: reshape a vector to a matrix", str(a.shape()),
-            str(b.shape()));
+    invalid("[matmul] a {} and b {} must have at least two axes: reshape a vector to a matrix",
+            str(a.shape()), str(b.shape()));
   const Index columns = a.dim(ta ? -2 : -1), rows = b.dim(tb ? -1 : -2);
   if (columns != rows)
-    invalid("[matmul] a {}{} has {} columns but b {}{} has {} rows", str(a.shape()), ta ? " transposed" : "", columns,
-            str(b.shape()), tb ? " transposed" : "", rows);
+    invalid("[matmul] a {}{} has {} columns but b {}{} has {} rows", str(a.shape()), ta ? " transposed" : "",
+            columns, str(b.shape()), tb ? " transposed" : "", rows);
   const bool same = a.rank() == b.rank() && leading(a.shape()) == leading(b.shape());
   if (!same || a.rank() > 3) {
     Shape batch = broadcast_shape(leading(a.shape()), leading(b.shape()), "matmul");

@@ -28,8 +28,8 @@ struct Reduction {
   }
 };
 
-/// The maximum where it is finite and 0 elsewhere, as a constant: what to take off before exp. An infinite maximum is left
-/// in, so that log Σ of −∞ alone is −∞.
+/// The maximum where it is finite and 0 elsewhere, as a constant: what to take off before exp. An infinite
+/// maximum is left in, so that log Σ of −∞ alone is −∞.
 Var finite_max(const Var& x, const Axes& axes) {
   const Var top = max(x.detach(), axes, true);
   return masked(top, equal(top - top, Var(Tensor::full({}, 0, x.device()))));
@@ -72,7 +72,8 @@ IntTensor argmax(const Var& x, int axis) {
   for (int i = 0; i < x.rank(); ++i) along.push_back(i == axis ? x.dim(axis) : 1);
   const Var index = broadcast_to(Tensor(along, count, x.device()), x.shape());
   const Var hit = equal(x, max(x, {axis}, true)) + not_equal(x, x);
-  const Var first = min(where(hit, index, Var(Tensor::full({}, static_cast<real>(x.dim(axis)), x.device()))), {axis});
+  const Var first =
+      min(where(hit, index, Var(Tensor::full({}, static_cast<real>(x.dim(axis)), x.device()))), {axis});
   std::vector<std::int32_t> out;
   for (real v : first.value().to_vector()) out.push_back(static_cast<std::int32_t>(v));
   return IntTensor(first.shape(), out, x.device());
@@ -80,7 +81,8 @@ IntTensor argmax(const Var& x, int axis) {
 
 Var variance(const Var& x, const Axes& axes, bool keep, Index correction) {
   const Index n = Reduction("variance", x, axes).terms(x);
-  if (n <= correction) invalid("[variance] of {} elements with correction {}: more are needed", n, correction);
+  if (n <= correction)
+    invalid("[variance] of {} elements with correction {}: more are needed", n, correction);
   return sum(square(x - mean(x, axes, true)), axes, keep) * (1 / static_cast<real>(n - correction));
 }
 

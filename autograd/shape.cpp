@@ -1,23 +1,25 @@
-// Views and indices. They are linear, and come in pairs that are each other's adjoint, hence each other's rule:
-//   reshape – reshape,  permute – inverse permute,  slice – place,  broadcast_to – sum_to,  gather – scatter_add
+// Views and indices. They are linear, and come in pairs that are each other's adjoint, hence each other's
+// rule:
+//   reshape – reshape,  permute – inverse permute,  slice – place,  broadcast_to – sum_to,  gather –
+//   scatter_add
 #include "autograd/ops.h"
 
 namespace dale {
 
 Var reshape(const Var& x, const Shape& shape) {
   if (shape == x.shape()) return x;
-  return record("reshape", x.value().reshape(shape), {x}, keep_nothing, [](const Var& g, const Vars& x, const Var&) {
-    return Vars{reshape(g, x[0].shape())};
-  });
+  return record("reshape", x.value().reshape(shape), {x}, keep_nothing,
+                [](const Var& g, const Vars& x, const Var&) { return Vars{reshape(g, x[0].shape())}; });
 }
 
 Var permute(const Var& x, const Axes& axes) {
-  return record("permute", x.value().permute(axes), {x}, keep_nothing, [axes](const Var& g, const Vars&, const Var&) {
-    const int rank = static_cast<int>(axes.size());
-    Axes inverse(axes.size());
-    for (int k = 0; k < rank; ++k) inverse[normal_axis(axes[k], rank, "permute")] = k;
-    return Vars{permute(g, inverse)};
-  });
+  return record("permute", x.value().permute(axes), {x}, keep_nothing,
+                [axes](const Var& g, const Vars&, const Var&) {
+                  const int rank = static_cast<int>(axes.size());
+                  Axes inverse(axes.size());
+                  for (int k = 0; k < rank; ++k) inverse[normal_axis(axes[k], rank, "permute")] = k;
+                  return Vars{permute(g, inverse)};
+                });
 }
 
 Var slice(const Var& x, int axis, Index begin, Index end, Index step) {
@@ -31,7 +33,8 @@ Var place(const Var& x, int axis, Index begin, Index step, Index length) {
   axis = normal_axis(axis, x.rank(), "place");
   const Index end = x.dim(axis) ? begin + (x.dim(axis) - 1) * step + 1 : begin;
   if (begin < 0 || step < 1 || end > length)
-    invalid("[place] {} elements from {} in steps of {} do not fit into an axis of {}", x.dim(axis), begin, step, length);
+    invalid("[place] {} elements from {} in steps of {} do not fit into an axis of {}", x.dim(axis), begin,
+            step, length);
   Shape shape = x.shape();
   shape[axis] = length;
   Tensor y = Tensor::full(shape, 0, x.device());
@@ -96,10 +99,11 @@ Var gather(const Var& x, const IntTensor& index) {
   if (x.rank() < 1) invalid("[gather] x has no axis to index");
   same_device(x.device(), index.device(), "gather");
   for (std::int32_t i : index.to_vector())
-    if (i < 0 || i >= x.dim(0)) invalid("[gather] index {} is outside the {} rows of x {}", i, x.dim(0), str(x.shape()));
-  return record("gather", raw::gather(x.value(), index), {x}, keep_nothing, [index](const Var& g, const Vars& x, const Var&) {
-    return Vars{scatter_add(g, index, x[0].dim(0))};
-  });
+    if (i < 0 || i >= x.dim(0))
+      invalid("[gather] index {} is outside the {} rows of x {}", i, x.dim(0), str(x.shape()));
+  return record(
+      "gather", raw::gather(x.value(), index), {x}, keep_nothing,
+      [index](const Var& g, const Vars& x, const Var&) { return Vars{scatter_add(g, index, x[0].dim(0))}; });
 }
 
 Var scatter_add(const Var& x, const IntTensor& index, Index R) {

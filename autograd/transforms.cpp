@@ -7,7 +7,8 @@ namespace {
 
 /// Σ_i ⟨a_i, b_i⟩
 Var inner(const char* op, const Vars& a, const Vars& b) {
-  if (a.size() != b.size() || a.empty()) invalid("[{}] {} directions for {} variables", op, b.size(), a.size());
+  if (a.size() != b.size() || a.empty())
+    invalid("[{}] {} directions for {} variables", op, b.size(), a.size());
   Var total;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (!(a[i].shape() == b[i].shape()))

@@ -2,11 +2,13 @@
 //
 // An op computes y = f(x₁,…,x_k) and records a node: its inputs and its rule, the vector–Jacobian product
 //   rule(g, inputs, output) = (gᵀ ∂f/∂x₁, …, gᵀ ∂f/∂x_k)                                             (1)
-// written in differentiable ops, so that a gradient is again a Var with a graph, and derivatives of any order come from
-// the same table of rules. grad() walks the nodes from y back to the xs and adds up what the rules return.
+// written in differentiable ops, so that a gradient is again a Var with a graph, and derivatives of any order
+// come from the same table of rules. grad() walks the nodes from y back to the xs and adds up what the rules
+// return.
 //
-// Laws (README.md §2): a rule calls only differentiable ops (1), captures attributes, never a Var (2), and returns
-// the input's exact shape (3); a tensor is never written after it is recorded, but for leaves between steps (4).
+// Laws (README.md §2): a rule calls only differentiable ops (1), captures attributes, never a Var (2), and
+// returns the input's exact shape (3); a tensor is never written after it is recorded, but for leaves between
+// steps (4).
 //
 // Read first: tensor/tensor.h, tensor/verbs.h.
 #pragma once
@@ -43,7 +45,8 @@ class Var {
   Var detach() const { return Var(value_); }
   /// Lets go of the value's elements, keeping shape and node.
   void forget() { value_.forget(); }
-  /// The value of a leaf, to be replaced or written by optimisers between steps. Throws std::logic_error otherwise.
+  /// The value of a leaf, to be replaced or written by optimisers between steps. Throws std::logic_error
+  /// otherwise.
   Tensor& leaf_value();
 
  private:
@@ -63,7 +66,8 @@ using Rule = std::function<Vars(const Var& g, const Vars& inputs, const Var& out
 constexpr unsigned keep_nothing = 0, keep_output = 1u << 31, keep_inputs = keep_output - 1;
 constexpr unsigned keep_input(int i) { return 1u << i; }
 
-/// Makes the result of an op. When no input is tracked, or recording is off, it is a constant and the rule is dropped.
+/// Makes the result of an op. When no input is tracked, or recording is off, it is a constant and the rule is
+/// dropped.
 Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule);
 
 /// The inputs of a record, moved into place.
@@ -98,8 +102,20 @@ class NoGrad {
   bool before_;
 };
 
-/// While it lives, every op checks its result, and every gradient is checked: the first value that is not finite throws
-/// std::runtime_error naming the op and its inputs' shapes. Costs a pass over each result.
+/// Recording while it lives, also inside a NoGrad: for functions that differentiate whatever their caller
+/// does.
+class WithGrad {
+ public:
+  WithGrad();
+  ~WithGrad();
+  WithGrad(const WithGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// While it lives, every op checks its result, and every gradient is checked: the first value that is not
+/// finite throws std::runtime_error naming the op and its inputs' shapes. Costs a pass over each result.
 class Anomaly {
  public:
   Anomaly();
@@ -110,8 +126,8 @@ class Anomaly {
   bool before_;
 };
 
-/// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are tracked
-/// themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x.
+/// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are
+/// tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x.
 Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph = false);
 
 /// ∂y/∂x for every x in xs, of a y with one element; else as vjp.
@@ -120,7 +136,8 @@ Vars grad(const Var& y, const Vars& xs, bool create_graph = false);
 /// Nodes alive in this process, leaves included: back to where it was once the last Var of a graph is gone.
 Index live_nodes();
 
-/// A node of the graph. Edges point from results to inputs; a node lives as long as something made from it does.
+/// A node of the graph. Edges point from results to inputs; a node lives as long as something made from it
+/// does.
 struct Node : std::enable_shared_from_this<Node> {
   Node(const char* op, Vars inputs, Tensor output, Rule rule);
   ~Node();

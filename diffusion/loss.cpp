@@ -26,9 +26,37 @@ Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key
   return mean_squared_error(network(column(c_in) * y_t, Var(Tensor({N}, c_noise, y0.device()))), target);
 }
 
-Var multiplicative_score_loss(const Var& h_model, const Var& y_t, const Var& y0, const Var& s) {
-  const Var h = -1 - (y_t - y0) / square(s);
-  return 0.5 * mean_squared_error(h_model, h);
+Var score_matching_loss(const ScoreModel& model, Weight weight, const Tensor& y0,
+                        const std::vector<double>& t, const Var& z) {
+  if (y0.rank() < 1 || y0.dim(0) != static_cast<Index>(t.size()) || !(y0.shape() == z.shape()))
+    invalid("[score_matching_loss] y0 {}, z {} and the {} times must belong to the same images",
+            str(y0.shape()), str(z.shape()), t.size());
+  Shape shape;
+  for (int i = 0; i < y0.rank(); ++i) shape.push_back(i == 0 ? y0.dim(0) : 1);
+  std::vector<real> a, m, s, root;  // root² = w
+  for (double time : t) {
+    const Marginal law = model.process->marginal(time);
+    const double s2 = law.s * law.s;
+    a.push_back(static_cast<real>(law.a));
+    m.push_back(static_cast<real>(law.m));
+    s.push_back(static_cast<real>(law.s));
+    root.push_back(static_cast<real>(weight == Weight::uniform ? 1
+                                     : weight == Weight::noise ? law.s
+                                     : weight == Weight::paper ? s2
+                                                               : s2 / model.edm.c_out(law.level())));
+  }
+  const auto column = [&](const std::vector<real>& v) { return Var(Tensor(shape, v, y0.device())); };
+  const Var y = column(a) * Var(y0) + column(m) + column(s) * z;
+  return 0.5 * mean(square(column(root) * (model.score(y, t) + z / column(s))));
+}
+
+Var explicit_score_loss(const Var& h_model, const Var& h) {
+  return 0.5 * sum(square(h_model - h)) / static_cast<real>(h.dim(0));
+}
+
+Var nonnegative_score_loss(const Field& H, const Var& y, Trace trace, Key key) {
+  const FieldAndDivergence f = divergence(H, y, trace, key, true);
+  return (sum(f.value + 0.5 * square(f.value)) + sum(f.divergence)) / static_cast<real>(y.dim(0));
 }
 
 }  // namespace dale

@@ -2,21 +2,40 @@
 //
 // Multiplicative denoising score matching asks the Hyvärinen score to meet its conditional value,
 //   ½ E ‖h_θ(x_t) − h(x_t|x₀)‖²,   h(x_t|x₀) = −1 − (y_t − y₀)/s²                                        (5)
-// and with 1 + h_θ = (D − y_t)/s² (4) the difference is (D − y₀)/s². Weighted by λ s⁴ with EDM's λ = 1/c_out² it is
+// and with 1 + h_θ = (D − y_t)/s² (4) the difference is (D − y₀)/s². Weighted by λ s⁴ with EDM's λ = 1/c_out²
+// it is
 //   E ‖F(c_in y_t; c_noise) − (y₀ − c_skip y_t)/c_out‖²,   ln s ~ N(P_mean, P_std²)                      (6)
-// a regression of unit scale at every noise level. For the additive chart (6) is ordinary denoising score matching.
+// a regression of unit scale at every noise level. For the additive chart (6) is ordinary denoising score
+// matching.
 #pragma once
 
-#include "diffusion/precondition.h"
+#include "diffusion/divergence.h"
+#include "diffusion/score_model.h"
 
 namespace dale {
 
-/// (6), averaged over batch and pixels; its gradient flows into the network's parameters. y0 (N,1,H,W) in the chart.
-/// Image n takes its noise from elements (first + n)·pixels … of the key's streams: what a batch sees depends on the
-/// key and on `first`, the number of its first image, alone.
-Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key, std::uint64_t first = 0);
+/// (6), averaged over batch and pixels; its gradient flows into the network's parameters. y0 (N,1,H,W) in the
+/// chart. Image n takes its noise from elements (first + n)·pixels … of the key's streams: what a batch sees
+/// depends on the key and on `first`, the number of its first image, alone.
+Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key,
+                   std::uint64_t first = 0);
 
-/// (5) for given scores: ½ mean ‖h_θ − h(x_t|x₀)‖², all (N,…), s a number or (N,1,…).
-Var multiplicative_score_loss(const Var& h_model, const Var& y_t, const Var& y0, const Var& s);
+/// Denoising score matching in any parameterisation, additive or multiplicative (h_θ − h = u_θ − u in either
+/// chart):
+///   ½ mean w(t) (u_θ(Y_t) + Z/s)²,   Y_t = a y₀ + m + sZ                                               (5)
+/// with w = 1; s² (the noise's own scale); s⁴, which makes twice it the paper's ‖s² h + (log x_t − log x₀ −
+/// m) + s²‖²; or s⁴/c_out², EDM's, which makes twice it (6) when a = 1. y0 and z (N,…), image n at time t[n].
+enum class Weight { uniform, noise, paper, edm };
+Var score_matching_loss(const ScoreModel& model, Weight weight, const Tensor& y0,
+                        const std::vector<double>& t, const Var& z);
+
+/// Multiplicative explicit score matching, ½ mean over images of ‖h_θ − h‖²: for problems whose h is known.
+/// (N,…) each.
+Var explicit_score_loss(const Var& h_model, const Var& h);
+
+/// Hyvärinen's non-negative score matching (2007) in log space: no target, only derivatives of the model,
+///   J_NN = mean over images of Σ_i [ H_i + ∂H_i/∂y_i + ½ H_i² ],   H = x ∘ s_θ  (18)
+/// equal to explicit score matching up to a constant. Its gradient is of second order.
+Var nonnegative_score_loss(const Field& H, const Var& y, Trace trace, Key key);
 
 }  // namespace dale

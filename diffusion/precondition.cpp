@@ -12,7 +12,8 @@ Edm Edm::fitted(const Tensor& y) {
   for (real v : values) squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
   const double deviation = std::sqrt(squares / n);
   if (!std::isfinite(mean) || !(deviation > 0) || !std::isfinite(deviation))
-    invalid("the data has mean {} and standard deviation {} in the chart; it must vary and be finite", mean, deviation);
+    invalid("the data has mean {} and standard deviation {} in the chart; it must vary and be finite", mean,
+            deviation);
   return {mean, deviation};
 }
 

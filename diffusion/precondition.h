@@ -1,8 +1,10 @@
-// EDM preconditioning (Karras et al. 2022, table 1) in a chart. A network F never sees the scale of its problem; with ȳ
-// and σ_d the mean and standard deviation of the data in the chart, and y below with ȳ removed,
+// EDM preconditioning (Karras et al. 2022, table 1) in a chart. A network F never sees the scale of its
+// problem; with ȳ and σ_d the mean and standard deviation of the data in the chart, and y below with ȳ
+// removed,
 //   D(y; s) = c_skip y + c_out F(c_in y; c_noise)                                                       (3)
 //   c_skip = σ_d²/(s² + σ_d²),  c_out = s σ_d/√(s² + σ_d²),  c_in = 1/√(s² + σ_d²),  c_noise = ¼ ln s
-// estimates E[y₀ | y_t = y]. The score follows by Tweedie's formula: ∇_y log p_Y(y; s) = (D(y; s) − y)/s².   (4)
+// estimates E[y₀ | y_t = y]. The score follows by Tweedie's formula:
+//   ∇_y log p_Y(y; s) = (D(y; s) − y)/s²                                                              (4)
 #pragma once
 
 #include <functional>
@@ -21,7 +23,8 @@ struct Edm {
   double mean = 0;        // ȳ
   double deviation = 0.5;  // σ_d
 
-  /// ȳ and σ_d of data y (any shape), in double. Throws std::invalid_argument for constant or non-finite data.
+  /// ȳ and σ_d of data y (any shape), in double. Throws std::invalid_argument for constant or non-finite
+  /// data.
   static Edm fitted(const Tensor& y);
 
   double c_skip(double s) const;

@@ -2,36 +2,48 @@
 
 #include <cmath>
 
-#include "diffusion/processes.h"
-
 namespace dale {
 
+double LinearRate::time_of(double value) const {
+  // slope t²/2 + at0 t − value = 0, solved without cancellation.
+  const double root = std::sqrt(at0 * at0 + 2 * slope * value);
+  return value == 0 ? 0 : 2 * value / (at0 + root);
+}
+
+Var Process::sample(const Var& x0, double t, const Var& z) const {
+  const Marginal law = marginal(t);
+  return unchart(law.a * chart(x0) + law.m + law.s * z);
+}
+
+Var Process::conditional_chart_score(const Var& y, const Var& y0, double t) const {
+  const Marginal law = marginal(t);
+  return -(y - law.a * y0 - law.m) / (law.s * law.s);
+}
+
+Var Process::conditional_hyvarinen_score(const Var& x, const Var& x0, double t) const {
+  const Var y = chart(x);
+  return hyvarinen_score(conditional_chart_score(y, chart(x0), t), y);
+}
+
+Var Process::conditional_stein_score(const Var& x, const Var& x0, double t) const {
+  return conditional_hyvarinen_score(x, x0, t) / x;
+}
+
 const Process& process_named(const std::string& name) {
-  static const Gbm gbm;
-  static const VarianceExploding ve;
-  for (const Process* p : {static_cast<const Process*>(&gbm), static_cast<const Process*>(&ve)})
+  static const GeometricBrownianMotion gbm = GeometricBrownianMotion::edm(80), paper;
+  static const VarianceExploding ve = VarianceExploding::edm(80);
+  static const VariancePreserving vp;
+  for (const Process* p : std::initializer_list<const Process*>{&gbm, &paper, &ve, &vp})
     if (p->name() == name) return *p;
   unknown_name("process", name, process_names());
 }
 
 const std::vector<std::string>& process_names() {
-  static const std::vector<std::string> names{"gbm", "ve"};
+  static const std::vector<std::string> names{"gbm", "gbm-paper", "ve", "vp"};
   return names;
 }
 
 Var embed_pixels(const Var& pixels) { return 1 + pixels; }
-
-Var pixels_of(const Var& x) {
-  const Tensor one = Tensor::full({}, 1, x.device()).broadcast_to(x.shape());
-  const Tensor two = Tensor::full({}, 2, x.device()).broadcast_to(x.shape());
-  return Var(raw::binary(Binary::minimum, raw::binary(Binary::maximum, x.value(), one), two)) - 1;
-}
-
-GeometricBrownianMotion GeometricBrownianMotion::driftless(double sigma, double T) {
-  if (!(sigma > 0) || !(T > 0)) invalid("geometric Brownian motion needs sigma > 0 and T > 0, not {} and {}", sigma, T);
-  return {sigma, sigma * sigma / 2, T};
-}
-
-double GeometricBrownianMotion::s(double t) const { return sigma * std::sqrt(t); }
+Var pixels_of(const Var& x) { return clamp(x, 1, 2) - 1; }
 
 }  // namespace dale

@@ -1,11 +1,14 @@
-// Forward processes, and the one switch between additive and multiplicative noise.
+// Forward processes dX = f(X,t) dt + G(X,t) dW with elementwise G, and the one switch between additive and
+// multiplicative noise.
 //
-// A chart ψ maps data x to the space y = ψ(x) in which the noise is additive and without drift:
-//   y_t = y₀ + s(t) Z,   Z ~ N(0, I)                                                                    (1)
-//   ve   ψ = identity:  x_t = x₀ + s Z                     variance exploding                           (1a)
-//   gbm  ψ = log:       x_t = x₀ ∘ exp(s Z)                geometric Brownian motion                    (1b)
-// Everything after the chart (network, loss, schedule, samplers that know only y) is shared, so that an experiment which
-// changes the process changes nothing else. additive.cpp and multiplicative.cpp are parallel texts: read their diff.
+// A chart ψ maps data x to the space y = ψ(x) in which the noise is additive,
+//   Y_t = a(t) y₀ + m(t) + s(t) Z,   Z ~ N(0, I)                                                        (1)
+//   ve   ψ = identity, a = 1, m = 0               variance exploding: dX = σ dW                         (1a)
+//   gbm  ψ = log,      a = 1, m = ∫(μ − σ²/2)     geometric Brownian motion: dX = μX dt + σX dW         (1b)
+//   vp   ψ = identity, a = exp(−½∫β), m = 0       variance preserving: dX = −½βX dt + √β dW             (1c)
+// and dividing by a after taking m off gives every process the frame y₀ + sZ, in which network, loss,
+// schedule and samplers are shared: an experiment that changes the process changes nothing else. additive.cpp
+// and multiplicative.cpp are parallel texts: read their diff.
 //
 // Read first: autograd/ops.h; README.md for the derivations.
 #pragma once
@@ -16,41 +19,152 @@
 
 namespace dale {
 
+/// A rate that is constant or grows linearly in time, with its integral from 0 to t.
+struct LinearRate {
+  double at0, slope = 0;
+
+  double operator()(double t) const { return at0 + slope * t; }
+  double integral(double t) const { return (at0 + slope * t / 2) * t; }
+  /// The t ≥ 0 with integral(t) = value ≥ 0.
+  double time_of(double value) const;
+};
+
+/// The law of Y_t given y₀ (1): N(a y₀ + m, s²).
+struct Marginal {
+  double a, m, s;
+
+  /// s in the frame: the noise beside y₀ once m is taken off and a divided out.
+  double level() const { return s / a; }
+};
+
 class Process {
  public:
   virtual ~Process() = default;
   virtual std::string name() const = 0;
   /// Whether X is multiplied by its noise, hence keeps its sign.
   virtual bool multiplicative() const = 0;
+  /// Time runs from 0 to T.
+  virtual double T() const = 0;
+
   /// y = ψ(x), x = ψ⁻¹(y), elementwise on any shape.
   virtual Var chart(const Var& x) const = 0;
   virtual Var unchart(const Var& y) const = 0;
-  /// The Hyvärinen score h = x ∘ ∇ₓ log p_X(x) for the score u = ∇_y log p_Y(y): the chart's Jacobian tells them apart.
-  virtual Var hyvarinen_score(const Var& u, const Var& y) const = 0;
 
-  /// Y_t given y₀ (1). y0, z (N,…); s a number or (N,1,…).
-  Var forward(const Var& y0, const Var& s, const Var& z) const { return y0 + s * z; }
+  /// f(x,t), the diagonal of G(x,t), and the divergence ∇·(GGᵀ) = ∂G²/∂x that time reversal needs: 0 for
+  /// additive noise, so that code written for it leaves it out, and 2σ²x here.
+  virtual Var drift(const Var& x, double t) const = 0;
+  virtual Var diffusion(const Var& x, double t) const = 0;
+  virtual Var divergence(const Var& x, double t) const = 0;
+
+  /// (1), and the time at which marginal().level() is s.
+  virtual Marginal marginal(double t) const = 0;
+  virtual double time_at(double level) const = 0;
+
+  /// Scores. u = ∇_y log p_Y in the chart; the Hyvärinen score h = x ∘ ∇ₓ log p_X; and back.
+  virtual Var hyvarinen_score(const Var& u, const Var& y) const = 0;
+  virtual Var chart_score(const Var& h, const Var& y) const = 0;
+
+  /// X_t given x₀, for Z: ψ⁻¹(a ψ(x₀) + m + s Z).
+  Var sample(const Var& x0, double t, const Var& z) const;
+  /// ∇_y log p(y_t|y₀) = −(y_t − a y₀ − m)/s², and from it h(x_t|x₀) and the Stein score ∇ₓ log p(x_t|x₀) =
+  /// h/x_t.
+  Var conditional_chart_score(const Var& y, const Var& y0, double t) const;
+  Var conditional_hyvarinen_score(const Var& x, const Var& x0, double t) const;
+  Var conditional_stein_score(const Var& x, const Var& x0, double t) const;
 };
 
-/// "gbm" or "ve"; lives for ever. Throws std::invalid_argument for another name.
+/// dX = μX dt + σX dW; σ² and μ constant or linear in time. By Itô, for Y = log X,
+///   dY = (μ − σ²/2) dt + σ dW                                                                        (2)
+class GeometricBrownianMotion : public Process {
+ public:
+  /// The paper's setting: σ = 0.8, μ = σ²/2 (hence m = 0), T = 1.
+  GeometricBrownianMotion() : GeometricBrownianMotion({0.64}, {0.32}, 1) {}
+  /// Throws std::invalid_argument unless σ² ≥ 0 on [0, T], not 0 throughout, and T > 0.
+  GeometricBrownianMotion(LinearRate variance, LinearRate mu, double T, std::string name = "gbm-paper");
+  /// Constant σ and μ = σ²/2.
+  static GeometricBrownianMotion driftless(double sigma, double T);
+  /// s(t) = t: σ² = 2t, μ = t. EDM's clock, on which time is the noise level.
+  static GeometricBrownianMotion edm(double T);
+
+  std::string name() const override { return name_; }
+  bool multiplicative() const override { return true; }
+  double T() const override { return T_; }
+  Var chart(const Var& x) const override;
+  Var unchart(const Var& y) const override;
+  Var drift(const Var& x, double t) const override;
+  Var diffusion(const Var& x, double t) const override;
+  Var divergence(const Var& x, double t) const override;
+  Marginal marginal(double t) const override;
+  double time_at(double level) const override;
+  Var hyvarinen_score(const Var& u, const Var& y) const override;
+  Var chart_score(const Var& h, const Var& y) const override;
+
+  double sigma(double t) const;
+  double mu(double t) const { return mu_(t); }
+
+ private:
+  LinearRate variance_, mu_;
+  double T_;
+  std::string name_;
+};
+
+/// dX = σ dW; σ² constant or linear in time.
+class VarianceExploding : public Process {
+ public:
+  VarianceExploding(LinearRate variance, double T, std::string name = "ve");
+  static VarianceExploding edm(double T);
+
+  std::string name() const override { return name_; }
+  bool multiplicative() const override { return false; }
+  double T() const override { return T_; }
+  Var chart(const Var& x) const override;
+  Var unchart(const Var& y) const override;
+  Var drift(const Var& x, double t) const override;
+  Var diffusion(const Var& x, double t) const override;
+  Var divergence(const Var& x, double t) const override;
+  Marginal marginal(double t) const override;
+  double time_at(double level) const override;
+  Var hyvarinen_score(const Var& u, const Var& y) const override;
+  Var chart_score(const Var& h, const Var& y) const override;
+
+ private:
+  LinearRate variance_;
+  double T_;
+  std::string name_;
+};
+
+/// dX = −½βX dt + √β dW; β from 0.1 to 20 on [0, 1] unless said otherwise.
+class VariancePreserving : public Process {
+ public:
+  explicit VariancePreserving(LinearRate beta = {0.1, 19.9}, double T = 1);
+
+  std::string name() const override { return "vp"; }
+  bool multiplicative() const override { return false; }
+  double T() const override { return T_; }
+  Var chart(const Var& x) const override;
+  Var unchart(const Var& y) const override;
+  Var drift(const Var& x, double t) const override;
+  Var diffusion(const Var& x, double t) const override;
+  Var divergence(const Var& x, double t) const override;
+  Marginal marginal(double t) const override;
+  double time_at(double level) const override;
+  Var hyvarinen_score(const Var& u, const Var& y) const override;
+  Var chart_score(const Var& h, const Var& y) const override;
+
+ private:
+  LinearRate beta_;
+  double T_;
+};
+
+/// "gbm" and "ve" on EDM's clock, "gbm-paper", "vp"; they live for ever. Throws std::invalid_argument for
+/// another name.
 const Process& process_named(const std::string& name);
 const std::vector<std::string>& process_names();
 
-/// Pixels in [0, 1] are embedded as x = 1 + pixel ∈ [1, 2]: positive, with a bounded logarithm (the paper's choice).
+/// Pixels in [0, 1] are embedded as x = 1 + pixel ∈ [1, 2]: positive, with a bounded logarithm (the paper's
+/// choice).
 Var embed_pixels(const Var& pixels);
 /// clamp(x, 1, 2) − 1
 Var pixels_of(const Var& x);
-
-/// Geometric Brownian motion dX = μ X dt + σ X dW on [0, T]. By Itô, Y = log X has
-///   dY = (μ − σ²/2) dt + σ dW,   m(t) = (μ − σ²/2) t,   s²(t) = σ² t,   X_t = x₀ ∘ exp(m + s Z)          (2)
-/// The paper's setting is σ = 0.8, μ = σ²/2 (hence m = 0), T = 1.
-struct GeometricBrownianMotion {
-  double sigma = 0.8, mu = 0.32, T = 1;
-
-  /// μ = σ²/2. Throws std::invalid_argument unless σ > 0 and T > 0.
-  static GeometricBrownianMotion driftless(double sigma, double T);
-  double m(double t) const { return (mu - sigma * sigma / 2) * t; }
-  double s(double t) const;
-};
 
 }  // namespace dale

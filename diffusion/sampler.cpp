@@ -1,22 +1,20 @@
+// The samplers of the frame, and what all samplers share.
 #include "diffusion/sampler.h"
 
 #include <cmath>
 
 #include "autograd/anomaly.h"
+#include "diffusion/steps.h"
 
 namespace dale {
-namespace {
-
-void check_steps(int steps) {
-  if (steps < 1) invalid("a sampler needs at least 1 step, not {}", steps);
-}
-
-}  // namespace
 
 std::vector<double> edm_levels(int steps, double s_min, double s_max, double rho) {
-  check_steps(steps);
-  if (!(s_min > 0) || !(s_min < s_max) || !std::isfinite(s_max))
+  if (steps < 1) invalid("a sampler needs at least 1 step, not {}", steps);
+  if (!(s_min > 0) || !(s_min < s_max))
     invalid("noise levels need 0 < s_min < s_max, not s_min {} and s_max {}", s_min, s_max);
+  if (!(s_max < 22))
+    invalid("s_max {} is too large: four deviations of multiplicative noise, e^(4 s_max), overflow float",
+            s_max);
   std::vector<double> levels;
   const double top = std::pow(s_max, 1 / rho), bottom = std::pow(s_min, 1 / rho);
   for (int i = 0; i < steps; ++i)
@@ -25,48 +23,55 @@ std::vector<double> edm_levels(int steps, double s_min, double s_max, double rho
   return levels;
 }
 
-Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std::uint64_t first, Device device) {
-  const std::uint64_t each_size = shape[0] ? static_cast<std::uint64_t>(element_count(shape) / shape[0]) : 0;
-  return Var(normal(key, shape, first * each_size, device)) * deviation + mean;
+Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std::uint64_t first,
+                 Device device) {
+  return fresh_noise(key, Tensor(shape, device), first) * deviation + mean;
 }
 
-Var probability_flow(const Denoiser& D, Var y, const std::vector<double>& levels) {
-  const NoGrad off;
-  for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
-    const double s = levels[i], next = levels[i + 1];
-    y = finite_step("sampling step", static_cast<Index>(i + 1), [&] {
-      const Var d = (y - D(y, s)) / s;
-      const Var euler = y + (next - s) * d;
-      if (next == 0) return euler;
-      return y + ((next - s) / 2) * (d + (euler - D(euler, next)) / next);
-    });
-  }
-  return y;
+Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels) {
+  return along(levels, y, [&](const Var& y, double s, double next) {
+    const Var mean = D(y, s);
+    return mean + (next / s) * (y - mean);
+  });
 }
 
-HyvarinenScore score_of(const Denoiser& D, const GeometricBrownianMotion& gbm) {
-  return [D, gbm](const Var& y, double t) {
-    const double s = gbm.s(t);
-    return (D(y, s) - y) / (s * s) - 1;
-  };
+Var heun(const Denoiser& D, Var y, const std::vector<double>& levels) {
+  return along(levels, y, [&](const Var& y, double s, double next) { return heun_step(D, y, s, next); });
 }
 
-Var dale_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, int steps, Key key,
-                  std::uint64_t first) {
-  check_steps(steps);
-  const NoGrad off;
-  const double delta = gbm.T / steps, variance = gbm.sigma * gbm.sigma;
-  const Shape shape = log_x.shape();
-  const std::uint64_t each_size = shape[0] ? static_cast<std::uint64_t>(log_x.size() / shape[0]) : 0;
-  for (int k = 0; k < steps; ++k) {
-    const double t = gbm.T * (steps - k) / steps;
-    log_x = finite_step("sampling step", k + 1, [&] {
-      const Var z = normal(key.split(static_cast<std::uint64_t>(k)), shape, first * each_size, log_x.device());
-      const Var drift = (delta * variance) * h(log_x, t) - (delta * (gbm.mu - 1.5 * variance));
-      return log_x + drift + (std::sqrt(delta) * gbm.sigma) * z;
-    });
-  }
-  return log_x;
+Var dpm_solver(const Denoiser& D, Var y, const std::vector<double>& levels) {
+  Var before;
+  double lambda_before = 0;
+  return along(levels, y, [&](const Var& y, double s, double next) {
+    const Var mean = D(y, s), old = before;
+    before = mean;
+    if (next == 0) return mean;
+    const double lambda = std::log(s / next), r = std::exchange(lambda_before, lambda) / lambda;
+    const Var extrapolated = old.value().defined() ? (1 + 1 / (2 * r)) * mean - 1 / (2 * r) * old : mean;
+    return (next / s) * y - std::expm1(-lambda) * extrapolated;
+  });
 }
+
+Var stochastic_heun(const Denoiser& D, Var y, const std::vector<double>& levels, const Churn& c, Key key,
+                    std::uint64_t first) {
+  const double most = std::min(c.churn / static_cast<double>(levels.size() - 1), std::numbers::sqrt2 - 1);
+  std::uint64_t k = 0;
+  return along(levels, y, [&](const Var& y, double s, double next) {
+    const double raised = s >= c.s_min && s <= c.s_max ? s * (1 + most) : s;
+    const Var z = fresh_noise(key.split(k++), y.value(), first);
+    return heun_step(D, y + std::sqrt(raised * raised - s * s) * c.s_noise * z, raised, next);
+  });
+}
+
+Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first) {
+  std::uint64_t k = 0;
+  return along(levels, y, [&](const Var& y, double s, double next) {
+    const Var mean = D(y, s), z = fresh_noise(key.split(k++), y.value(), first);
+    const double ratio = next * next / (s * s);
+    return mean + ratio * (y - mean) + next * std::sqrt(1 - ratio) * z;
+  });
+}
+
+Var tweedie(const Denoiser& D, const Var& y, double s) { return D(y, s); }
 
 }  // namespace dale

@@ -1,7 +1,11 @@
-// Samplers: from noise back to data. Each is a free function of a network (a callable), a start, steps and a key; images
-// first, first + 1, … of a stream see the same noise whatever the batch they are sampled in. States are carried in the
-// chart (log x for the multiplicative process), where nothing overflows; a state that is not finite throws
-// std::runtime_error with the step and the op that made it.
+// Samplers: from noise back to data. Each is a free function of a network (a callable), a start, levels or
+// steps, and a key; images first, first + 1, … of a stream see the same noise whatever the batch they are
+// sampled in. States are carried in the chart (log x for the multiplicative process), where nothing
+// overflows; a state that is not finite throws std::runtime_error with the step and the op that made it.
+//
+// The first group lives in the frame y_t = y₀ + sZ and knows only y, so each is written once and serves both
+// charts; in the log chart each of their steps multiplies x by an exponential. The second group follows a
+// process in time.
 #pragma once
 
 #include "diffusion/precondition.h"
@@ -9,29 +13,104 @@
 
 namespace dale {
 
-/// EDM's noise levels s₀ > … > s_{N−1} > s_N = 0:  s_i = (s_max^{1/ρ} + i/(N−1) (s_min^{1/ρ} − s_max^{1/ρ}))^ρ.
-/// Throws std::invalid_argument unless steps ≥ 1 and 0 < s_min < s_max (one step starts at s_max and ends at 0).
+/// EDM's noise levels s₀ > … > s_{N−1} > s_N = 0:  s_i = (s_max^{1/ρ} + i/(N−1) (s_min^{1/ρ} −
+/// s_max^{1/ρ}))^ρ. Throws std::invalid_argument unless steps ≥ 1, 0 < s_min < s_max and e^{4 s_max} is
+/// finite in float (one step starts at s_max and ends at 0).
 std::vector<double> edm_levels(int steps, double s_min, double s_max, double rho = 7);
 
 /// y ~ N(mean, deviation²), independent elements, (count,…).
 Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std::uint64_t first = 0,
                  Device device = Device::cpu);
 
-/// The probability flow dy/ds = (y − D(y; s))/s from levels[0] to levels.back() by Heun's rule:           (7)
-///   d = (y − D(y; s))/s,  ŷ = y + (s′ − s) d,   if s′ > 0:  y ← y + (s′ − s) ½ (d + (ŷ − D(ŷ; s′))/s′)
-/// y (N,…) in the chart of D. Two evaluations a step, one for a step to 0. In the log chart each step multiplies x.
-Var probability_flow(const Denoiser& D, Var y, const std::vector<double>& levels);
+// ---- In the frame: y (N,…) in the chart of D, from levels[0] to levels.back()
 
-/// h(log x; t) = x ∘ ∇ₓ log p_t(x) for a batch at time t.
+/// DDIM (Song et al. 2021), which is Euler's rule on the probability flow dy/ds = (y − D)/s:  (10)
+///   y ← D + (s′/s)(y − D).  One evaluation a step.
+Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels);
+
+/// Heun's rule on the probability flow:  (7)
+///   d = (y − D(y; s))/s,  ŷ = y + (s′ − s) d,   if s′ > 0:  y ← y + (s′ − s) ½ (d + (ŷ − D(ŷ; s′))/s′)
+/// Two evaluations a step, one for a step to 0.
+Var heun(const Denoiser& D, Var y, const std::vector<double>& levels);
+
+/// DPM-Solver++(2M) (Lu et al. 2022):  λ = ln(s/s′), r = λ_before/λ,  D̃ = (1 + 1/2r) D − 1/2r D_before  (11)
+///   (first step D̃ = D),  y ← (s′/s) y − (e^{−λ} − 1) D̃;  the step to 0 is y ← D.  One evaluation a step.
+Var dpm_solver(const Denoiser& D, Var y, const std::vector<double>& levels);
+
+/// EDM's stochastic sampler (Karras et al. 2022, algorithm 2): before each step of (7) noise is raised to ŝ =
+/// s(1 + γ),
+///   y ← y + √(ŝ² − s²) S_noise Z,   γ = min(S_churn/N, √2 − 1) for s in [S_min, S_max]  (12)
+struct Churn {
+  double churn = 30, s_min = 0.01, s_max = 1, s_noise = 1.007;
+};
+Var stochastic_heun(const Denoiser& D, Var y, const std::vector<double>& levels, const Churn& churn, Key key,
+                    std::uint64_t first = 0);
+
+/// Ancestral sampling (Ho et al. 2020): y′ from its law given y and y₀ = D,  (13)
+///   y ← D + (s′²/s²)(y − D) + s′ √(1 − s′²/s²) Z
+Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first = 0);
+
+/// Tweedie's denoising E[y₀|y] = y + s²u = D(y; s): (10) in one step to 0.
+Var tweedie(const Denoiser& D, const Var& y, double s);
+
+// ---- In time: from t = T down to 0 in equal steps
+
+/// ∇ₓ log p_t(x) of a process at time t.
+using SteinScore = std::function<Var(const Var& x, double t)>;
+/// h(log x; t) = x ∘ ∇ₓ log p_t(x).
 using HyvarinenScore = std::function<Var(const Var& log_x, double t)>;
 
-/// The Hyvärinen score that D gives at time t, where the noise level is s(t): (D(y; s) − y)/s² − 1.
+/// The Hyvärinen score that a denoiser in the frame gives: at time t the level is s(t), and u = (D(y; s) −
+/// y)/s², h = u − 1. REQUIRES m = 0.
 HyvarinenScore score_of(const Denoiser& D, const GeometricBrownianMotion& gbm);
 
-/// The Dale–Langevin sampler: Euler–Maruyama on the reverse of (2) in log x, exponentiated,                (8)
-///   X ← X ∘ exp( δσ² h − δ(μ − (3/2)σ²) + √δ σ Z ),   δ = T/steps,  from t = T down to δ
-/// A coordinate's sign cannot change (Dale's law): the state is log x (N,…), and x enters h alone. One evaluation a step.
-Var dale_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, int steps, Key key,
-                  std::uint64_t first = 0);
+/// Euler–Maruyama on Anderson's reversal of any process, in x:  (14)
+///   x ← x − δ (f − ∇·(GGᵀ) − G² ∘ ∇ₓ log p_t) + √δ G Z
+Var euler_maruyama(const Process& process, const SteinScore& score, Var x, int steps, Key key,
+                   std::uint64_t first = 0);
+
+/// How a Langevin sampler walks. Plain: δ = T/steps, one repeat a level, noise as it comes. The paper's
+/// annealed variants choose δ, repeat each level, and multiply Z by a factor that shrinks by `anneal` from
+/// level to level.
+struct Langevin {
+  int steps;
+  double delta = 0;  // 0: T/steps
+  int repeats = 1;
+  double anneal = 1;
+};
+
+/// The Dale–Langevin sampler: Euler–Maruyama on the reverse of (2) in log x, exponentiated,  (8)
+///   X ← X ∘ exp( δσ² h − δ(μ − (3/2)σ²) + √δ σ Z )
+/// A coordinate's sign cannot change (Dale's law): the state is log x (N,…). One evaluation a step and
+/// repeat.
+Var dale_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, const Langevin& how,
+                  Key key, std::uint64_t first = 0);
+
+/// The unconstrained multiplicative sampler: (14) for geometric Brownian motion,  (15)
+///   X ← X ∘ ( 1 − δμ + 2δσ² + δσ² h + √δ σ Z )
+/// The state is log|x| and a sign ±1, and h is asked at |x|. Every change of a sign is counted.
+struct SignedState {
+  Var log_x, sign;
+  Index sign_changes = 0;
+
+  Var x() const { return sign * exp(log_x); }
+};
+SignedState unconstrained(const HyvarinenScore& h, const Var& log_x, const GeometricBrownianMotion& gbm,
+                          const Langevin& how, Key key, std::uint64_t first = 0);
+
+/// Between probability flow (η = 0, by Euler) and Dale–Langevin (η = 1), all with the same marginals as δ →
+/// 0:  (16)
+///   log X ← log X − δ(μ − σ²/2) + ½(1 + η²) δσ² (1 + h) + η √δ σ Z
+Var eta_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, double eta,
+                 int steps, Key key, std::uint64_t first = 0);
+
+/// The paper's tuned constants (its networks, 1000 levels) for "mnist", "fashion-mnist" or "kmnist": both
+/// annealed samplers, and the prior of log x_T. Throws std::invalid_argument for another name.
+struct PaperConstants {
+  const char* dataset;
+  Langevin dale_langevin, unconstrained;
+  double prior_mean, prior_deviation;
+};
+const PaperConstants& paper_constants(const std::string& dataset);
 
 }  // namespace dale

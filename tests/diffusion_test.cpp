@@ -40,47 +40,71 @@ const Network zero_network = [](const Var& x, const Var&) { return 0 * x; };
 
 TEST_CASE("geometric Brownian motion, simulated in x, has the log-normal law of (2)", "[diffusion]") {
   // Milstein's scheme on dX = μX dt + σX dW knows nothing of logarithms.
-  const GeometricBrownianMotion gbm{0.8, 0.5, 1};
+  const GeometricBrownianMotion gbm({0.64}, {0.5}, 1);
   const Index n = 40000;
   const int steps = 200;
-  const double dt = gbm.T / steps, root = std::sqrt(dt);
+  const double dt = gbm.T() / steps, root = std::sqrt(dt);
   Var x = Tensor::full({n}, 1.5);
   for (int k = 0; k < steps; ++k) {
     const Var dw = root * Var(normal(Key{3}.split(static_cast<std::uint64_t>(k)), {n}));
-    x = x * (1 + gbm.mu * dt + gbm.sigma * dw + 0.5 * gbm.sigma * gbm.sigma * (square(dw) - dt));
+    x = x * (1 + 0.5 * dt + 0.8 * dw + 0.5 * 0.64 * (square(dw) - dt));
   }
-  check_normal(log(x).value(), std::log(1.5) + gbm.m(1), gbm.s(1) * gbm.s(1));
-  CHECK(GeometricBrownianMotion::driftless(0.8, 1).m(1) == Approx(0).margin(1e-15));
+  check_normal(log(x).value(), std::log(1.5) + gbm.marginal(1).m, 0.64);
+  CHECK(GeometricBrownianMotion::driftless(0.8, 1).marginal(1).m == Approx(0).margin(1e-15));
 }
 
-TEST_CASE("the forward process adds s Z in its chart", "[diffusion]") {
+TEST_CASE("every process: marginals, scores and reversal agree with its SDE", "[diffusion]") {
   for (const std::string& name : process_names()) {
-    INFO(name);
     const Process& p = process_named(name);
+    const double t = 0.4 * std::min(p.T(), 2.0);
+    const Marginal law = p.marginal(t);
+    INFO(name);
+    CHECK(p.time_at(law.level()) == Approx(t));
+    CHECK(p.marginal(0).a == 1);
+    CHECK(p.marginal(0).s == 0);
+
+    // x_t given x₀ is normal in the chart.
     const Var x0 = Tensor::full({40000}, 1.7);
-    const Var y0 = p.chart(x0);
-    CHECK(static_cast<double>(p.unchart(y0).value().to_vector()[0]) == Approx(1.7).epsilon(1e-6));
-    const Var y = p.forward(y0, Tensor({}, {0.8}), normal(Key{11}, {40000}));
-    check_normal(y.value(), p.multiplicative() ? std::log(1.7) : 1.7, 0.64);
+    const Var x = p.sample(x0, t, normal(Key{11}, {40000}));
+    const double y0 = p.multiplicative() ? std::log(1.7) : 1.7;
+    check_normal(p.chart(x).value(), law.a * y0 + law.m, law.s * law.s);
     if (p.multiplicative())
-      for (real x : p.unchart(y).value().to_vector()) REQUIRE(x > 0);
-  }
-}
+      for (real v : x.value().to_vector()) REQUIRE(v > 0);
 
-TEST_CASE("the Hyvärinen score is x ∘ ∇ log p in either chart", "[diffusion]") {
-  // p_Y normal with mean a and variance v; log p_X by the change of variables, differentiated by autograd.
-  const double a = 0.3, v = 0.5;
-  for (const std::string& name : process_names()) {
-    INFO(name);
-    const Process& p = process_named(name);
-    const Var x = parameter(Tensor({4}, {0.5, 1, 1.7, 2.5}));
-    const Var y = p.chart(x);
-    const Var jacobian = p.multiplicative() ? log(x) : 0 * x;
-    const Var log_density = -square(y - a) / (2 * v) - jacobian;
-    const Var expected = x * grad(sum(log_density), {x})[0];
-    const Var h = p.hyvarinen_score(-(y.detach() - a) / v, y.detach());
-    for (int i = 0; i < 4; ++i)
-      CHECK(static_cast<double>(h.value().to_vector()[i]) == Approx(static_cast<double>(expected.value().to_vector()[i])).margin(2e-6));
+    // Conditional scores are derivatives of the conditional log-density, by autograd.
+    const Var at = parameter(Tensor({3}, {0.6, 1.4, 2.2})), from = Tensor({3}, {1, 1.5, 2});
+    const Var y = p.chart(at);
+    const Var log_density =
+        -square(y - law.a * p.chart(from) - law.m) / (2 * law.s * law.s) - (p.multiplicative() ? y : 0 * y);
+    const Var stein = grad(sum(log_density), {at})[0];
+    const auto same = [](const Var& a, const Var& b) {
+      for (Index i = 0; i < a.size(); ++i)
+        CHECK(static_cast<double>(a.value().to_vector()[i]) ==
+              Approx(static_cast<double>(b.value().to_vector()[i])).epsilon(2e-5).margin(1e-6));
+    };
+    same(p.conditional_stein_score(at.detach(), from, t), stein);
+    same(p.conditional_hyvarinen_score(at.detach(), from, t), at * stein);
+    same(p.chart_score(p.hyvarinen_score(y.detach(), y.detach()), y.detach()), y);
+
+    // ∇·(GGᵀ) is the derivative of G² (autograd), and is where multiplicative differs from additive.
+    const Var G = p.diffusion(at, t);
+    same(p.divergence(at, t), grad(sum(square(G)), {at})[0]);
+    CHECK((p.divergence(at, t).value().to_vector()[0] != 0) == p.multiplicative());
+
+    // The marginal's rates are those of the SDE in the chart: by Itô, d(mean)/dt = f ψ' + ½G²ψ'', d(s²)/dt −
+    // 2(a'/a)s² = (Gψ')².
+    const double h = 1e-4;
+    const Marginal before = p.marginal(t - h), after = p.marginal(t + h);
+    const double x1 = 1.7, y1 = p.multiplicative() ? std::log(x1) : x1,
+                 slope = p.multiplicative() ? 1 / x1 : 1, bend = p.multiplicative() ? -1 / (x1 * x1) : 0;
+    const double f = static_cast<double>(p.drift(Tensor({1}, {1.7}), t).item()),
+                 g = static_cast<double>(p.diffusion(Tensor({1}, {1.7}), t).item());
+    const double growth = (after.a - before.a) / (2 * h) / law.a;
+    CHECK(f * slope + 0.5 * g * g * bend ==
+          Approx(growth * (y1 - law.m) + (after.m - before.m) / (2 * h)).margin(1e-5));
+    CHECK(g * g * slope * slope ==
+          Approx((after.s * after.s - before.s * before.s) / (2 * h) - 2 * growth * law.s * law.s)
+              .epsilon(1e-4));
   }
 }
 
@@ -112,9 +136,11 @@ TEST_CASE("the training loss is multiplicative score matching with weight λ s�
   const Var z = normal(key.split(1), y0.shape());
   for (Index n = 0; n < N; ++n) {
     const double s = std::exp(edm.p_mean() + Edm::p_deviation * static_cast<double>(xi[n]));
-    const Var clean = y0.slice(0, n, n + 1), y = process_named("gbm").forward(clean, Tensor({}, {static_cast<real>(s)}), slice(z, 0, n, n + 1));
+    const Var clean = y0.slice(0, n, n + 1), y = clean + s * slice(z, 0, n, n + 1);
     const Var u = (edm.denoiser(network)(y, s) - y) / (s * s);
-    const Var loss = multiplicative_score_loss(process_named("gbm").hyvarinen_score(u, y), y, clean, Tensor({}, {static_cast<real>(s)}));
+    const Var h = process_named("gbm").hyvarinen_score(u, y),
+              conditional = process_named("gbm").conditional_hyvarinen_score(exp(y), exp(clean), s);
+    const Var loss = 0.5 * mean_squared_error(h, conditional);
     expected += 2 * static_cast<double>(loss.item()) * std::pow(s, 4) / std::pow(edm.c_out(s), 2) / N;
   }
   CHECK(static_cast<double>(denoising_loss(network, edm, y0, key).item()) == Approx(expected).epsilon(1e-4));
@@ -127,23 +153,28 @@ TEST_CASE("the training loss is multiplicative score matching with weight λ s�
 
 TEST_CASE("Dale-Langevin on one log-normal: the moments of its recursion", "[diffusion][sampler]") {
   const LogNormal problem{0.2, 0.05};
-  for (const GeometricBrownianMotion gbm : {GeometricBrownianMotion{0.8, 0.32, 1}, GeometricBrownianMotion{0.8, 0.42, 1}}) {
+  for (const GeometricBrownianMotion& gbm :
+       {GeometricBrownianMotion(), GeometricBrownianMotion({0.64}, {0.42}, 1)}) {
     const Shape shape{200000};
-    const double variance = problem.v + gbm.s(1) * gbm.s(1);
-    const Var start = normal_prior(shape, problem.a + gbm.m(1), std::sqrt(variance), Key{1});
+    const double variance = problem.v + 0.64;
+    const Var start = normal_prior(shape, problem.a + gbm.marginal(1).m, std::sqrt(variance), Key{1});
     for (int steps : {10, 40}) {
-      INFO(steps << " steps, mu " << gbm.mu);
+      INFO(steps << " steps, mu " << gbm.mu(0));
       const LogNormal::Moments expected = problem.dale_langevin_moments(gbm, steps);
-      check_normal(dale_langevin(problem.score(gbm), start, gbm, steps, Key{2}).value(), expected.mean, expected.variance);
+      check_normal(dale_langevin(problem.score(gbm), start, gbm, {steps}, Key{2}).value(), expected.mean,
+                   expected.variance);
     }
   }
 }
 
 TEST_CASE("Dale-Langevin's recursion converges at first order", "[diffusion][sampler]") {
   const LogNormal problem{0.2, 0.05};
-  const GeometricBrownianMotion gbm{0.8, 0.42, 1};
-  const auto error = [&](int steps) { return std::abs(problem.dale_langevin_moments(gbm, steps).variance - problem.v); };
-  for (int steps : {500, 1000, 2000}) CHECK(std::log2(error(steps) / error(2 * steps)) == Approx(1).margin(0.08));
+  const GeometricBrownianMotion gbm({0.64}, {0.42}, 1);
+  const auto error = [&](int steps) {
+    return std::abs(problem.dale_langevin_moments(gbm, steps).variance - problem.v);
+  };
+  for (int steps : {500, 1000, 2000})
+    CHECK(std::log2(error(steps) / error(2 * steps)) == Approx(1).margin(0.08));
   CHECK(problem.dale_langevin_moments(gbm, 100000).mean == Approx(problem.a).margin(1e-4));
 }
 
@@ -154,7 +185,7 @@ TEST_CASE("Heun's rule follows the probability flow at second order", "[diffusio
   const auto error = [&](int steps) {
     std::vector<double> levels = edm_levels(steps, 0.02, 3);
     levels.pop_back();
-    const Var y = probability_flow(problem.denoiser(), start, levels);
+    const Var y = heun(problem.denoiser(), start, levels);
     const Var exact = 0.2 + (start - 0.2) * std::sqrt((0.05 + 0.0004) / (0.05 + 9));
     return std::sqrt(moments((y - exact).value()).variance);
   };
@@ -177,7 +208,8 @@ TEST_CASE("samples do not depend on the batch or the threads they are made in", 
   const GeometricBrownianMotion gbm;
   const auto run = [&](Index first, Index n) {
     const Var start = normal_prior({n, 1, 4, 4}, 0.2, 0.8, Key{1}, static_cast<std::uint64_t>(first));
-    return dale_langevin(problem.score(gbm), start, gbm, 7, Key{2}, static_cast<std::uint64_t>(first)).value();
+    return dale_langevin(problem.score(gbm), start, gbm, {7}, Key{2}, static_cast<std::uint64_t>(first))
+        .value();
   };
   const std::vector<real> whole = run(0, 6).to_vector();
   CHECK(run(2, 3).to_vector() == std::vector<real>(whole.begin() + 32, whole.begin() + 80));
@@ -189,21 +221,27 @@ TEST_CASE("samples do not depend on the batch or the threads they are made in", 
 TEST_CASE("wild scores neither change a sign nor pass for good", "[diffusion][sampler]") {
   const GeometricBrownianMotion gbm;
   const auto wild = [](const Var& y, double t) { return 500 * sin(1000 * y + t); };
-  const Tensor log_x = dale_langevin(wild, normal_prior({10000}, 0, 1, Key{1}), gbm, 100, Key{2}).value();
+  const Tensor log_x = dale_langevin(wild, normal_prior({10000}, 0, 1, Key{1}), gbm, {100}, Key{2}).value();
   CHECK(all_finite(log_x));
   const HyvarinenScore broken = [](const Var& y, double t) { return t < 0.5 ? log(y - y) : y; };
-  CHECK_THROWS_WITH(dale_langevin(broken, normal_prior({4}, 0, 1, Key{1}), gbm, 10, Key{2}), Contains("sampling step 7: [log] made a value that is not finite; input shapes (4)"));
-  CHECK_THROWS_WITH(probability_flow([](const Var& y, double) { return y / 0; }, normal_prior({4}, 0, 1, Key{1}), {1, 0}), Contains("sampling step 1: [divide]"));
+  CHECK_THROWS_WITH(dale_langevin(broken, normal_prior({4}, 0, 1, Key{1}), gbm, {10}, Key{2}),
+                    Contains("sampling step 7: [log] made a value that is not finite; input shapes (4)"));
+  CHECK_THROWS_WITH(heun([](const Var& y, double) { return y / 0; }, normal_prior({4}, 0, 1, Key{1}), {1, 0}),
+                    Contains("sampling step 1: [divide]"));
 }
 
 TEST_CASE("bad settings are told in one sentence", "[diffusion][errors]") {
   CHECK_THROWS_WITH(process_named("gbn"), Contains("unknown process 'gbn'; did you mean 'gbm'?"));
-  CHECK_THROWS_WITH(GeometricBrownianMotion::driftless(0, 1), Contains("needs sigma > 0 and T > 0, not 0 and 1"));
-  CHECK_THROWS_WITH(GeometricBrownianMotion::driftless(1, std::nan("")), Contains("needs sigma > 0 and T > 0"));
+  CHECK_THROWS_WITH(GeometricBrownianMotion::driftless(0, 1),
+                    Contains("needs sigma > 0 and T > 0, not 0 and 1"));
+  CHECK_THROWS_WITH(GeometricBrownianMotion::driftless(1, std::nan("")),
+                    Contains("needs sigma > 0 and T > 0"));
   CHECK_THROWS_WITH(edm_levels(0, 0.1, 1), Contains("at least 1 step"));
   CHECK_THROWS_WITH(edm_levels(3, 1, 0.1), Contains("0 < s_min < s_max"));
   CHECK_THROWS_WITH(Edm::fitted(Tensor::full({3}, 2)), Contains("it must vary and be finite"));
-  CHECK_THROWS_WITH(dale_langevin(LogNormal{0, 1}.score({}), Var(Tensor::full({1}, 0)), {}, 0, Key{1}), Contains("at least 1 step"));
+  CHECK_THROWS_WITH(dale_langevin(LogNormal{0, 1}.score(GeometricBrownianMotion()), Var(Tensor::full({1}, 0)),
+                                  GeometricBrownianMotion(), {0}, Key{1}),
+                    Contains("at least 1 step"));
 }
 
 TEST_CASE("pixels are embedded in [1, 2] and come back clamped", "[diffusion]") {

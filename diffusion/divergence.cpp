@@ -1,0 +1,24 @@
+#include "diffusion/divergence.h"
+
+namespace dale {
+
+FieldAndDivergence divergence(const Field& f, const Var& y, Trace trace, Key key, bool create_graph) {
+  const Index N = y.dim(0), d = N ? y.size() / N : 0;
+  const WithGrad on;
+  const Var at = parameter(y.value());
+  const Var value = f(at);
+  const auto product = [&](const Var& v) {  // vᵀ (∂f/∂y) v for each image
+    const Var weights = reshape(v, value.shape());
+    return sum(reshape(vjp(value, weights, {at}, create_graph)[0] * weights, {N, d}), {1});
+  };
+  if (trace == Trace::hutchinson)
+    return {value, product(2 * Var(bernoulli(key, {N, d}, 0.5, 0, y.device())) - 1)};
+  Var total = Tensor::full({N}, 0, y.device());
+  for (Index i = 0; i < d; ++i) {
+    const Var unit = one_hot(IntTensor::full({1}, static_cast<std::int32_t>(i), y.device()), d);
+    total = total + product(broadcast_to(unit, {N, d}));
+  }
+  return {value, total};
+}
+
+}  // namespace dale

@@ -1,0 +1,110 @@
+// The samplers that follow a process in time.
+#include <cmath>
+
+#include "diffusion/steps.h"
+
+namespace dale {
+namespace {
+
+void check(const Langevin& how) {
+  if (how.steps < 1) invalid("a sampler needs at least 1 step, not {}", how.steps);
+  if (how.delta < 0 || how.repeats < 1 || !(how.anneal > 0))
+    invalid("a Langevin sampler needs delta ≥ 0, repeats ≥ 1 and anneal > 0, not {}, {} and {}", how.delta,
+            how.repeats, how.anneal);
+}
+
+/// Calls step(t, δ, factor of Z, number) for each level from T down to δ and each repeat.
+template <class Step>
+void walk(double T, const Langevin& how, const Step& step) {
+  check(how);
+  const NoGrad off;
+  const double delta = how.delta > 0 ? how.delta : T / how.steps;
+  double factor = 1;
+  std::uint64_t number = 0;
+  for (int k = 0; k < how.steps; ++k, factor *= how.anneal)
+    for (int r = 0; r < how.repeats; ++r) step(T * (how.steps - k) / how.steps, delta, factor, number++);
+}
+
+template <class F>
+Var finite(std::uint64_t number, const F& f) {
+  return finite_step("sampling step", static_cast<Index>(number + 1), f);
+}
+
+}  // namespace
+
+HyvarinenScore score_of(const Denoiser& D, const GeometricBrownianMotion& gbm) {
+  return [D, gbm](const Var& y, double t) {
+    const double s = gbm.marginal(t).s;
+    return gbm.hyvarinen_score((D(y, s) - y) / (s * s), y);
+  };
+}
+
+Var euler_maruyama(const Process& process, const SteinScore& score, Var x, int steps, Key key,
+                   std::uint64_t first) {
+  walk(process.T(), {steps}, [&](double t, double delta, double, std::uint64_t number) {
+    x = finite(number, [&] {
+      const Var G = process.diffusion(x, t), z = fresh_noise(key.split(number), x.value(), first);
+      const Var reverse = process.drift(x, t) - process.divergence(x, t) - square(G) * score(x, t);
+      return x - delta * reverse + std::sqrt(delta) * G * z;
+    });
+  });
+  return x;
+}
+
+Var dale_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, const Langevin& how,
+                  Key key, std::uint64_t first) {
+  walk(gbm.T(), how, [&](double t, double delta, double factor, std::uint64_t number) {
+    const double sigma = gbm.sigma(t), variance = sigma * sigma;
+    log_x = finite(number, [&] {
+      const Var z = fresh_noise(key.split(number), log_x.value(), first);
+      const Var drift = delta * variance * h(log_x, t) - delta * (gbm.mu(t) - 1.5 * variance);
+      return log_x + drift + std::sqrt(delta) * sigma * factor * z;
+    });
+  });
+  return log_x;
+}
+
+SignedState unconstrained(const HyvarinenScore& h, const Var& log_x, const GeometricBrownianMotion& gbm,
+                          const Langevin& how, Key key, std::uint64_t first) {
+  SignedState state{log_x, Var(Tensor::full(log_x.shape(), 1, log_x.device()))};
+  walk(gbm.T(), how, [&](double t, double delta, double factor, std::uint64_t number) {
+    const double sigma = gbm.sigma(t), variance = sigma * sigma;
+    Var flipped;
+    state.log_x = finite(number, [&] {
+      const Var z = fresh_noise(key.split(number), log_x.value(), first);
+      const Var multiplier = 1 - delta * gbm.mu(t) + 2 * delta * variance +
+                             delta * variance * h(state.log_x, t) + std::sqrt(delta) * sigma * factor * z;
+      flipped = less(multiplier, Var(Tensor::full({}, 0, log_x.device())));
+      return state.log_x + log(abs(multiplier));
+    });
+    state.sign = state.sign * (1 - 2 * flipped);
+    state.sign_changes += static_cast<Index>(std::llround(static_cast<double>(sum(flipped).item())));
+  });
+  return state;
+}
+
+Var eta_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, double eta,
+                 int steps, Key key, std::uint64_t first) {
+  if (!(eta >= 0)) invalid("eta is {}; it must be 0 (probability flow) or more (1 is Dale-Langevin)", eta);
+  walk(gbm.T(), {steps}, [&](double t, double delta, double, std::uint64_t number) {
+    const double sigma = gbm.sigma(t), variance = sigma * sigma;
+    log_x = finite(number, [&] {
+      const Var z = fresh_noise(key.split(number), log_x.value(), first);
+      const Var pull = (1 + eta * eta) / 2 * delta * variance * (1 + h(log_x, t));
+      return log_x - delta * (gbm.mu(t) - variance / 2) + pull + eta * std::sqrt(delta) * sigma * z;
+    });
+  });
+  return log_x;
+}
+
+const PaperConstants& paper_constants(const std::string& dataset) {
+  static constexpr PaperConstants table[] = {
+      {"mnist", {1000, 6.1655e-4, 1, 0.995}, {1000, 1.43845e-4, 4, 0.995}, 0.15652, 0.83528},
+      {"fashion-mnist", {1000, 5.8627e-4, 1, 0.995}, {1000, 1.467799e-3, 3, 0.9995}, 0.27713, 0.84283},
+      {"kmnist", {1000, 2.11316e-4, 3, 0.995}, {1000, 2.11316e-4, 3, 1.0}, 0.21402, 0.82904}};
+  for (const PaperConstants& row : table)
+    if (dataset == row.dataset) return row;
+  unknown_name("data set of the paper", dataset, {"mnist", "fashion-mnist", "kmnist"});
+}
+
+}  // namespace dale

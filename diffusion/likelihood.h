@@ -1,0 +1,23 @@
+// Likelihood by the probability flow (instantaneous change of variables). Along dy/ds = (y − D)/s =: f,
+//   log p(y₀) = log N(y_T; ȳ, s_max² + σ_d²) + ∫ div f ds,    log p_X(x) = log p_Y(ψ(x)) + log |ψ′(x)|  (19)
+// integrated by Heun's rule from s_min up to s_max. With pixels dequantised as x = 1 + (level + u)/256, u
+// uniform,
+//   bits/dim = 8 − log₂ p_X(x)/d                                                                        (20)
+#pragma once
+
+#include "diffusion/divergence.h"
+#include "diffusion/precondition.h"
+#include "diffusion/process.h"
+
+namespace dale {
+
+/// log p_Y(y₀) (N) of y0 (N,…) in the frame; levels ascend from s_min > 0 to s_max.
+Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const std::vector<double>& levels,
+                      Trace trace, Key key);
+
+/// (20) for pixel levels 0 … 255 as pixels (N,1,H,W) in [0,1]: one number an image.
+std::vector<double> bits_per_dimension(const Process& process, const Denoiser& D, const Edm& edm,
+                                       const Tensor& pixels, const std::vector<double>& levels, Trace trace,
+                                       Key key);
+
+}  // namespace dale

@@ -1,0 +1,33 @@
+// What a network's output means. Five parameterisations of one thing, the chart score u = ∇_y log p_t(y):
+//   denoised   F inside (3):                 u = (a D + m − y)/s²
+//   noise      F ≈ Z:                        u = −F/s
+//   score      F ≈ u itself
+//   hyvarinen  F ≈ h = x ∘ ∇ₓ log p:         u = 1 + F  in the log chart
+//   stein      F ≈ ∇ₓ log p (the paper's network, multiplied by x in the loss): h = x ∘ F
+// The first sees c_in y and c_noise; the next three see y and t; the last sees x and t, as in the paper.
+#pragma once
+
+#include "diffusion/precondition.h"
+#include "diffusion/process.h"
+
+namespace dale {
+
+enum class Parameterisation { denoised, noise, score, hyvarinen, stein };
+
+/// "denoised" …; and back. Throws std::invalid_argument for another name.
+const char* str(Parameterisation p);
+Parameterisation parameterisation_named(const std::string& name);
+
+struct ScoreModel {
+  const Process* process;
+  Edm edm;
+  Parameterisation meaning;
+  Network network;
+
+  /// u at Y_t = y (N,…), image n at time t[n] > 0.
+  Var score(const Var& y, const std::vector<double>& t) const;
+  /// E[y₀ | y] in the frame y₀ + sZ, through u: D = (y + s²u − m)/a at the time whose level is s.
+  Denoiser denoiser() const;
+};
+
+}  // namespace dale

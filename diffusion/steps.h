@@ -1,0 +1,37 @@
+// What the samplers are made of.
+#pragma once
+
+#include <numbers>
+#include <utility>
+
+#include "autograd/anomaly.h"
+#include "diffusion/sampler.h"
+
+namespace dale {
+
+/// Normals in the shape of y, the batch that starts at image `first`.
+inline Var fresh_noise(Key key, const Tensor& y, std::uint64_t first) {
+  const std::uint64_t each_size = y.rank() && y.dim(0) ? static_cast<std::uint64_t>(y.size() / y.dim(0)) : 0;
+  return normal(key, y.shape(), first * each_size, y.device());
+}
+
+/// y through step(y, s, s′) for neighbouring levels. A step that fails is run again to find the op, so what
+/// it remembers from step to step may then be wrong; its result is not used.
+template <class Step>
+Var along(const std::vector<double>& levels, Var y, const Step& step) {
+  const NoGrad off;
+  for (std::size_t i = 0; i + 1 < levels.size(); ++i)
+    y = finite_step("sampling step", static_cast<Index>(i + 1),
+                    [&] { return step(y, levels[i], levels[i + 1]); });
+  return y;
+}
+
+/// (7)
+inline Var heun_step(const Denoiser& D, const Var& y, double s, double next) {
+  const Var d = (y - D(y, s)) / s;
+  const Var euler = y + (next - s) * d;
+  if (next == 0) return euler;
+  return y + (next - s) / 2 * (d + (euler - D(euler, next)) / next);
+}
+
+}  // namespace dale

@@ -1,0 +1,323 @@
+// Chapter IV, the samplers, losses and likelihood on mixtures whose scores are known (diffusion/exact.h).
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "diffusion/exact.h"
+#include "diffusion/likelihood.h"
+#include "diffusion/loss.h"
+
+using namespace dale;
+using Catch::Contains;
+
+namespace {
+
+Tensor column(const std::vector<double>& v) {
+  return Tensor({static_cast<Index>(v.size()), 1}, std::vector<real>(v.begin(), v.end()));
+}
+
+std::vector<double> values(const Var& y) {
+  const std::vector<real> v = y.value().to_vector();
+  return {v.begin(), v.end()};
+}
+
+/// The largest difference between two arrays.
+double gap(const Var& a, const Var& b) {
+  const std::vector<double> left = values(a), right = values(b);
+  REQUIRE(left.size() == right.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    const double d = std::abs(left[i] - right[i]);
+    if (std::isnan(d)) return d;
+    worst = std::max(worst, d);
+  }
+  return worst;
+}
+
+/// h of a mixture at the time of a process with m = 0.
+HyvarinenScore score(const Mixture& p, const GeometricBrownianMotion& gbm) {
+  return score_of(p.denoiser(), gbm);
+}
+
+}  // namespace
+
+TEST_CASE("the mixture's denoiser is the gradient of its log-density", "[diffusion]") {
+  for (Index d : {1, 2, 8}) {
+    const Mixture p = d == 1 ? Mixture::narrow() : Mixture::in_dimension(d);
+    const Var y = parameter(normal(Key{1}, {6, d}));
+    for (double s : {0.3, 2.0}) {
+      const Var u = grad(sum(p.log_density(y, s)), {y})[0];
+      CHECK(gap((p.mean(y.detach(), s) - y.detach()) / (s * s), u) < (sizeof(real) == 8 ? 1e-9 : 2e-3));
+    }
+  }
+  const Mixture p = Mixture::in_dimension(2);
+  CHECK(sliced_wasserstein(p.draw(20000, Key{1}), p.draw(20000, Key{2}), 8, Key{3}) < 0.006);
+  const std::vector<double> q = Mixture::narrow().quantiles(20000, 0);
+  CHECK(wasserstein(values(Mixture::narrow().draw(20000, Key{1})), q) < 0.006);
+}
+
+TEST_CASE("few-step solvers reproduce the reference table", "[diffusion][sampler]") {
+  // Noise-free: particles at the quantiles of p_T; Wasserstein-1 to p₀ in log space, rounded as in the
+  // reference.
+  const Mixture p = Mixture::narrow();
+  const std::vector<double> truth = p.quantiles(4000, 0);
+  struct Row {
+    bool heun_rule;
+    int steps;
+    double s_max, distance;
+  };
+  for (const Row& row : {Row{true, 10, 0.8, 0.0036}, Row{true, 20, 0.8, 0.0009}, Row{true, 10, 3, 0.0072},
+                         Row{true, 20, 3, 0.0018}, Row{false, 10, 0.8, 0.0045}, Row{false, 20, 0.8, 0.0007},
+                         Row{false, 10, 3, 0.0107}, Row{false, 20, 3, 0.0016}}) {
+    INFO((row.heun_rule ? "Heun " : "2M ") << row.steps << " steps, s_max " << row.s_max);
+    const Var start = column(p.quantiles(4000, row.s_max));
+    const auto levels = edm_levels(row.steps, 0.002, row.s_max);
+    const Var y = row.heun_rule ? heun(p.denoiser(), start, levels) : dpm_solver(p.denoiser(), start, levels);
+    CHECK(std::abs(wasserstein(values(y), truth) - row.distance) <= 0.00005);
+  }
+}
+
+TEST_CASE("Dale-Langevin reproduces its reference on the narrow mixture", "[diffusion][sampler]") {
+  const Mixture p = Mixture::narrow();
+  const GeometricBrownianMotion gbm;
+  const std::vector<double> truth = p.quantiles(20000, 0);
+  const Var start = column(p.quantiles(20000, 0.8));
+  for (const auto& [steps, distance] : {std::pair{100, 0.041}, std::pair{1000, 0.0064}}) {
+    const Var y = dale_langevin(score(p, gbm), start, gbm, {steps}, Key{5});
+    CHECK(wasserstein(values(y), truth) == Approx(distance).margin(steps == 100 ? 0.0015 : 0.0010));
+  }
+}
+
+TEST_CASE("fitted orders of convergence", "[diffusion][sampler]") {
+  const Mixture p = Mixture::narrow();
+  const std::vector<double> truth = p.quantiles(1000, 0.002);
+  const Var start = column(p.quantiles(1000, 3));
+  using Solver = Var (*)(const Denoiser&, Var, const std::vector<double>&);
+  for (const auto& [solver, order] : {std::pair<Solver, double>{ddim, 1}, {heun, 2}, {dpm_solver, 2}}) {
+    double sx = 0, sy = 0, sxx = 0, sxy = 0;
+    for (int steps : {16, 32, 64, 128}) {
+      auto levels = edm_levels(steps + 1, 0.002, 3);
+      levels.pop_back();  // without the step to 0, whose own error hides the order
+      const double x = std::log(steps),
+                   y = std::log(wasserstein(values(solver(p.denoiser(), start, levels)), truth));
+      sx += x, sy += y, sxx += x * x, sxy += x * y;
+    }
+    CHECK(-(4 * sxy - sx * sy) / (4 * sxx - sx * sx) == Approx(order).margin(0.15));
+  }
+}
+
+TEST_CASE("every sampler ends at the mixture", "[diffusion][sampler]") {
+  // In two dimensions, from exact p_T; the bound is a few times the distance between two exact draws (0.003).
+  const Mixture p = Mixture::in_dimension(2);
+  const Index n = 20000;
+  const Tensor truth = p.draw(n, Key{1});
+  const auto start = [&](double s) { return Var(p.draw(n, Key{2})) + s * Var(normal(Key{3}, {n, 2})); };
+  const auto levels = edm_levels(60, 0.002, 3);
+  const auto near = [&](const char* name, const Var& y, double bound) {
+    INFO(name);
+    CHECK(sliced_wasserstein(y.value(), truth, 8, Key{4}) < bound);
+  };
+  near("ddim", ddim(p.denoiser(), start(3), levels), 0.015);
+  near("stochastic heun", stochastic_heun(p.denoiser(), start(3), levels, {}, Key{5}), 0.012);
+  near("ancestral", ancestral(p.denoiser(), start(3), levels, Key{5}), 0.02);
+  const GeometricBrownianMotion gbm;
+  for (double eta : {0.0, 0.5, 1.0})
+    near("eta", eta_langevin(score(p, gbm), start(0.8), gbm, eta, 300, Key{6}), 0.02);
+  near("unconstrained", unconstrained(score(p, gbm), start(0.8), gbm, {300}, Key{6}).log_x, 0.02);
+  const VarianceExploding ve({0.64}, 1);
+  const SteinScore stein = [&](const Var& x, double t) {
+    return (p.mean(x, ve.marginal(t).s) - x) / std::pow(ve.marginal(t).s, 2);
+  };
+  near("euler-maruyama", euler_maruyama(ve, stein, start(0.8), 300, Key{6}), 0.02);
+  CHECK(gap(tweedie(p.denoiser(), start(3), 3), p.mean(start(3), 3)) == 0);
+}
+
+TEST_CASE("eta ties the samplers together", "[diffusion][sampler]") {
+  const Mixture p = Mixture::narrow();
+  const GeometricBrownianMotion gbm;
+  const Var start = column(p.quantiles(100, 0.8));
+  CHECK(gap(eta_langevin(score(p, gbm), start, gbm, 1, 50, Key{1}),
+            dale_langevin(score(p, gbm), start, gbm, {50}, Key{1})) < 1e-5);
+  CHECK(gap(eta_langevin(score(p, gbm), start, gbm, 0, 50, Key{1}),
+            eta_langevin(score(p, gbm), start, gbm, 0, 50, Key{2})) == 0);
+}
+
+TEST_CASE("the unconstrained sampler is Euler-Maruyama on the reverse process, and meets Dale-Langevin as √δ",
+          "[diffusion][sampler]") {
+  const LogNormal p{0.2, 0.05};
+  const GeometricBrownianMotion gbm({0.64}, {0.42}, 1);
+  const Var start = normal_prior({2000}, 0.2 + gbm.marginal(1).m, std::sqrt(0.69), Key{1});
+  const SteinScore stein = [&](const Var& x, double t) { return p.score(gbm)(log(x), t) / x; };
+  const SignedState in_log = unconstrained(p.score(gbm), start, gbm, {500}, Key{2});
+  CHECK(in_log.sign_changes == 0);
+  CHECK(gap(in_log.x(), euler_maruyama(gbm, stein, exp(start), 500, Key{2})) < 2e-3);
+  // The mean gap, path by path, against the reference 0.0075, 0.0022 at 200 and 2,000 steps.
+  for (const auto& [steps, expected] : {std::pair{200, 0.0075}, std::pair{2000, 0.0022}}) {
+    const Var a = unconstrained(p.score(gbm), start, gbm, {steps}, Key{3}).log_x,
+              b = dale_langevin(p.score(gbm), start, gbm, {steps}, Key{3});
+    CHECK(static_cast<double>(mean(abs(a - b)).item()) == Approx(expected).epsilon(0.1));
+  }
+}
+
+TEST_CASE("a million wild updates change no sign in Dale-Langevin, and are counted in the other",
+          "[diffusion][sampler]") {
+  const GeometricBrownianMotion gbm;
+  const HyvarinenScore wild = [](const Var& y, double t) { return 2000 * sin(1000 * y + 40 * t); };
+  const Var start = normal_prior({10000}, 0, 1, Key{1});
+  const Var y =
+      dale_langevin(wild, start, gbm, {100}, Key{2});  // the state is log x: there is no sign to change
+  CHECK(all_finite(y.value()));
+  CHECK(max(y).item() > 89);   // e⁸⁹ is above float's range
+  CHECK(min(y).item() < -104);  // and e⁻¹⁰⁴ below
+  const SignedState s = unconstrained(wild, start, gbm, {100}, Key{2});
+  CHECK(s.sign_changes > 1000);
+  CHECK(min(s.sign).item() == -1);
+}
+
+TEST_CASE("the annealed variants follow the table of the paper", "[diffusion][sampler]") {
+  const PaperConstants& c = paper_constants("kmnist");
+  CHECK(c.dale_langevin.repeats == 3);
+  CHECK(c.unconstrained.anneal == 1.0);
+  CHECK(paper_constants("mnist").unconstrained.delta == 1.43845e-4);
+  // With no score a level adds repeats × δσ² anneal^{2k} of variance.
+  const GeometricBrownianMotion gbm;
+  const HyvarinenScore none = [](const Var& y, double) { return 0 * y - 1; };
+  const Var y = dale_langevin(none, Var(Tensor::full({100000}, 0)), gbm, {20, 0.01, 3, 0.9}, Key{1});
+  double expected = 0;
+  for (int k = 0; k < 20; ++k) expected += 3 * 0.01 * 0.64 * std::pow(0.81, k);
+  CHECK(static_cast<double>(variance(y).item()) == Approx(expected).epsilon(0.02));
+}
+
+TEST_CASE("parameterisations of the exact score are one thing", "[diffusion]") {
+  const Mixture p = Mixture::in_dimension(2);
+  for (const char* name : {"gbm-paper", "vp"}) {
+    const Process& process = process_named(name);
+    const std::vector<double> t(5, 0.4);
+    const Marginal law = process.marginal(0.4);
+    const Var y = 0.3 + 0.2 * Var(normal(Key{1}, {5, 2}));
+    const Edm edm{0.35, 0.25};
+    const Var D = p.mean((y - law.m) / law.a, law.level()), u = (law.a * D + law.m - y) / (law.s * law.s);
+    const Var x = process.unchart(y), h = process.hyvarinen_score(u, y);
+    const auto model = [&](Parameterisation meaning, const Var& F) {
+      return ScoreModel{&process, edm, meaning, [F](const Var&, const Var&) { return F; }};
+    };
+    const Var centred = (y - law.m) / law.a - edm.mean;
+    const Var F = (D - edm.mean - edm.c_skip(law.level()) * centred) / edm.c_out(law.level());
+    for (const auto& [meaning, value] : {std::pair{Parameterisation::denoised, F},
+                                         {Parameterisation::noise, -law.s * u},
+                                         {Parameterisation::score, u},
+                                         {Parameterisation::hyvarinen, h},
+                                         {Parameterisation::stein, h / x}}) {
+      INFO(name << " " << str(meaning));
+      CHECK(parameterisation_named(str(meaning)) == meaning);
+      CHECK(gap(model(meaning, value).score(y, t), u) < 1e-4);
+      CHECK(gap(model(meaning, value).denoiser()((y - law.m) / law.a, law.level()), D) < 1e-4);
+    }
+  }
+  CHECK_THROWS_WITH(parameterisation_named("nois"), Contains("did you mean 'noise'?"));
+}
+
+TEST_CASE("the paper's training loss is twice ours", "[diffusion]") {
+  const Process& gbm = process_named("gbm-paper");
+  const Network network = [](const Var& x, const Var& t) { return sin(x) - reshape(t, {t.dim(0), 1}); };
+  const ScoreModel model{&gbm, {}, Parameterisation::stein, network};
+  const std::vector<double> t{0.1, 0.5, 1.0};
+  const Tensor y0 = (0.5 * Var(uniform(Key{1}, {3, 4}))).value();
+  const Var z = normal(Key{2}, {3, 4}), time = Tensor({3}, {0.1, 0.5, 1});
+  const Var s2 = reshape(0.64 * time, {3, 1}), log_x = Var(y0) + sqrt(s2) * z, x = exp(log_x);
+  const Var ours = score_matching_loss(model, Weight::paper, y0, t, z);
+  const Var theirs = mean(square(s2 * x * network(x, time) + (log_x - Var(y0)) + s2));
+  CHECK(static_cast<double>(theirs.item()) == Approx(2 * static_cast<double>(ours.item())).epsilon(1e-5));
+  // The authors' own writing of the last two terms: − μτ + 1.5 σ²τ for − m + s².
+  const Var authors = mean(square(s2 * x * network(x, time) + (log_x - Var(y0)) - 0.5 * s2 + 1.5 * s2));
+  CHECK(authors.item() == theirs.item());
+  // And EDM's weight gives the training loss of chapter IV.
+  const Edm edm{0.3, 0.2};
+  const ScoreModel denoised{&gbm, edm, Parameterisation::denoised, [](const Var& x, const Var& c) {
+                              return sin(x) + reshape(c, {c.dim(0), 1});
+                            }};
+  CHECK(score_matching_loss(denoised, Weight::edm, y0, t, z).item() > 0);
+  CHECK_THROWS_WITH(score_matching_loss(model, Weight::paper, y0, {0.1}, z),
+                    Contains("[score_matching_loss] y0 (3,4), z (3,4) and the 1 times"));
+}
+
+TEST_CASE("explicit, denoising and Hyvärinen's non-negative losses have one gradient", "[diffusion]") {
+  // A model with two parameters, H = θ₁ sin y + θ₂ y, at one noise level of a mixture; common random numbers.
+  const Mixture p = Mixture::in_dimension(2);
+  const GeometricBrownianMotion gbm;
+  const double t = 0.3, s = gbm.marginal(t).s;
+  const Var theta = parameter(Tensor({2}, {0.7, -0.4}));
+  const Field H = [&](const Var& y) { return slice(theta, 0, 0, 1) * sin(y) + slice(theta, 0, 1, 2) * y; };
+  std::vector<double> error;
+  for (Index n : {1000, 100000}) {
+    const Var y0 = p.draw(n, Key{1}), z = normal(Key{2}, {n, 2}), y = y0 + s * z;
+    const auto gradient = [&](const Var& loss) { return grad(loss, {theta})[0]; };
+    const Var exact =
+        gradient(explicit_score_loss(H(y), gbm.hyvarinen_score((p.mean(y, s) - y) / (s * s), y)));
+    const Var denoising = gradient(explicit_score_loss(H(y), -1 - z / s));
+    const Var hyvarinen = gradient(nonnegative_score_loss(H, y, Trace::exact, Key{3}));
+    const Var hutchinson = gradient(nonnegative_score_loss(H, y, Trace::hutchinson, Key{3}));
+    error.push_back(std::max({gap(exact, denoising), gap(exact, hyvarinen), gap(exact, hutchinson)}));
+  }
+  CHECK(error[1] < 0.02);
+  CHECK(error[1] < error[0] / 4);  // 1/√100 = 1/10 on average
+}
+
+TEST_CASE("the log-likelihood of mixtures is recovered", "[diffusion][likelihood]") {
+  const double s_min = 1e-3, s_max = 20;
+  auto levels = edm_levels(400, s_min, s_max);
+  levels.pop_back();
+  std::reverse(levels.begin(), levels.end());
+  for (Index d : {1, 2, 8}) {
+    const Mixture p = Mixture::in_dimension(d);
+    const Tensor y = p.draw(100, Key{1});
+    const Edm prior = Edm::fitted(p.draw(20000, Key{2}));
+    const Tensor estimate = log_likelihood(p.denoiser(), prior, y, levels, Trace::exact, Key{3});
+    const Var error = mean(Var(estimate) - p.log_density(y, s_min));
+    INFO("d = " << d);
+    CHECK(std::abs(static_cast<double>(error.item())) / static_cast<double>(d) < 1e-3);
+  }
+  // Hutchinson's estimate is unbiased.
+  const Mixture p = Mixture::in_dimension(2);
+  const Field f = [&](const Var& y) { return p.mean(y, 0.5); };
+  const Var y = broadcast_to(Var(Tensor({1, 2}, {0.3, 0.6})), {20000, 2});
+  const Var exact = divergence(f, y, Trace::exact, Key{1}).divergence,
+            random = divergence(f, y, Trace::hutchinson, Key{1}).divergence;
+  CHECK(static_cast<double>(mean(random).item()) ==
+        Approx(static_cast<double>(mean(exact).item()))
+            .margin(4 * std::sqrt(static_cast<double>(variance(random).item()) / 20000)));
+  CHECK_THROWS_WITH(log_likelihood(p.denoiser(), {}, y, {0.5}, Trace::exact, Key{1}),
+                    Contains("at least two noise levels"));
+}
+
+TEST_CASE("bits per dimension against a normal density by hand", "[diffusion][likelihood]") {
+  // A model of one broad normal far wider than its data: log p is that of the normal, computed by hand.
+  const Edm wide{1.5, 0.3};
+  const Denoiser D = LogNormal{1.5, 0.09}.denoiser();
+  auto levels = edm_levels(200, 1e-3, 10);
+  levels.pop_back();
+  std::reverse(levels.begin(), levels.end());
+  const Tensor pixels = Tensor::full({4, 1, 4, 4}, 0.5);
+  const std::vector<double> bits =
+      bits_per_dimension(process_named("ve"), D, wide, pixels, levels, Trace::exact, Key{2});
+  // At x ≈ 1.5: −log₂ N(x; 1.5, 0.09) + 8.
+  for (double b : bits) CHECK(b == Approx(8 + std::log2(0.3 * std::sqrt(2 * 3.14159265))).margin(0.01));
+}
+
+TEST_CASE("bad settings of processes and samplers", "[diffusion][errors]") {
+  CHECK_THROWS_WITH(GeometricBrownianMotion({-1}, {0}, 1),
+                    Contains("gbm-paper needs T > 0 and a variance rate"));
+  CHECK_THROWS_WITH(VarianceExploding({1}, 0), Contains("ve needs T > 0"));
+  CHECK_THROWS_WITH(VariancePreserving({1}, -1), Contains("vp needs T > 0"));
+  CHECK_THROWS_WITH(edm_levels(3, 0.002, 30), Contains("s_max 30 is too large"));
+  CHECK_THROWS_WITH(paper_constants("cifar"), Contains("unknown data set of the paper 'cifar'"));
+  const GeometricBrownianMotion gbm;
+  const HyvarinenScore none = [](const Var& y, double) { return 0 * y; };
+  CHECK_THROWS_WITH(dale_langevin(none, Var(Tensor::full({1}, 0)), gbm, {5, -1}, Key{1}),
+                    Contains("delta ≥ 0, repeats ≥ 1 and anneal > 0"));
+  CHECK_THROWS_WITH(eta_langevin(none, Var(Tensor::full({1}, 0)), gbm, -1, 5, Key{1}), Contains("eta is -1"));
+  CHECK_THROWS_WITH(Mixture::narrow().mean(Tensor({3, 2}), 1), Contains("[mixture] y (3,2) must be (N,1)"));
+  CHECK_THROWS_WITH(wasserstein({1}, {1, 2}), Contains("one size is needed"));
+  const ScoreModel model{&gbm, {}, Parameterisation::score, [](const Var& y, const Var&) { return y; }};
+  CHECK_THROWS_WITH(model.score(Tensor({3, 2}), {0.1}),
+                    Contains("[score] y (3,2) must have one image for each of the 1 times"));
+}
