@@ -9,11 +9,30 @@
 namespace dale {
 namespace {
 
-constexpr const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"};
+/// How series i is drawn: six colours, then the same six dashed.
+struct Pen {
+  const char *colour, *dash;
+
+  explicit Pen(std::size_t i) {
+    static constexpr const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"};
+    colour = colours[i % std::size(colours)];
+    dash = i < std::size(colours) ? "none" : "6 4";
+  }
+};
+constexpr std::size_t most_labels = 8;
+
+/// The round values between two numbers, four to eight of them.
+std::vector<double> round_values(double low, double high) {
+  const double rough = (high - low) / 5, unit = std::pow(10, std::floor(std::log10(rough)));
+  const double step = unit * (rough / unit < 1.5 ? 1 : rough / unit < 3.5 ? 2 : rough / unit < 7.5 ? 5 : 10);
+  std::vector<double> all;
+  for (double k = std::ceil(low / step); k * step <= high + step * 1e-9; ++k) all.push_back(k * step + 0.0);
+  return all;
+}
 
 /// Maps values to pixels along one axis, and knows the round values between its ends.
 struct Axis {
-  double low, high, from, to;  // values, and the pixels they are drawn at
+  double low, high, from, to;  // values (or their logarithms), and the pixels they are drawn at
   bool log;
 
   double at(double value) const {
@@ -22,23 +41,44 @@ struct Axis {
   }
   bool shows(double value) const { return std::isfinite(value) && (!log || value > 0); }
 
-  std::vector<double> ticks() const {
+  /// m 10^e for the given m and every stride-th e.
+  std::vector<double> decades(std::initializer_list<double> mantissas, int stride = 1) const {
     std::vector<double> all;
-    if (log) {
-      for (double e = std::floor(low); e <= high; ++e)
-        for (double m : {1.0, 2.0, 5.0})
-          if (const double v = e + std::log10(m); v >= low && v <= high) all.push_back(std::pow(10, v));
-      return all;
-    }
-    const double rough = (high - low) / 5, unit = std::pow(10, std::floor(std::log10(rough)));
-    const double step = unit * (rough / unit < 1.5 ? 1 : rough / unit < 3.5 ? 2 : rough / unit < 7.5 ? 5 : 10);
-    for (double k = std::ceil(low / step); k * step <= high + step * 1e-9; ++k) all.push_back(k * step);
+    for (double e = std::floor(low / stride) * stride; e <= high; e += stride)
+      for (double m : mantissas)
+        if (const double v = e + std::log10(m); v >= low && v <= high) all.push_back(m * std::pow(10, e));
     return all;
+  }
+  /// Where numbers stand. Within a decade there may be none of 1, 2, 5: then they are spaced evenly.
+  std::vector<double> labels() const {
+    if (!log) return round_values(low, high);
+    std::vector<double> all = decades({1, 2, 5});
+    if (all.size() < 3) return round_values(std::pow(10, low), std::pow(10, high));
+    for (int stride = 1; all.size() > most_labels; ++stride) all = decades({1}, stride);
+    return all;
+  }
+  std::vector<double> minor_ticks() const {
+    return log && high - low <= most_labels ? decades({2, 3, 4, 5, 6, 7, 8, 9}) : std::vector<double>{};
   }
 };
 
-Axis fitted_axis(const std::vector<Series>& series, std::vector<double> Series::*values, bool log, double from,
-                 double to) {
+/// Bars as the line round them: for each bin two corners on 0 and two at its height.
+Series outlined(const Series& s, bool log_x) {
+  if (s.mark != Mark::bars) return s;
+  Series out{s.name, {}, {}, s.mark};
+  const auto scaled = [&](double v) { return log_x ? std::log(v) : v; };
+  const double half = s.x.size() < 2 ? 0.5 : (scaled(s.x[1]) - scaled(s.x[0])) / 2;
+  for (std::size_t i = 0; i < std::min(s.x.size(), s.y.size()); ++i)
+    for (int corner = 0; corner < 4; ++corner) {
+      const double x = scaled(s.x[i]) + (corner < 2 ? -half : half);
+      out.x.push_back(log_x ? std::exp(x) : x);
+      out.y.push_back(corner == 0 || corner == 3 ? 0 : s.y[i]);
+    }
+  return out;
+}
+
+Axis fitted_axis(const std::vector<Series>& series, std::vector<double> Series::*values, bool log,
+                 double from, double to) {
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const Series& s : series)
     for (double v : s.*values)
@@ -48,59 +88,118 @@ Axis fitted_axis(const std::vector<Series>& series, std::vector<double> Series::
       }
   if (!(low <= high)) low = 0, high = 1;
   const double margin = high > low ? (high - low) * 0.03 : std::max(std::abs(low) * 0.1, 0.5);
-  return {low - margin, high + margin, from, to, log};
+  const bool from_zero = !log && low == 0 && high > 0;
+  return {low - (from_zero ? 0 : margin), high + margin, from, to, log};
 }
 
-std::string curve(const Series& s, const Axis& x, const Axis& y, const char* colour) {
-  std::string points;
-  for (std::size_t i = 0; i < std::min(s.x.size(), s.y.size()); ++i)
-    if (x.shows(s.x[i]) && y.shows(s.y[i])) points += fmt::format("{:.1f},{:.1f} ", x.at(s.x[i]), y.at(s.y[i]));
-  return fmt::format("<polyline fill='none' stroke='{}' stroke-width='1.8' points='{}'/>\n", colour, points);
+std::string drawn(const Series& s, const Axis& x, const Axis& y, const Pen& pen) {
+  std::string svg, points;
+  const bool bars = s.mark == Mark::bars, line = s.mark != Mark::points;
+  const bool dots = s.mark == Mark::points || s.mark == Mark::marked_line;
+  const auto end_line = [&] {
+    if (line && !points.empty())
+      svg += fmt::format(
+          "<polyline fill='{}' fill-opacity='0.3' stroke='{}' stroke-dasharray='{}' stroke-width='{}' points='{}'/>\n",
+          bars ? pen.colour : "none", pen.colour, pen.dash, bars ? 0.8 : 1.8, points);
+    points.clear();
+  };
+  for (std::size_t i = 0; i < std::min(s.x.size(), s.y.size()); ++i) {
+    if (!x.shows(s.x[i]) || !(bars || y.shows(s.y[i]))) {
+      end_line();
+      continue;
+    }
+    const double px = x.at(s.x[i]), py = y.shows(s.y[i]) ? y.at(s.y[i]) : y.from;
+    points += fmt::format("{:.1f},{:.1f} ", px, py);
+    if (dots) svg += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}'/>\n", px, py, pen.colour);
+  }
+  end_line();
+  return svg;
 }
+
+/// The elements of an <svg>, in the page's colour unless told otherwise.
+struct Canvas {
+  std::string svg;
+
+  void text(double x, double y, const char* anchor, const std::string& what, const std::string& more = "") {
+    svg += fmt::format("<text x='{:.1f}' y='{:.1f}' text-anchor='{}' {}>{}</text>\n", x, y, anchor, more,
+                       escape_html(what));
+  }
+  void line(double x1, double y1, double x2, double y2, double opacity = 1) {
+    svg += fmt::format(
+        "<line x1='{:.1f}' y1='{:.1f}' x2='{:.1f}' y2='{:.1f}' stroke='currentColor' opacity='{}'/>\n", x1,
+        y1, x2, y2, opacity);
+  }
+  void axes(const Axis& x, const Axis& y) {
+    for (double v : x.labels()) {
+      line(x.at(v), y.from, x.at(v), y.from + 5);
+      text(x.at(v), y.from + 18, "middle", fmt::format("{:g}", v));
+    }
+    for (double v : y.labels()) {
+      line(x.from, y.at(v), x.to, y.at(v), 0.15);
+      text(x.from - 7, y.at(v) + 4, "end", fmt::format("{:g}", v));
+    }
+    for (double v : x.minor_ticks()) line(x.at(v), y.from, x.at(v), y.from + 3);
+    for (double v : y.minor_ticks()) line(x.from - 3, y.at(v), x.from, y.at(v));
+    line(x.from, y.from, x.to, y.from);
+    line(x.from, y.from, x.from, y.to);
+  }
+  void legend(double left, double top, const std::vector<Series>& series) {
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      if (series[i].name.empty()) continue;
+      const Pen pen(i);
+      if (series[i].mark == Mark::points)
+        svg += fmt::format("<circle cx='{}' cy='{}' r='4' fill='{}'/>\n", left + 12, top, pen.colour);
+      else
+        svg += fmt::format(
+            "<line x1='{}' y1='{}' x2='{}' y2='{}' stroke='{}' stroke-dasharray='{}' stroke-width='{}'/>\n", left,
+            top, left + 24, top, pen.colour, pen.dash, series[i].mark == Mark::bars ? 8 : 3);
+      text(left + 30, top + 4, "start", series[i].name);
+      top += 17;
+    }
+  }
+};
 
 }  // namespace
 
-std::string line_plot(const Plot& plot, const std::vector<Series>& series) {
-  const double left = 64, right = plot.width - 12, top = 34, bottom = plot.height - 46;
-  const Axis x = fitted_axis(series, &Series::x, false, left, right);
-  const Axis y = fitted_axis(series, &Series::y, plot.log_y, bottom, top);
-  std::string svg = fmt::format(
-      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {} {}' width='{}' height='{}' role='img' "
-      "aria-label='{}' fill='currentColor' font-family='sans-serif' font-size='12'>\n<title>{}</title>\n",
-      plot.width, plot.height, plot.width, plot.height, escape_html(plot.title), escape_html(plot.title));
-  const auto text = [&](double px, double py, const char* anchor, const std::string& what, const char* more = "") {
-    svg += fmt::format("<text x='{:.1f}' y='{:.1f}' text-anchor='{}' {}>{}</text>\n", px, py, anchor, more, escape_html(what));
-  };
-  const auto line = [&](double x1, double y1, double x2, double y2, double opacity) {
-    svg += fmt::format("<line x1='{:.1f}' y1='{:.1f}' x2='{:.1f}' y2='{:.1f}' stroke='currentColor' opacity='{}'/>\n", x1, y1,
-                       x2, y2, opacity);
-  };
+std::string plot(const Plot& frame, const std::vector<Series>& given) {
+  std::vector<Series> series;
+  std::size_t longest = 0;  // name, which the legend needs room for
+  for (const Series& s : given) {
+    series.push_back(outlined(s, frame.log_x));
+    longest = std::max(longest, s.name.size());
+  }
+  const double legend_width = longest ? 38 + 6.5 * static_cast<double>(longest) : 0;
+  const double left = 68, right = frame.width - 14 - legend_width, top = 34, bottom = frame.height - 46;
+  const Axis x = fitted_axis(series, &Series::x, frame.log_x, left, right);
+  const Axis y = fitted_axis(series, &Series::y, frame.log_y, bottom, top);
+  const std::string title = escape_html(frame.title);
+  Canvas canvas{fmt::format(
+      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' role='img' "
+      "aria-label='{2}' fill='currentColor' font-family='sans-serif' font-size='12'>\n<title>{2}</title>\n",
+      frame.width, frame.height, title)};
+  canvas.text((left + right) / 2, 16, "middle", frame.title, "font-size='14'");
+  canvas.text((left + right) / 2, frame.height - 8, "middle", frame.x_label);
+  canvas.text(0, 0, "middle", frame.y_label,
+              fmt::format("transform='translate(14,{}) rotate(-90)'", (top + bottom) / 2));
+  canvas.axes(x, y);
+  for (std::size_t i = 0; i < series.size(); ++i)
+    canvas.svg += drawn(series[i], x, y, Pen(i));
+  canvas.legend(right + 12, top + 8, series);
+  return canvas.svg + "</svg>\n";
+}
 
-  // Draw the frame: ticks, grid, labels.
-  text((left + right) / 2, 16, "middle", plot.title, "font-size='14'");
-  text((left + right) / 2, plot.height - 8, "middle", plot.x_label);
-  text(0, 0, "middle", plot.y_label, fmt::format("transform='translate(14,{}) rotate(-90)'", (top + bottom) / 2).c_str());
-  for (double v : x.ticks()) {
-    line(x.at(v), bottom, x.at(v), bottom + 4, 1);
-    text(x.at(v), bottom + 18, "middle", fmt::format("{:g}", v));
-  }
-  for (double v : y.ticks()) {
-    line(left, y.at(v), right, y.at(v), 0.15);
-    text(left - 6, y.at(v) + 4, "end", fmt::format("{:.4g}", v));
-  }
-  line(left, bottom, right, bottom, 1);
-  line(left, top, left, bottom, 1);
-
-  // Draw the curves and the legend.
-  for (std::size_t i = 0; i < series.size(); ++i) {
-    const char* colour = colours[i % std::size(colours)];
-    svg += curve(series[i], x, y, colour);
-    const double at = top + 8 + 17 * static_cast<double>(i);
-    svg += fmt::format("<line x1='{0}' y1='{1}' x2='{2}' y2='{1}' stroke='{3}' stroke-width='3'/>\n", right - 150, at,
-                       right - 126, colour);
-    text(right - 120, at + 4, "start", series[i].name);
-  }
-  return svg + "</svg>\n";
+Series histogram(const std::string& name, const std::vector<double>& values, double low, double high,
+                 int bins) {
+  if (!(low < high) || bins < 1)
+    invalid("[histogram] {} bins on [{}, {}]: expected low < high and a bin", bins, low, high);
+  Series out{name, {}, std::vector<double>(static_cast<std::size_t>(bins)), Mark::bars};
+  const double width = (high - low) / bins;
+  for (int b = 0; b < bins; ++b) out.x.push_back(low + (b + 0.5) * width);
+  for (double v : values)
+    if (v >= low && v <= high)
+      out.y[static_cast<std::size_t>(std::min((v - low) / width, bins - 1.0))] +=
+          1 / (static_cast<double>(values.size()) * width);
+  return out;
 }
 
 Series smoothed(const Series& s, std::size_t window, std::size_t stride) {

@@ -1,5 +1,6 @@
-// Line plots as SVG text: axes with round ticks, a legend, and colours that stay apart for colour-blind readers
-// (Okabe & Ito). Text and axes take the page's colour, so a plot follows light and dark pages.
+// Plots as SVG text: axes with round ticks, a legend beside the frame, and colours that stay apart for
+// colour-blind readers (Okabe & Ito). Text and axes take the page's colour, so a plot follows light and dark
+// pages.
 #pragma once
 
 #include <string>
@@ -7,19 +8,30 @@
 
 namespace dale {
 
+/// How a series is drawn: a line; points; a line through points; or bars (a histogram), which stand on 0 and
+/// whose x are the centres of bins of one width (of one ratio where x is logarithmic).
+enum class Mark { line, points, marked_line, bars };
+
 struct Series {
-  std::string name;
+  std::string name;  // "" is not in the legend
   std::vector<double> x, y;
+  Mark mark = Mark::line;
 };
 
 struct Plot {
   std::string title, x_label, y_label;  // labels with their units
-  bool log_y = false;                   // values that are not positive are left out
-  int width = 640, height = 360;
+  bool log_y = false, log_x = false;    // values that are not positive are left out
+  int width = 720, height = 360;
 };
 
-/// One <svg> element. Values that are not finite are left out.
-std::string line_plot(const Plot& plot, const std::vector<Series>& series);
+/// One <svg> element. Values that are not finite are left out, and break a line in two.
+std::string plot(const Plot& frame, const std::vector<Series>& series);
+
+/// Bars of the density of `values` on [low, high]: counts of `bins` bins over (number of values × bin width).
+/// Values outside count as values, so the bars then cover less than 1. Throws std::invalid_argument unless
+/// low < high and bins ≥ 1.
+Series histogram(const std::string& name, const std::vector<double>& values, double low, double high,
+                 int bins);
 
 /// A running mean over `window` points, and every stride-th point of it: what a noisy curve is drawn by.
 Series smoothed(const Series& series, std::size_t window, std::size_t stride);

@@ -197,8 +197,8 @@ void assign_parameters(const std::vector<NamedParameter>& parameters, const Name
     const auto at = left.find(name);
     if (at == left.end()) failed("{}: it has no tensor '{}', which the network expects", path.string(), name);
     if (!(at->second->shape() == parameter->shape()))
-      failed("{}: tensor '{}' has shape {}, the network expects {}", path.string(), name, str(at->second->shape()),
-             str(parameter->shape()));
+      failed("{}: tensor '{}' has shape {}, the network expects {}", path.string(), name,
+             str(at->second->shape()), str(parameter->shape()));
     values.push_back(*at->second);
     left.erase(at);
   }

@@ -33,8 +33,8 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& na
 /// hole.
 NamedTensors read_safetensors(const std::filesystem::path& path);
 
-/// Gives every parameter the tensor of its name. Throws std::runtime_error with `path`, and changes nothing, when a name
-/// is missing or left over, or a shape differs.
+/// Gives every parameter the tensor of its name. Throws std::runtime_error with `path`, and changes nothing,
+/// when a name is missing or left over, or a shape differs.
 void assign_parameters(const std::vector<NamedParameter>& parameters, const NamedTensors& file,
                        const std::filesystem::path& path);
 

@@ -15,7 +15,9 @@ struct Conv2d {
         window{{stride, stride}, {padding, padding}, {dilation, dilation}} {}
 
   /// x (N,in,H,W) → (N,out,OH,OW)
-  Var operator()(const Var& x) const { return conv2d(x, weight, window) + reshape(bias, {1, bias.dim(0), 1, 1}); }
+  Var operator()(const Var& x) const {
+    return conv2d(x, weight, window) + reshape(bias, {1, bias.dim(0), 1, 1});
+  }
 
   /// The same plus shift (N,out), one number an image and channel, in one pass over the result.
   Var operator()(const Var& x, const Var& shift) const {

@@ -1,5 +1,5 @@
-// An exponential moving average of the weights, which sampling uses: a ← a + (1 − d)(w − a). The decay warms up,
-// d_n = min(d, (1 + n)/(10 + n)) at update n, so that the average forgets the random start.
+// An exponential moving average of the weights, which sampling uses: a ← a + (1 − d)(w − a). The decay warms
+// up, d_n = min(d, (1 + n)/(10 + n)) at update n, so that the average forgets the random start.
 #pragma once
 
 #include "nn/module.h"
@@ -8,7 +8,8 @@ namespace dale {
 
 class Ema {
  public:
-  Ema(std::vector<NamedParameter> parameters, double decay) : parameters_(std::move(parameters)), decay_(decay) {
+  Ema(std::vector<NamedParameter> parameters, double decay)
+      : parameters_(std::move(parameters)), decay_(decay) {
     for (const auto& p : parameters_) average_.push_back(p.parameter->value().clone());
   }
 

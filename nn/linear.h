@@ -9,7 +9,8 @@ struct Linear {
   Var weight, bias;  // (out,in), (out)
 
   Linear(Index in, Index out, Key key)
-      : weight(uniform_parameter(key.split(0), {out, in}, in)), bias(uniform_parameter(key.split(1), {out}, in)) {}
+      : weight(uniform_parameter(key.split(0), {out, in}, in)),
+        bias(uniform_parameter(key.split(1), {out}, in)) {}
 
   /// x (N,in) → (N,out)
   Var operator()(const Var& x) const { return matmul(x, weight, false, true) + bias; }

@@ -1,6 +1,6 @@
-// Modules: plain structs of layers. A module is called like a function and names its parameters to a visitor, in the
-// order of their declaration; there is no registry and no base class. Names are those of the usual frameworks
-// ("down.0.conv1.weight"), so that their files load here.
+// Modules: plain structs of layers. A module is called like a function and names its parameters to a visitor,
+// in the order of their declaration; there is no registry and no base class. Names are those of the usual
+// frameworks ("down.0.conv1.weight"), so that their files load here.
 //
 // Read first: autograd/ops.h.
 #pragma once
@@ -27,8 +27,8 @@ std::vector<NamedParameter> parameters(Module& module) {
   return all;
 }
 
-/// U(−1/√fan_in, 1/√fan_in): the customary start for weights and biases of linear and convolutional layers. The numbers
-/// depend on the key alone.
+/// U(−1/√fan_in, 1/√fan_in): the customary start for weights and biases of linear and convolutional layers.
+/// The numbers depend on the key alone.
 inline Var uniform_parameter(Key key, const Shape& shape, Index fan_in) {
   const real bound = static_cast<real>(1 / std::sqrt(static_cast<double>(fan_in)));
   return parameter(((2 * Var(uniform(key, shape)) - 1) * bound).value());

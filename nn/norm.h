@@ -10,7 +10,9 @@ struct GroupNorm {
   Var weight, bias;  // (C), (C): γ = 1, β = 0 at the start
 
   GroupNorm(Index groups, Index channels)
-      : groups(groups), weight(parameter(Tensor::full({channels}, 1))), bias(parameter(Tensor::full({channels}, 0))) {}
+      : groups(groups),
+        weight(parameter(Tensor::full({channels}, 1))),
+        bias(parameter(Tensor::full({channels}, 0))) {}
 
   /// x (N,C,…) → same shape
   Var operator()(const Var& x) const { return group_norm(x, weight, bias, groups); }

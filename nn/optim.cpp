@@ -1,6 +1,42 @@
 #include "nn/optim.h"
 
+#include <limits>
+
 namespace dale {
+namespace {
+
+/// Throws std::invalid_argument unless there is one gradient a parameter, in its shape.
+void check_gradients(const char* op, const std::vector<NamedParameter>& parameters, const Vars& gradients) {
+  if (gradients.size() != parameters.size())
+    invalid("[{}] {} gradients for {} parameters", op, gradients.size(), parameters.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    if (!(gradients[i].shape() == parameters[i].parameter->shape()))
+      invalid("[{}] the gradient of {} has shape {}, the parameter {}", op, parameters[i].name,
+              str(gradients[i].shape()), str(parameters[i].parameter->shape()));
+}
+
+/// w ← w − rate g, in place.
+void descend(Tensor& w, const Var& g, double rate) {
+  raw::binary_into(Binary::subtract, w, (g * static_cast<real>(rate)).value());
+}
+
+}  // namespace
+
+GradientDescent::GradientDescent(std::vector<NamedParameter> parameters, double momentum)
+    : parameters_(std::move(parameters)), momentum_(momentum) {
+  for (const auto& p : parameters_)
+    velocity_.push_back(Tensor::full(p.parameter->shape(), 0, p.parameter->device()));
+}
+
+void GradientDescent::step(const Vars& gradients, double lr, double scale) {
+  check_gradients("gradient descent", parameters_, gradients);
+  const NoGrad off;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Var v = Var(velocity_[i]) * static_cast<real>(momentum_) + gradients[i] * static_cast<real>(scale);
+    velocity_[i] = v.value();
+    descend(parameters_[i].parameter->leaf_value(), v, lr);
+  }
+}
 
 Adam::Adam(std::vector<NamedParameter> parameters, const AdamSettings& settings)
     : parameters_(std::move(parameters)), settings_(settings) {
@@ -11,8 +47,7 @@ Adam::Adam(std::vector<NamedParameter> parameters, const AdamSettings& settings)
 }
 
 void Adam::step(const Vars& gradients, double lr, double scale) {
-  if (gradients.size() != parameters_.size())
-    invalid("[adam] {} gradients for {} parameters", gradients.size(), parameters_.size());
+  check_gradients("adam", parameters_, gradients);
   ++steps_;
   const double t = static_cast<double>(steps_);
   std::vector<real> values(adam_settings);
@@ -30,10 +65,36 @@ void Adam::step(const Vars& gradients, double lr, double scale) {
   const Tensor settings({adam_settings}, values, device);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     Tensor& w = parameters_[i].parameter->leaf_value();
-    if (!(gradients[i].shape() == w.shape()))
-      invalid("[adam] the gradient of {} has shape {}, the parameter {}", parameters_[i].name,
-              str(gradients[i].shape()), str(w.shape()));
-    kernels(device).adam(settings.cspan(), gradients[i].value().packed().cspan(), m_[i].span(), v_[i].span(), w.span());
+    const Tensor g = gradients[i].value().packed();
+    kernels(device).adam(settings.cspan(), g.cspan(), m_[i].span(), v_[i].span(), w.span());
+  }
+}
+
+ExponentiatedGradient::ExponentiatedGradient(std::vector<NamedParameter> parameters,
+                                             const ExponentiatedGradientSettings& settings)
+    : parameters_(std::move(parameters)), ordinary_rate_(settings.ordinary_rate) {
+  for (const auto& p : parameters_) {
+    signs_.emplace_back();
+    if (!settings.multiplies(p)) continue;
+    std::vector<real> w = p.parameter->value().to_vector();
+    for (real& v : w) v = std::copysign(real{1}, v);
+    signs_.back() = Tensor(p.parameter->shape(), w, p.parameter->device());
+  }
+}
+
+void ExponentiatedGradient::step(const Vars& gradients, double lr, double scale) {
+  check_gradients("exponentiated gradient", parameters_, gradients);
+  const NoGrad off;
+  constexpr real smallest = std::numeric_limits<real>::min(), largest = std::numeric_limits<real>::max();
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    Tensor& w = parameters_[i].parameter->leaf_value();
+    if (!signs_[i].defined()) {
+      descend(w, gradients[i], lr * scale * ordinary_rate_);
+      continue;
+    }
+    const Var sign = signs_[i], magnitude = clamp(abs(Var(w)), smallest, largest);
+    const Var factor = exp(sign * gradients[i] * static_cast<real>(-lr * scale));
+    raw::copy_into(w, (sign * clamp(magnitude * factor, smallest, largest)).value());
   }
 }
 

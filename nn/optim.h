@@ -1,11 +1,29 @@
-// Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019):
-//   m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  w ← w − lr ( m̂/(√v̂ + ε) + decay w ),   m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)
-// decay = 0 is Adam. Gradients can be scaled first, to clip their global norm.
+// How weights follow their gradients: by adding, or by multiplying.
+//   gradient descent      v ← momentum v + g,  w ← w − lr v
+//   Adam, AdamW           m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  w ← w − lr ( m̂/(√v̂ + ε) + decay w ),
+//                         m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)      (Kingma & Ba 2015; Loshchilov & Hutter 2019)
+//   exponentiated gradient  w ← w ∘ exp(−lr sign(w) ∘ g)          (Kivinen & Warmuth 1997)
+// The last is mirror descent with the entropy Σ |w| log |w| − |w|: no step can change a sign, so an
+// excitatory synapse stays excitatory (Dale's law). Gradients can be scaled first, to clip their global norm.
 #pragma once
 
 #include "nn/module.h"
 
 namespace dale {
+
+class GradientDescent {
+ public:
+  /// The parameters stay where they are and must outlive this; so for all optimisers here.
+  explicit GradientDescent(std::vector<NamedParameter> parameters, double momentum = 0);
+  /// One step along `gradients`, in the parameters' order, each multiplied by gradient_scale; so for all.
+  /// Throws std::invalid_argument, with nothing changed, unless each parameter has a gradient of its shape.
+  void step(const Vars& gradients, double learning_rate, double gradient_scale = 1);
+
+ private:
+  std::vector<NamedParameter> parameters_;
+  double momentum_;
+  std::vector<Tensor> velocity_;
+};
 
 struct AdamSettings {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decay = 0;
@@ -13,9 +31,7 @@ struct AdamSettings {
 
 class Adam {
  public:
-  /// The parameters stay where they are and must outlive this.
   explicit Adam(std::vector<NamedParameter> parameters, const AdamSettings& settings = {});
-  /// One step along `gradients`, in the parameters' order, each multiplied by gradient_scale.
   void step(const Vars& gradients, double learning_rate, double gradient_scale = 1);
   Index steps() const { return steps_; }
 
@@ -24,6 +40,30 @@ class Adam {
   AdamSettings settings_;
   std::vector<Tensor> m_, v_;
   Index steps_ = 0;
+};
+
+/// Matrices and kernels are multiplied; biases and the scales of norms, whose signs mean nothing, take
+/// ordinary steps.
+struct ExponentiatedGradientSettings {
+  std::function<bool(const NamedParameter&)> multiplies = [](const NamedParameter& p) {
+    return p.parameter->rank() >= 2;
+  };
+  double ordinary_rate = 1;  // of the ordinary steps, as a multiple of the learning rate
+};
+
+/// Signs are those at construction, with ±0 taken as its sign bit says, and never change: |w| is held in the
+/// range of normal numbers, [2⁻¹²⁶, largest] for float, so that a weight driven to 0 or ∞ can come back.
+/// REQUIRES gradients that are not NaN.
+class ExponentiatedGradient {
+ public:
+  explicit ExponentiatedGradient(std::vector<NamedParameter> parameters,
+                                 const ExponentiatedGradientSettings& settings = {});
+  void step(const Vars& gradients, double learning_rate, double gradient_scale = 1);
+
+ private:
+  std::vector<NamedParameter> parameters_;
+  std::vector<Tensor> signs_;  // ±1; undefined for parameters that take ordinary steps
+  double ordinary_rate_;
 };
 
 /// √ Σ g² over all gradients.

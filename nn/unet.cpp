@@ -14,8 +14,8 @@ const UNetShape& checked(const UNetShape& s) {
   if (s.time_width < 2 || s.time_width % 2) invalid("[unet] the time width {} must be even", s.time_width);
   for (Index m : s.multipliers)
     if (m < 1 || s.channels < 1 || s.channels * m % groups)
-      invalid("[unet] {} channels times {} must be a positive multiple of {}, the groups of its norms", s.channels, m,
-              groups);
+      invalid("[unet] {} channels times {} must be a positive multiple of {}, the groups of its norms",
+              s.channels, m, groups);
   return s;
 }
 
@@ -74,7 +74,8 @@ Var ScoreUNet::operator()(const Var& x, const Var& t) const {
   if (x.rank() != 4 || x.dim(1) != 1 || x.dim(2) % unit || x.dim(3) % unit)
     invalid("[unet] x {} must be (N,1,H,W) with H and W multiples of {}", str(x.shape()), unit);
   const Shape times{x.dim(0)};
-  if (!(t.shape() == times)) invalid("[unet] t {} must have one time for each of the {} images", str(t.shape()), x.dim(0));
+  if (!(t.shape() == times))
+    invalid("[unet] t {} must have one time for each of the {} images", str(t.shape()), x.dim(0));
 
   const Var e = silu(time2(silu(time1(time_embedding(t, shape.time_width)))));
   Var h = stem(x);

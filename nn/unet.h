@@ -1,10 +1,12 @@
-// The score U-Net. A stem; on the way down a residual block a level and a halving convolution between levels; one block
-// in the middle; on the way up a block a level, fed with the skip of that level beside its input, and nearest-neighbour
-// doubling with a convolution between levels; a head. The time enters every block as one number an image and channel.
+// The score U-Net. A stem; on the way down a residual block a level and a halving convolution between levels;
+// one block in the middle; on the way up a block a level, fed with the skip of that level beside its input,
+// and nearest-neighbour doubling with a convolution between levels; a head. The time enters every block as
+// one number an image and channel.
 //
 //   block:  h = conv1(silu(norm1 x)) + time(e),   y = conv2(silu(norm2 h)) + skip(x)
 //
-// With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution an image of
+// With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution an
+// image of
 // 28×28 forward: the reference workload of the benchmarks.
 #pragma once
 

@@ -1,0 +1,41 @@
+// The small experiments with known answers: each asks one question, takes a minute or so on two cores, and
+// leaves its numbers as CSV and its figures as SVG or PNG.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace dale {
+
+struct StudyOptions {
+  std::filesystem::path out;  // folder for the files, made where it is missing
+  std::string data;           // folder of data sets, before the usual ones (dataset.h)
+  std::uint64_t seed = 0;
+  bool quick = false;  // a fraction of the work, for tests
+};
+
+// Each returns its section of the report: a heading, a paragraph, and its figures, as HTML.
+
+/// Samplers on problems with exact scores: distance to the truth against the number of steps.
+std::string study_exact(const StudyOptions& options);
+/// x_T against the prior from which sampling starts, as s(T) grows.
+std::string study_prior(const StudyOptions& options);
+/// A small network on two spirals in the positive quadrant.
+std::string study_spirals(const StudyOptions& options);
+/// A classifier trained by gradient descent, Adam and exponentiated gradient: accuracy, sign changes,
+/// distribution of |w|. Throws as load_dataset when there are neither Fashion-MNIST nor MNIST.
+std::string study_synapses(const StudyOptions& options);
+
+/// A normal distribution fitted by mean and standard deviation, and how far it is from the values: the
+/// Kolmogorov–Smirnov distance sup_x |F_n(x) − Φ((x − mean)/deviation)|. The parameters come from the same
+/// values, so this is a distance, and no test's p-value belongs to it. Applied to logarithms it is the
+/// distance to the log-normal.
+struct NormalFit {
+  double mean, deviation, distance;
+};
+/// Throws std::invalid_argument unless the values are finite, two at least, and not all equal.
+NormalFit fit_normal(std::vector<double> values);
+
+}  // namespace dale

@@ -1,0 +1,252 @@
+// Synapses: what does learning by multiplication do to a network's weights? One classifier of real images,
+// one start, the same batches, three ways of following the gradient (nn/optim.h). Dale's law is that a
+// neuron's synapses keep their sign, and measured brains have nearly log-normal synaptic strengths (Buzsáki &
+// Mizuseki 2014): so the study counts the signs that changed, and asks whether |w| is nearer to a normal
+// distribution or to a log-normal one, that is, log |w| to a normal one.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "experiments/dataset.h"
+#include "experiments/figure.h"
+#include "experiments/progress.h"
+#include "experiments/study.h"
+#include "nn/mlp.h"
+#include "nn/optim.h"
+#include "tensor/file.h"
+
+namespace dale {
+namespace {
+
+// Streams of the study's key.
+enum : std::uint64_t { weights_stream, order_stream };
+
+constexpr Index hidden_units = 128, batch = 128;
+constexpr double most_norm = 1;                     // of the gradient
+constexpr double low_log10 = -5, high_log10 = 0.5;  // of |w|, in the histograms
+
+/// One step along the gradients at `share` of the learning rate.
+using Step = std::function<void(const Vars& gradients, double share)>;
+
+template <class Optimizer>
+Step stepper(Optimizer optimizer, double rate) {
+  return [optimizer, rate](const Vars& g, double share) mutable {
+    optimizer.step(g, rate * share, clip_scale(global_norm(g), most_norm));
+  };
+}
+
+struct Method {
+  std::string name, rates;
+  bool keeps_signs;
+  std::function<Step(const std::vector<NamedParameter>&)> start;
+};
+
+/// Each with round rates that serve it well; twice or half as much changes its accuracy by less than a
+/// percent, except that exponentiated gradient at 20 loses four.
+const std::vector<Method>& methods() {
+  static const std::vector<Method> all{
+      {"gradient descent", "0.5", false, [](const auto& all) { return stepper(GradientDescent(all), 0.5); }},
+      {"Adam", "0.002", false, [](const auto& all) { return stepper(Adam(all), 0.002); }},
+      {"exponentiated gradient", "10 (biases, by ordinary steps: 0.5)", true,
+       [](const auto& all) { return stepper(ExponentiatedGradient(all, {.ordinary_rate = 0.05}), 10); }}};
+  return all;
+}
+
+struct Data {
+  std::string name;
+  Tensor train, test;  // (N,784) in [0,1]
+  std::vector<std::int32_t> train_labels, test_labels;
+};
+
+/// Fashion-MNIST, or else MNIST.
+Data load(const std::string& folder) {
+  const bool mnist = !find_dataset("fashion-mnist", folder) && find_dataset("mnist", folder);
+  const std::string name = mnist ? "mnist" : "fashion-mnist";
+  const Dataset train = load_dataset(name, folder, Split::train),
+                test = load_dataset(name, folder, Split::test);
+  return {name, train.images.reshape({train.images.dim(0), -1}),
+          test.images.reshape({test.images.dim(0), -1}), train.labels.to_vector(), test.labels.to_vector()};
+}
+
+/// What a method left. |w| is of the first layer: later ones start on another scale.
+struct Outcome {
+  std::string name, rates;
+  std::vector<double> accuracy;     // on the test images after 0, 1, … epochs
+  std::vector<Index> sign_changes;  // likewise, among the weights of all layers
+  std::vector<double> log10s;       // log₁₀ |w|
+  NormalFit normal, log_normal;     // fitted to |w|, and to log₁₀ |w|
+};
+
+double accuracy(const Mlp& network, const Data& data) {
+  const NoGrad off;
+  const std::vector<std::int32_t> found = argmax(network(data.test), 1).to_vector();
+  double right = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) right += found[i] == data.test_labels[i];
+  return right / static_cast<double>(found.size());
+}
+
+/// Weights, biases excepted, whose sign is not as it was.
+Index sign_changes(const Mlp& now, const Mlp& before) {
+  Index changed = 0;
+  for (std::size_t i = 0; i < now.layers.size(); ++i) {
+    const auto v = now.layers[i].weight.value().to_vector(), w = before.layers[i].weight.value().to_vector();
+    for (std::size_t k = 0; k < v.size(); ++k) changed += std::signbit(v[k]) != std::signbit(w[k]);
+  }
+  return changed;
+}
+
+void train_batch(Mlp& network, const Step& step, double share, const Data& data,
+                 const std::vector<std::int32_t>& picked) {
+  const Shape shape{static_cast<Index>(picked.size())};
+  std::vector<std::int32_t> labels;
+  for (std::int32_t i : picked) labels.push_back(data.train_labels[static_cast<std::size_t>(i)]);
+  Vars weights;
+  for (const auto& p : parameters(network)) weights.push_back(*p.parameter);
+  const Var images = raw::gather(data.train, IntTensor(shape, picked));
+  step(grad(cross_entropy(network(images), IntTensor(shape, labels)), weights), share);
+}
+
+/// Trains with a learning rate that falls linearly to 0.
+Outcome run(const Method& method, const Data& data, Index epochs, Key key) {
+  const Key start = key.split(weights_stream), orders = key.split(order_stream);
+  const std::vector<Index> widths{data.train.dim(1), hidden_units, 10};
+  Mlp network(widths, start);
+  const Mlp before(widths, start);
+  const Step step = method.start(parameters(network));
+  const Index images = data.train.dim(0), batches = (images + batch - 1) / batch, total = epochs * batches;
+  Progress bar("synapses, " + method.name, total, "images", batch);
+  std::vector<double> accuracies{accuracy(network, data)};
+  std::vector<Index> changes{0};
+  std::vector<std::int32_t> order;
+  for (Index k = 0; k < total; ++k) {
+    const Index epoch = k / batches, begin = k % batches * batch, end = std::min(begin + batch, images);
+    if (begin == 0) order = permutation(orders.split(static_cast<std::uint64_t>(epoch)), images);
+    const double share = 1 - static_cast<double>(k) / static_cast<double>(total);
+    train_batch(network, step, share, data, {order.begin() + begin, order.begin() + end});
+    bar.update(k + 1);
+    if (end < images) continue;
+    accuracies.push_back(accuracy(network, data));
+    changes.push_back(sign_changes(network, before));
+  }
+  if (method.keeps_signs && changes.back() > 0)
+    broken("{}: {} weights changed sign", method.name, changes.back());
+  std::vector<double> magnitudes, log10s;
+  for (real w : network.layers[0].weight.value().to_vector()) {
+    if (w == 0) continue;
+    magnitudes.push_back(std::abs(static_cast<double>(w)));
+    log10s.push_back(std::log10(magnitudes.back()));
+  }
+  return {method.name, method.rates, accuracies, changes, log10s, fit_normal(magnitudes), fit_normal(log10s)};
+}
+
+std::string accuracy_figure(const std::vector<Outcome>& outcomes) {
+  std::vector<Series> series;
+  for (const Outcome& o : outcomes) {
+    if (o.accuracy.size() == 1) continue;  // the start
+    series.push_back({o.name, {}, {}, Mark::marked_line});
+    for (std::size_t epoch = 1; epoch < o.accuracy.size(); ++epoch) {
+      series.back().x.push_back(static_cast<double>(epoch));
+      series.back().y.push_back(100 * o.accuracy[epoch]);
+    }
+  }
+  return plot({"Accuracy on images not trained on", "epoch", "right answers, %"}, series);
+}
+
+/// The density of l = log₁₀ |w|: measured; of the fitted log-normal, normal in l; of the fitted normal, whose
+/// density in l is p(w) w ln 10.
+std::string weights_figure(const Outcome& r) {
+  Series normal{fmt::format("normal, KS {:.3f}", r.normal.distance), {}, {}}, log_normal = normal;
+  log_normal.name = fmt::format("log-normal, KS {:.3f}", r.log_normal.distance);
+  const auto density = [](const NormalFit& f, double v) {
+    const double z = (v - f.mean) / f.deviation;
+    return std::exp(-z * z / 2) / (f.deviation * std::sqrt(2 * std::numbers::pi));
+  };
+  for (double l = low_log10; l <= high_log10; l += 0.02) {
+    const double w = std::pow(10, l);
+    normal.x.push_back(l);
+    normal.y.push_back(density(r.normal, w) * w * std::numbers::ln10);
+    log_normal.x.push_back(l);
+    log_normal.y.push_back(density(r.log_normal, l));
+  }
+  return plot({"Weights of the first layer: " + r.name, "log₁₀ |w|", "density"},
+              {histogram("measured", r.log10s, low_log10, high_log10, 66), normal, log_normal});
+}
+
+void write_numbers(const std::filesystem::path& out, const std::vector<Outcome>& outcomes) {
+  std::string curves = "optimiser,epoch,accuracy,sign_changes\n";
+  std::string weights =
+      "optimiser,weights,mean,deviation,log10_mean,log10_deviation,ks_normal,ks_log_normal\n";
+  for (const Outcome& r : outcomes) {
+    for (std::size_t e = 0; e < r.accuracy.size(); ++e)
+      curves += fmt::format("{},{},{:.4f},{}\n", r.name, e, r.accuracy[e], r.sign_changes[e]);
+    weights += fmt::format("{},{},{:.6g},{:.6g},{:.4f},{:.4f},{:.4f},{:.4f}\n", r.name, r.log10s.size(),
+                           r.normal.mean, r.normal.deviation, r.log_normal.mean, r.log_normal.deviation,
+                           r.normal.distance, r.log_normal.distance);
+  }
+  write_file(out / "synapses.csv", curves);
+  write_file(out / "synapses_weights.csv", weights);
+}
+
+std::string table(const std::vector<Outcome>& outcomes) {
+  std::string html =
+      "<div class='wide'><table><tr><th>optimiser</th><th>learning rate</th><th>accuracy</th>"
+      "<th>signs changed</th><th>mean of log₁₀ |w|</th><th>its deviation</th><th>KS to normal</th>"
+      "<th>KS to log-normal</th></tr>\n";
+  for (const Outcome& r : outcomes)
+    html += fmt::format("<tr><td>{}</td><td>{}</td><td>{:.1f} %</td><td>{}</td><td>{:.2f}</td><td>{:.2f}</td>"
+                        "<td>{:.3f}</td><td>{:.3f}</td></tr>\n",
+                        r.name, r.rates, 100 * r.accuracy.back(), r.sign_changes.back(), r.log_normal.mean,
+                        r.log_normal.deviation, r.normal.distance, r.log_normal.distance);
+  return html + "</table></div>\n";
+}
+
+}  // namespace
+
+NormalFit fit_normal(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const double n = static_cast<double>(values.size());
+  NormalFit fit{0, 0, 0};
+  for (double v : values) fit.mean += v / n;
+  for (double v : values) fit.deviation += (v - fit.mean) * (v - fit.mean) / n;
+  fit.deviation = std::sqrt(fit.deviation);
+  if (!(fit.deviation > 0) || !std::isfinite(fit.deviation))
+    invalid("[fit_normal] {} values of standard deviation {} fit no normal distribution", n, fit.deviation);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double below = static_cast<double>(i) / n;
+    const double p = std::erfc((fit.mean - values[i]) / (fit.deviation * std::numbers::sqrt2)) / 2;
+    fit.distance = std::max({fit.distance, p - below, below + 1 / n - p});
+  }
+  return fit;
+}
+
+std::string study_synapses(const StudyOptions& o) {
+  const Data data = load(o.data);
+  make_folder(o.out);
+  const Index epochs = o.quick ? 1 : 20;
+  const Method untrained{"start", "", true, [](const auto&) { return Step(); }};
+  std::vector<Outcome> outcomes{run(untrained, data, 0, Key{o.seed})};
+  for (const Method& m : methods()) outcomes.push_back(run(m, data, epochs, Key{o.seed}));
+
+  std::string html = fmt::format(
+      "<h2>Synapses</h2>\n<p>A network of 784, {} and 10 units learns {} for {} epochs in batches of {}, "
+      "three times from the same start; the learning rate falls to 0, and gradients longer than {} are cut "
+      "to that. Exponentiated gradient moves log |w| where the others move w, and so can change no sign. "
+      "Signs are counted in both layers; |w| is of the first, with a normal and a log-normal distribution "
+      "fitted. KS is the Kolmogorov–Smirnov distance to a distribution fitted to the very same weights: "
+      "a distance, not a test.</p>\n",
+      hidden_units, data.name, epochs, batch, most_norm);
+  const std::string curves = accuracy_figure(outcomes);
+  write_numbers(o.out, outcomes);
+  write_file(o.out / "synapses_accuracy.svg", curves);
+  html += table(outcomes) + curves;
+  for (const Outcome& r : outcomes) {
+    const std::string figure = weights_figure(r);
+    std::string file = r.name;
+    for (char& c : file) c = c == ' ' ? '-' : static_cast<char>(std::tolower(c));
+    write_file(o.out / fmt::format("synapses_weights_{}.svg", file), figure);
+    html += figure;
+  }
+  return html;
+}
+
+}  // namespace dale
