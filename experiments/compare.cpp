@@ -32,7 +32,8 @@ std::vector<SampleOptions> samplers_for(const Process& process, const CompareOpt
   return all;
 }
 
-CompareRow run(const std::string& dataset, const std::string& process, const Profile& profile, const CompareOptions& o) {
+CompareRow run(const std::string& dataset, const std::string& process, const Profile& profile,
+               const CompareOptions& o) {
   const auto folder = o.out / dataset / process;
   TrainOptions t;
   t.dataset = dataset;
@@ -75,7 +76,7 @@ void compare(const CompareOptions& o) {
   make_folder(o.out);
   std::vector<CompareRow> rows;
   for (const std::string& dataset : present) {
-    for (const std::string& process : process_names()) {
+    for (const char* process : {"gbm", "ve"}) {
       rows.push_back(run(dataset, process, profile, o));
       write_file(o.out / "report.html", report_html(o, rows, missing));
     }
@@ -84,7 +85,8 @@ void compare(const CompareOptions& o) {
       if (row.dataset == dataset) same.push_back(&row);
     write_png(o.out / dataset / "side-by-side.png", side_by_side(same));
   }
-  for (const std::string& name : missing) fmt::print("not compared: {}, which was not found (dale info says where it is looked for)\n", name);
+  for (const std::string& name : missing)
+    fmt::print("not compared: {}, which was not found (dale info says where it is looked for)\n", name);
   fmt::print("{}\n", (o.out / "report.html").string());
 }
 

@@ -1,6 +1,6 @@
-// `dale compare`, what `make experiments` runs: for every data set found, the multiplicative and the additive model with
-// the same network, loss, budget, seed and noise; only the chart differs. Leaves a folder a data set and process, and
-// one self-contained report.html.
+// `dale compare`, what `make experiments` runs: for every data set found, the multiplicative and the additive
+// model with the same network, loss, budget, seed and noise; only the chart differs. Leaves a folder a data
+// set and process, and one self-contained report.html.
 #pragma once
 
 #include "experiments/sample.h"

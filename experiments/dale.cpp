@@ -4,7 +4,10 @@
 
 #include "experiments/compare.h"
 #include "experiments/info.h"
+#include "experiments/report.h"
+#include "experiments/study.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/file.h"
 
 namespace dale {
 namespace {
@@ -29,14 +32,20 @@ void add_train(CLI::App& app, Common& common) {
   static TrainOptions o;
   CLI::App* c = app.add_subcommand("train", "train a model: config.json, metrics.csv, model.safetensors");
   c->add_option("--dataset", o.dataset, "fashion-mnist, mnist or kmnist")->capture_default_str();
-  c->add_option("--process", o.process, "gbm (multiplicative) or ve (additive)")->capture_default_str();
+  c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)")
+      ->capture_default_str();
   c->add_option("--out", o.out, "folder for the run")->required();
   c->add_option("--steps", o.steps, "training steps")->capture_default_str()->check(CLI::PositiveNumber);
   c->add_option("--batch", o.batch, "images a step")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--width", o.channels, "channels of the network's first level, a multiple of 8")->capture_default_str();
+  c->add_option("--width", o.channels, "channels of the network's first level, a multiple of 8")
+      ->capture_default_str();
   c->add_option("--lr", o.learning_rate, "Adam's learning rate")->capture_default_str();
-  c->add_option("--warmup", o.warmup, "steps of linear warm-up")->capture_default_str()->check(CLI::NonNegativeNumber);
-  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")->capture_default_str()->check(CLI::NonNegativeNumber);
+  c->add_option("--warmup", o.warmup, "steps of linear warm-up")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   c->add_option("--ema", o.ema, "decay of the weights' average")->capture_default_str();
   common.add_to(c);
   c->callback([&common] {
@@ -44,8 +53,8 @@ void add_train(CLI::App& app, Common& common) {
     o.seed = common.seed;
     o.device = device_named(common.device);
     const TrainResult r = train(o);
-    fmt::print("{}  {} steps in {:.1f} s, {:.1f} images/s, last loss {:.4f}\n", r.model.string(), o.steps, r.seconds,
-               r.images_per_second, r.loss.back());
+    fmt::print("{}  {} steps in {:.1f} s, {:.1f} images/s, last loss {:.4f}\n", r.model.string(), o.steps,
+               r.seconds, r.images_per_second, r.loss.back());
   });
 }
 
@@ -54,14 +63,22 @@ void add_sample(CLI::App& app, Common& common) {
   static std::filesystem::path checkpoint, out;
   CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
   c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
-  c->add_option("--sampler", o.sampler, "probability-flow or dale-langevin")->capture_default_str();
+  c->add_option("--sampler", o.sampler,
+                "probability-flow (Heun), ddim, dpm-solver, ancestral, stochastic, dale-langevin, "
+                "unconstrained or eta")
+      ->capture_default_str();
   c->add_option("--steps", o.steps, "solver steps")->capture_default_str()->check(CLI::PositiveNumber);
   c->add_option("--count", o.count, "images")->capture_default_str()->check(CLI::PositiveNumber);
   c->add_option("--batch", o.batch, "images at a time")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--s-min", o.s_min, "probability flow: the least noise level")->capture_default_str();
-  c->add_option("--s-max", o.s_max_factor, "probability flow: the largest, in standard deviations of the data")->capture_default_str();
-  c->add_option("--sigma", o.sigma, "dale-langevin: volatility")->capture_default_str();
-  c->add_option("--horizon", o.horizon, "dale-langevin: length of time")->capture_default_str();
+  c->add_option("--s-min", o.s_min, "samplers by level: the least noise level")->capture_default_str();
+  c->add_option("--s-max", o.s_max_factor,
+                "samplers by level: the largest, in standard deviations of the data")
+      ->capture_default_str();
+  c->add_option("--eta", o.eta, "eta: 0 is the probability flow, 1 Dale-Langevin")->capture_default_str();
+  c->add_flag("--annealed", o.annealed,
+              "the paper's tuned delta, repeats and annealing for the model's data set");
+  c->add_option("--sigma", o.sigma, "samplers in time: volatility")->capture_default_str();
+  c->add_option("--horizon", o.horizon, "samplers in time: length of time")->capture_default_str();
   c->add_option("--out", out, "folder for the samples")->required();
   common.add_to(c);
   c->callback([&common] {
@@ -70,14 +87,16 @@ void add_sample(CLI::App& app, Common& common) {
     Model model = load_model(checkpoint);
     const SampleResult r = sample(model, o);
     write_samples(out, r, model, o);
-    fmt::print("{}  {} images, {} steps, {} network evaluations an image, {:.1f} s\n", (out / "samples.npy").string(),
-               o.count, o.steps, r.evaluations, r.seconds);
+    fmt::print("{}  {} images, {} steps, {} network evaluations an image, {:.1f} s",
+               (out / "samples.npy").string(), o.count, o.steps, r.evaluations, r.seconds);
+    fmt::print("{}\n", r.sign_changes >= 0 ? fmt::format(", {} sign changes", r.sign_changes) : "");
   });
 }
 
 void add_compare(CLI::App& app, Common& common) {
   static CompareOptions o;
-  CLI::App* c = app.add_subcommand("compare", "train and sample additive and multiplicative models: report.html");
+  CLI::App* c =
+      app.add_subcommand("compare", "train and sample additive and multiplicative models: report.html");
   c->add_option("--dataset", o.datasets, "data sets; all that are found when none is named");
   c->add_option("--profile", o.profile, "quick or full")->capture_default_str();
   c->add_option("--out", o.out, "folder for the results")->capture_default_str();
@@ -87,6 +106,55 @@ void add_compare(CLI::App& app, Common& common) {
     o.seed = common.seed;
     o.device = device_named(common.device);
     compare(o);
+  });
+}
+
+void add_study(CLI::App& app, Common& common) {
+  static std::string name;
+  static StudyOptions o;
+  CLI::App* c =
+      app.add_subcommand("study", "a small experiment with known answers: CSV, figures, report.html");
+  c->add_option("name", name, "exact, spirals, synapses or prior")->required();
+  c->add_option("--out", o.out, "folder for the results")->required();
+  common.add_to(c);
+  c->callback([&common] {
+    o.data = common.data;
+    o.seed = common.seed;
+    const std::vector<std::pair<std::string, std::string (*)(const StudyOptions&)>> studies{
+        {"exact", study_exact},
+        {"spirals", study_spirals},
+        {"synapses", study_synapses},
+        {"prior", study_prior}};
+    std::vector<std::string> known;
+    for (const auto& [study, run] : studies) {
+      known.push_back(study);
+      if (study != name) continue;
+      write_file(o.out / "report.html", page("study: " + name, run(o)));
+      fmt::print("{}\n", (o.out / "report.html").string());
+      return;
+    }
+    unknown_name("study", name, known);
+  });
+}
+
+void add_likelihood(CLI::App& app, Common& common) {
+  static std::filesystem::path checkpoint;
+  static std::string dataset = "fashion-mnist";
+  static Index count = 16;
+  static int steps = 100;
+  CLI::App* c =
+      app.add_subcommand("likelihood", "bits per dimension of test images, by the probability flow");
+  c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
+  c->add_option("--dataset", dataset, "whose test images")->capture_default_str();
+  c->add_option("--count", count, "images")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--steps", steps, "steps of the integral")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 100000));
+  common.add_to(c);
+  c->callback([&common] {
+    const Likelihood r = likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed});
+    fmt::print("{:.3f} ± {:.3f} bits/dim over {} test images of {} ({} steps, one Hutchinson draw each)\n",
+               r.bits, r.standard_error, r.count, dataset, steps);
   });
 }
 
@@ -104,7 +172,8 @@ std::string unknown_argument(const CLI::App& app) {
   std::vector<std::string> known;
   for (const CLI::Option* option : command.get_options()) known.push_back(option->get_name());
   if (chosen.empty())
-    for (const CLI::App* c : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(c->get_name());
+    for (const CLI::App* c : app.get_subcommands([](const CLI::App*) { return true; }))
+      known.push_back(c->get_name());
   try {
     unknown_name(chosen.empty() ? "command or option" : "option", argument, known);
   } catch (const std::invalid_argument& error) {
@@ -120,6 +189,8 @@ int run(int argc, char** argv) {
   add_train(app, common);
   add_sample(app, common);
   add_compare(app, common);
+  add_study(app, common);
+  add_likelihood(app, common);
   add_info(app, common);
   for (CLI::App* c : app.get_subcommands([](CLI::App*) { return true; }))
     c->parse_complete_callback([&common] { set_threads(common.threads); });

@@ -14,8 +14,8 @@ std::string info(const std::string& data_option) {
 #else
   const std::string compiler = fmt::format("gcc {}.{}", __GNUC__, __GNUC_MINOR__);
 #endif
-  std::string out = fmt::format("dale      {}, {} bytes a real, {}, random stream {}\n", version, sizeof(real), compiler,
-                                random_stream_version);
+  std::string out = fmt::format("dale      {}, {} bytes a real, {}, random stream {}\n", version,
+                                sizeof(real), compiler, random_stream_version);
   out += fmt::format("cpu       {} threads, {}\n", threads(), cpu::blas_description());
   const std::string missing = cuda_missing();
   out += fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);

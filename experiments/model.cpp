@@ -43,7 +43,8 @@ struct Metadata {
   Index size(const std::string& name) const {
     const double value = number(name);
     if (value < 1 || value > 65536 || value != std::floor(value))
-      failed("{}: its metadata has {} = {}, expected a whole number from 1 to 65536", path.string(), name, value);
+      failed("{}: its metadata has {} = {}, expected a whole number from 1 to 65536", path.string(), name,
+             value);
     return static_cast<Index>(value);
   }
 };
@@ -56,15 +57,20 @@ UNetShape unet_shape(const Metadata& metadata) {
     shape.multipliers.push_back(Metadata{metadata.path, one}.size("multipliers"));
   }
   if (shape.multipliers.size() > 8 || shape.time_width > 4096)
-    failed("{}: its metadata describes a network of {} levels and time width {}: too large", metadata.path.string(),
-           shape.multipliers.size(), shape.time_width);
+    failed("{}: its metadata describes a network of {} levels and time width {}: too large",
+           metadata.path.string(), shape.multipliers.size(), shape.time_width);
   return shape;
 }
 
 }  // namespace
 
-Denoiser Model::denoiser() {
-  return edm.denoiser([this](const Var& x, const Var& t) { return network(x, t); });
+ScoreModel Model::score_model() const {
+  return {process, edm, meaning, [this](const Var& x, const Var& t) { return network(x, t); }};
+}
+
+Parameterisation customary(const Process& process) {
+  if (process.name() == "gbm-paper") return Parameterisation::stein;
+  return process.name() == "vp" ? Parameterisation::noise : Parameterisation::denoised;
 }
 
 void Model::to(Device device) {
@@ -78,6 +84,7 @@ void save_model(const std::filesystem::path& path, Model& model, const std::vect
   file.metadata["dale"] = version;
   file.metadata["random_stream"] = std::to_string(random_stream_version);
   file.metadata["process"] = model.process->name();
+  file.metadata["network_output"] = str(model.meaning);
   file.metadata["data_mean"] = exact(model.edm.mean);
   file.metadata["data_deviation"] = exact(model.edm.deviation);
   file.metadata["channels"] = std::to_string(model.network.shape.channels);
@@ -93,9 +100,12 @@ Model load_model(const std::filesystem::path& path) {
   const Metadata metadata{path, file.metadata};
   metadata.text("format");
   const Edm edm{metadata.number("data_mean"), metadata.number("data_deviation")};
-  if (!(edm.deviation > 0)) failed("{}: its metadata has data_deviation = {}, expected > 0", path.string(), edm.deviation);
+  if (!(edm.deviation > 0))
+    failed("{}: its metadata has data_deviation = {}, expected > 0", path.string(), edm.deviation);
   try {
-    Model model{&process_named(metadata.text("process")), edm, ScoreUNet(unet_shape(metadata), Key{0}), file.metadata};
+    Model model{&process_named(metadata.text("process")), edm,
+                parameterisation_named(metadata.text("network_output")),
+                ScoreUNet(unet_shape(metadata), Key{0}), file.metadata};
     assign_parameters(parameters(model.network), file, path);
     return model;
   } catch (const std::invalid_argument& error) {  // a file's fault, not the caller's

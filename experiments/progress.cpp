@@ -9,14 +9,21 @@ namespace dale {
 using std::chrono::steady_clock;
 
 Progress::Progress(std::string title, Index total, std::string unit, Index per_step)
-    : title_(std::move(title)), unit_(std::move(unit)), total_(total), per_step_(per_step), start_(steady_clock::now()),
-      shown_(start_), terminal_(isatty(STDERR_FILENO)) {}
+    : title_(std::move(title)),
+      unit_(std::move(unit)),
+      total_(total),
+      per_step_(per_step),
+      start_(steady_clock::now()),
+      shown_(start_),
+      terminal_(isatty(STDERR_FILENO)) {}
 
 Progress::~Progress() {
   if (terminal_ && drawn_) std::fputc('\n', stderr);
 }
 
-double Progress::seconds() const { return std::chrono::duration<double>(steady_clock::now() - start_).count(); }
+double Progress::seconds() const {
+  return std::chrono::duration<double>(steady_clock::now() - start_).count();
+}
 
 void Progress::update(Index done, const std::string& note) {
   const auto now = steady_clock::now();
@@ -25,8 +32,9 @@ void Progress::update(Index done, const std::string& note) {
   shown_ = now;
   const double rate = static_cast<double>(done) / std::max(1e-9, seconds());
   const Index left = static_cast<Index>(static_cast<double>(total_ - done) / std::max(1e-9, rate) + 0.5);
-  const std::string text = fmt::format("{} {}/{}  {:.0f} {}/s  {}:{:02} left  {}", title_, done, total_,
-                                       rate * static_cast<double>(per_step_), unit_, left / 60, left % 60, note);
+  const std::string text =
+      fmt::format("{} {}/{}  {:.0f} {}/s  {}:{:02} left  {}", title_, done, total_,
+                  rate * static_cast<double>(per_step_), unit_, left / 60, left % 60, note);
   if (terminal_) {
     const int width = 24, full = static_cast<int>(width * done / std::max<Index>(1, total_));
     fmt::print(stderr, "\r[{:=<{}}{: <{}}] {}\033[K", "", full, "", width - full, text);

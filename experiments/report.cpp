@@ -1,6 +1,7 @@
 // report.html: one page that needs nothing else, pictures included.
 #include "experiments/compare.h"
 #include "experiments/figure.h"
+#include "experiments/report.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/image.h"
 
@@ -29,11 +30,6 @@ std::string base64(const std::string& bytes) {
   return out;
 }
 
-std::string picture(const Tensor& image, const std::string& alternative) {
-  return fmt::format("<img width='{}' height='{}' alt='{}' src='data:image/png;base64,{}'>", image.dim(2), image.dim(1),
-                     escape_html(alternative), base64(png_bytes(image)));
-}
-
 /// The processes' pictures side by side, those of the sampler they share first.
 std::string grids(const std::vector<const CompareRow*>& rows) {
   std::string out = "<div class='side'>\n";
@@ -59,7 +55,7 @@ std::string training_curves(const std::vector<const CompareRow*>& rows) {
     for (std::size_t i = 0; i < s.y.size(); ++i) s.x.push_back(static_cast<double>(i + 1));
     series.push_back(smoothed(s, std::max<std::size_t>(1, s.y.size() / 30), std::max<std::size_t>(1, s.y.size() / 300)));
   }
-  return line_plot({"Training loss, running mean", "step", "loss (unit scale at every noise level)", true}, series);
+  return plot({"Training loss, running mean", "step", "loss (unit scale at every noise level)", true}, series);
 }
 
 std::string table(const std::vector<CompareRow>& rows) {
@@ -83,16 +79,24 @@ std::string table(const std::vector<CompareRow>& rows) {
 
 }  // namespace
 
+std::string picture(const Tensor& image, const std::string& alternative) {
+  return fmt::format("<img width='{}' height='{}' alt='{}' src='data:image/png;base64,{}'>", image.dim(2), image.dim(1),
+                     escape_html(alternative), base64(png_bytes(image)));
+}
+
+std::string page(const std::string& title, const std::string& body) {
+  return fmt::format(
+      "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+      "<title>dale: {0}</title><style>{1}</style></head><body>\n<h1>{0}</h1>\n{2}</body></html>\n",
+      escape_html(title), style, body);
+}
+
 std::string report_html(const CompareOptions& o, const std::vector<CompareRow>& rows,
                         const std::vector<std::string>& missing) {
-  std::string html = fmt::format(
-      "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-      "<title>dale: multiplying against adding</title><style>{}</style></head><body>\n"
-      "<h1>Multiplying against adding</h1>\n"
+  std::string html =
       "<p>The same network, loss, budget and seed, trained twice on each data set; only the chart differs: <b>gbm</b> "
       "multiplies each pixel by noise (geometric Brownian motion, the chart is the logarithm), <b>ve</b> adds noise "
-      "(variance exploding, the chart is the identity). Every grid starts from the same random numbers.</p>\n",
-      style);
+      "(variance exploding, the chart is the identity). Every grid starts from the same random numbers.</p>\n";
   std::vector<std::string> seen;
   for (const CompareRow& first : rows) {
     if (std::find(seen.begin(), seen.end(), first.dataset) != seen.end()) continue;
@@ -107,9 +111,9 @@ std::string report_html(const CompareOptions& o, const std::vector<CompareRow>& 
   html += fmt::format(
       "<h2>How this was made</h2>\n<p><code>dale compare --profile {} --seed {}</code>, dale {}, {} threads on {}. Each "
       "folder beside this page holds config.json, metrics.csv, model.safetensors and, for each sampler, samples.npy, "
-      "grid.png and sample.json.</p>\n</body></html>\n",
+      "grid.png and sample.json.</p>\n",
       o.profile, o.seed, version, threads(), str(o.device));
-  return html;
+  return page("Multiplying against adding", html);
 }
 
 }  // namespace dale

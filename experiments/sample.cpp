@@ -3,7 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/anomaly.h"
+#include "diffusion/likelihood.h"
 #include "diffusion/sampler.h"
+#include "experiments/dataset.h"
 #include "experiments/progress.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
@@ -18,26 +20,87 @@ enum : std::uint64_t { prior_stream, noise_stream };
 
 struct Batch {
   const Denoiser& D;
-  const Edm& edm;
+  const Model& model;
   const SampleOptions& options;
   Shape shape;
   std::uint64_t first;
   Key key;
+  Index& sign_changes;
 
-  Var prior(double s) const {
-    return normal_prior(shape, edm.mean, std::hypot(s, edm.deviation), key.split(prior_stream), first, options.device);
+  Key noise() const { return key.split(noise_stream); }
+  Var prior(double mean, double deviation) const {
+    return normal_prior(shape, mean, deviation, key.split(prior_stream), first, options.device);
   }
 };
 
-Var sample_probability_flow(const Batch& b) {
-  const auto levels = edm_levels(b.options.steps, b.options.s_min, b.options.s_max_factor * b.edm.deviation);
-  return probability_flow(b.D, b.prior(levels[0]), levels);
+// ---- By level: y in the frame, from N(ȳ, s_max² + σ_d²)
+
+template <class Solver>
+Var by_level(const Batch& b, const Solver& solver) {
+  const Process& process = *b.model.process;
+  const double last = process.marginal(process.T()).level();
+  const auto levels = edm_levels(b.options.steps, b.options.s_min,
+                                 std::min(last, b.options.s_max_factor * b.model.edm.deviation));
+  return solver(b.prior(b.model.edm.mean, std::hypot(levels[0], b.model.edm.deviation)), levels);
+}
+
+Var sample_heun(const Batch& b) {
+  return by_level(b, [&](const Var& y, const auto& levels) { return heun(b.D, y, levels); });
+}
+Var sample_ddim(const Batch& b) {
+  return by_level(b, [&](const Var& y, const auto& levels) { return ddim(b.D, y, levels); });
+}
+Var sample_dpm_solver(const Batch& b) {
+  return by_level(b, [&](const Var& y, const auto& levels) { return dpm_solver(b.D, y, levels); });
+}
+Var sample_ancestral(const Batch& b) {
+  return by_level(
+      b, [&](const Var& y, const auto& levels) { return ancestral(b.D, y, levels, b.noise(), b.first); });
+}
+Var sample_stochastic(const Batch& b) {
+  return by_level(b, [&](const Var& y, const auto& levels) {
+    return stochastic_heun(b.D, y, levels, {}, b.noise(), b.first);
+  });
+}
+
+// ---- In time: log x from the fitted log-normal, or the paper's
+
+struct InTime {
+  GeometricBrownianMotion gbm;
+  HyvarinenScore h;
+  Langevin how;
+  Var start;
+};
+
+InTime in_time(const Batch& b, Langevin PaperConstants::*tuned) {
+  const SampleOptions& o = b.options;
+  const auto gbm = GeometricBrownianMotion::driftless(o.sigma, o.horizon);
+  const double mean = b.model.edm.mean,
+               deviation = std::hypot(gbm.marginal(gbm.T()).s, b.model.edm.deviation);
+  if (!o.annealed) return {gbm, score_of(b.D, gbm), {o.steps}, b.prior(mean, deviation)};
+  const auto dataset = b.model.notes.find("dataset");
+  const PaperConstants& paper = paper_constants(dataset == b.model.notes.end() ? "" : dataset->second);
+  Langevin how = paper.*tuned;
+  how.steps = o.steps;
+  return {gbm, score_of(b.D, gbm), how, b.prior(paper.prior_mean, paper.prior_deviation)};
 }
 
 Var sample_dale_langevin(const Batch& b) {
-  const auto gbm = GeometricBrownianMotion::driftless(b.options.sigma, b.options.horizon);
-  return dale_langevin(score_of(b.D, gbm), b.prior(gbm.s(gbm.T)), gbm, b.options.steps, b.key.split(noise_stream),
-                       b.first);
+  const InTime t = in_time(b, &PaperConstants::dale_langevin);
+  return dale_langevin(t.h, t.start, t.gbm, t.how, b.noise(), b.first);
+}
+Var sample_unconstrained(const Batch& b) {
+  const InTime t = in_time(b, &PaperConstants::unconstrained);
+  const SignedState state = unconstrained(t.h, t.start, t.gbm, t.how, b.noise(), b.first);
+  b.sign_changes = std::max<Index>(0, b.sign_changes) + state.sign_changes;
+  // A negative x shows as the least pixel: log x of the smallest float keeps the picture finite and the count
+  // says the rest.
+  return where(greater(state.sign, Var(Tensor::full({}, 0, state.sign.device()))), state.log_x,
+               Var(Tensor::full({}, -87, state.sign.device())));
+}
+Var sample_eta(const Batch& b) {
+  const InTime t = in_time(b, &PaperConstants::dale_langevin);
+  return eta_langevin(t.h, t.start, t.gbm, b.options.eta, b.options.steps, b.noise(), b.first);
 }
 
 struct Entry {
@@ -45,8 +108,11 @@ struct Entry {
   bool multiplicative_only;
   Var (*run)(const Batch&);
 };
-constexpr Entry samplers[] = {{"dale-langevin", true, sample_dale_langevin},
-                              {"probability-flow", false, sample_probability_flow}};
+constexpr Entry samplers[] = {
+    {"probability-flow", false, sample_heun},      {"ddim", false, sample_ddim},
+    {"dpm-solver", false, sample_dpm_solver},      {"ancestral", false, sample_ancestral},
+    {"stochastic", false, sample_stochastic},      {"dale-langevin", true, sample_dale_langevin},
+    {"unconstrained", true, sample_unconstrained}, {"eta", true, sample_eta}};
 
 const Entry& sampler_named(const std::string& name) {
   for (const Entry& e : samplers)
@@ -68,9 +134,12 @@ const std::vector<std::string>& sampler_names() {
 SampleResult sample(Model& model, const SampleOptions& o) {
   const Entry& entry = sampler_named(o.sampler);
   if (entry.multiplicative_only && !model.process->multiplicative())
-    invalid("the sampler {} multiplies, but the model was trained with the additive process {}: use probability-flow",
-            o.sampler, model.process->name());
-  if (o.count < 1 || o.batch < 1) invalid("sampling needs at least 1 image, not {} in batches of {}", o.count, o.batch);
+    invalid(
+        "the sampler {} multiplies, but the model was trained with the additive process {}: use "
+        "probability-flow",
+        o.sampler, model.process->name());
+  if (o.count < 1 || o.batch < 1)
+    invalid("sampling needs at least 1 image, not {} in batches of {}", o.count, o.batch);
   const NoGrad off;
   model.to(o.device);
   Index calls = 0;
@@ -83,8 +152,15 @@ SampleResult sample(Model& model, const SampleOptions& o) {
   Progress bar("sampling with " + o.sampler, o.count, "images", 1);
   for (Index first = 0; first < o.count; first += o.batch) {
     const Index n = std::min(o.batch, o.count - first);
-    const Var y = entry.run({counted, model.edm, o, {n, 1, o.size, o.size}, static_cast<std::uint64_t>(first), Key{o.seed}});
-    const Var x = finite_step("leaving the chart, image", first + 1, [&] { return model.process->unchart(y); });
+    const Var y = entry.run({counted,
+                             model,
+                             o,
+                             {n, 1, o.size, o.size},
+                             static_cast<std::uint64_t>(first),
+                             Key{o.seed},
+                             result.sign_changes});
+    const Var x =
+        finite_step("leaving the chart, image", first + 1, [&] { return model.process->unchart(y); });
     raw::copy_into(result.images.slice(0, first, first + n), pixels_of(x).value().to(Device::cpu));
     if (first == 0) result.evaluations = calls;
     bar.update(first + n);
@@ -93,7 +169,8 @@ SampleResult sample(Model& model, const SampleOptions& o) {
   return result;
 }
 
-void write_samples(const std::filesystem::path& out, const SampleResult& r, const Model& model, const SampleOptions& o) {
+void write_samples(const std::filesystem::path& out, const SampleResult& r, const Model& model,
+                   const SampleOptions& o) {
   make_folder(out);
   const nlohmann::ordered_json about = {{"dale", version},
                                         {"process", model.process->name()},
@@ -110,11 +187,33 @@ void write_samples(const std::filesystem::path& out, const SampleResult& r, cons
                                         {"horizon", o.horizon},
                                         {"device", str(o.device)},
                                         {"threads", threads()},
+                                        {"eta", o.eta},
+                                        {"annealed", o.annealed},
+                                        {"sign_changes", r.sign_changes},
                                         {"seconds", r.seconds}};
   write_npy(out / "samples.npy", r.images);
   const Index columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(r.images.dim(0)))));
   write_png(out / "grid.png", image_grid(r.images, columns, 2, 2));
   write_file(out / "sample.json", about.dump(2) + "\n");
+}
+
+Likelihood likelihood(const std::filesystem::path& path, const std::string& dataset, const std::string& data,
+                      Index count, int steps, Key key) {
+  const Model model = load_model(path);
+  const Tensor images = load_dataset(dataset, data, Split::test).images;
+  count = std::min(count, images.dim(0));
+  const double last = model.process->marginal(model.process->T()).level();
+  auto levels = edm_levels(steps, 0.002, std::min(last, 40 * model.edm.deviation));
+  levels.pop_back();
+  std::reverse(levels.begin(), levels.end());
+  const std::vector<double> bits =
+      bits_per_dimension(*model.process, model.denoiser(), model.edm, images.slice(0, 0, count).packed(),
+                         levels, Trace::hutchinson, key);
+  double mean = 0, squares = 0;
+  for (double b : bits) mean += b / static_cast<double>(bits.size());
+  for (double b : bits) squares += (b - mean) * (b - mean);
+  const double n = static_cast<double>(bits.size());
+  return {mean, bits.size() > 1 ? std::sqrt(squares / (n - 1) / n) : 0, count};
 }
 
 }  // namespace dale

@@ -10,8 +10,10 @@ struct SampleOptions {
   int steps = 20;
   Index count = 64, batch = 64, size = 28;
   std::uint64_t seed = 0;
-  double s_min = 0.002, s_max_factor = 40;  // probability flow: levels from s_max_factor σ_d down to s_min
-  double sigma = 0.8, horizon = 1;          // Dale–Langevin: σ and T of the forward process
+  double s_min = 0.002,
+         s_max_factor = 40;  // by level: from s_max_factor σ_d (the process's last level at most) to s_min
+  double sigma = 0.8, horizon = 1, eta = 0.5;  // in time: σ and T of the forward process; η of the family
+  bool annealed = false;  // in time: the paper's constants for the model's data set, prior included
   Device device = Device::cpu;
 };
 
@@ -19,18 +21,30 @@ struct SampleResult {
   Tensor images;      // (count,1,size,size) in [0,1]
   Index evaluations;  // of the network, for each image
   double seconds;
+  Index sign_changes = -1;  // of the unconstrained sampler, over all images; −1 for the others
 };
 
-/// "dale-langevin", "probability-flow".
+/// "probability-flow", "ddim", "dpm-solver", "ancestral", "stochastic", "dale-langevin", "unconstrained",
+/// "eta".
 const std::vector<std::string>& sampler_names();
 
-/// The same model, options and build give the same bytes, at any number of threads. Throws std::invalid_argument for an
-/// unknown sampler, or a multiplicative sampler on an additive process; std::runtime_error, with the step and the op,
-/// when a state is not finite.
+/// The same model, options and build give the same bytes, at any number of threads. Throws
+/// std::invalid_argument for an unknown sampler, or a multiplicative sampler on an additive process;
+/// std::runtime_error, with the step and the op, when a state is not finite.
 SampleResult sample(Model& model, const SampleOptions& options);
 
 /// Writes the three files into `out`.
 void write_samples(const std::filesystem::path& out, const SampleResult& result, const Model& model,
                    const SampleOptions& options);
+
+/// Mean and standard error of the bits per dimension (20) of the first `count` test images of a data set, by
+/// the probability flow of the model at `path` with one Hutchinson draw an image. Throws as load_model and
+/// load_dataset.
+struct Likelihood {
+  double bits, standard_error;
+  Index count;
+};
+Likelihood likelihood(const std::filesystem::path& path, const std::string& dataset, const std::string& data,
+                      Index count, int steps, Key key);
 
 }  // namespace dale

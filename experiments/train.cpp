@@ -17,7 +17,8 @@ namespace {
 // Streams of the run's key.
 enum : std::uint64_t { weights_stream, order_stream, noise_stream };
 
-/// Indices of the images of one step: epochs follow one another, each in an order of its own, and a batch may span two.
+/// Indices of the images of one step: epochs follow one another, each in an order of its own, and a batch may
+/// span two.
 class Batches {
  public:
   Batches(Key key, Index images, Index batch) : key_(key), images_(images), batch_(batch) {}
@@ -41,10 +42,13 @@ class Batches {
 };
 
 void check_options(const TrainOptions& o) {
-  if (o.steps < 1 || o.batch < 1) invalid("training needs at least 1 step and 1 image a batch, not {} and {}", o.steps, o.batch);
+  if (o.steps < 1 || o.batch < 1)
+    invalid("training needs at least 1 step and 1 image a batch, not {} and {}", o.steps, o.batch);
   if (!(o.learning_rate > 0)) invalid("the learning rate is {}; it must be positive", o.learning_rate);
-  if (o.ema < 0 || o.ema >= 1) invalid("the decay of the weights' average is {}; it must be in [0, 1)", o.ema);
-  if (o.channels < 1 || o.channels % 8) invalid("the width is {}; it must be a positive multiple of 8", o.channels);
+  if (o.ema < 0 || o.ema >= 1)
+    invalid("the decay of the weights' average is {}; it must be in [0, 1)", o.ema);
+  if (o.channels < 1 || o.channels % 8)
+    invalid("the width is {}; it must be a positive multiple of 8", o.channels);
 }
 
 nlohmann::ordered_json config_of(const TrainOptions& o, const Edm& edm, Index images, Index parameters) {
@@ -68,12 +72,26 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Edm& edm, Index im
           {"threads", threads()}};
 }
 
+/// The loss that goes with a network's meaning: (6); the paper's with its weight s⁴, at times i/1000, i = 1 …
+/// 1000, the ones its sampler visits; or the noise's mean squared error at uniform times (Ho et al. 2020).
+/// The last two are (5), doubled.
+Var loss_of_batch(const ScoreModel& model, const Tensor& y0, Key key) {
+  if (model.meaning == Parameterisation::denoised) return denoising_loss(model.network, model.edm, y0, key);
+  const bool paper = model.meaning == Parameterisation::stein;
+  std::vector<double> t;
+  for (std::int32_t i : integers(key.split(0), {y0.dim(0)}, 1, 1001).to_vector())
+    t.push_back(model.process->T() * i / 1000);
+  const Var z = normal(key.split(1), y0.shape(), 0, y0.device());
+  return 2 * score_matching_loss(model, paper ? Weight::paper : Weight::noise, y0, t, z);
+}
+
 struct Step {
   double loss, gradient_norm;
   Vars gradients;
 };
 
-/// Loss and gradients, both finite, or std::runtime_error with the step and the op that made the first bad value.
+/// Loss and gradients, both finite, or std::runtime_error with the step and the op that made the first bad
+/// value.
 Step loss_and_gradients(const std::function<Var()>& loss_of, const Vars& xs, Index number) {
   const Var loss = finite_step("training step", number, loss_of);
   Step step{static_cast<double>(loss.item()), 0, grad(loss, xs)};
@@ -91,12 +109,15 @@ Step loss_and_gradients(const std::function<Var()>& loss_of, const Vars& xs, Ind
 TrainResult train(const TrainOptions& o) {
   check_options(o);
   const Process& process = process_named(o.process);
-  const Tensor y0 = process.chart(embed_pixels(load_dataset(o.dataset, o.data, Split::train).images)).value().to(o.device);
+  const Tensor y0 =
+      process.chart(embed_pixels(load_dataset(o.dataset, o.data, Split::train).images)).value().to(o.device);
   make_folder(o.out);
 
   const Key key{o.seed};
-  Model model{&process, Edm::fitted(y0), ScoreUNet({o.channels}, key.split(weights_stream)), {}};
-  model.notes = {{"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}};
+  Model model{
+      &process, Edm::fitted(y0), customary(process), ScoreUNet({o.channels}, key.split(weights_stream)), {}};
+  model.notes = {
+      {"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}};
   model.to(o.device);
   const auto all = parameters(model.network);
   Index count = 0;
@@ -106,7 +127,7 @@ TrainResult train(const TrainOptions& o) {
   Adam adam(all);
   Ema ema(all, o.ema);
   Batches batches(key.split(order_stream), y0.dim(0), o.batch);
-  const Network network = [&](const Var& x, const Var& t) { return model.network(x, t); };
+  const ScoreModel score_model = model.score_model();
   std::string metrics = "step,loss,gradient_norm,learning_rate,images_per_second\n";
   TrainResult result{o.out / "model.safetensors", {}, 0, 0};
   Progress bar(o.dataset + " " + o.process, o.steps, "images", o.batch);
@@ -116,10 +137,12 @@ TrainResult train(const TrainOptions& o) {
     Vars xs;
     for (const auto& p : all) xs.push_back(*p.parameter);
     const auto loss_of = [&] {
-      return denoising_loss(network, model.edm, batch, key.split(noise_stream).split(static_cast<std::uint64_t>(step)));
+      return loss_of_batch(score_model, batch,
+                           key.split(noise_stream).split(static_cast<std::uint64_t>(step)));
     };
     const Step s = loss_and_gradients(loss_of, xs, step + 1);
-    const double rate = o.learning_rate * std::min(1.0, static_cast<double>(step + 1) / std::max<Index>(1, o.warmup));
+    const double rate =
+        o.learning_rate * std::min(1.0, static_cast<double>(step + 1) / std::max<Index>(1, o.warmup));
     adam.step(s.gradients, rate, clip_scale(s.gradient_norm, o.clip));
     ema.update();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

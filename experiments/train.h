@@ -1,5 +1,5 @@
-// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder gets config.json
-// (everything resolved), metrics.csv (a row a step) and model.safetensors (the averaged weights).
+// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder gets
+// config.json (everything resolved), metrics.csv (a row a step) and model.safetensors (the averaged weights).
 #pragma once
 
 #include "experiments/dataset.h"
@@ -22,8 +22,9 @@ struct TrainResult {
   double seconds, images_per_second;
 };
 
-/// The same options give the same bytes of model.safetensors, at any number of threads. Throws std::runtime_error when
-/// the loss or a gradient is not finite, with the step and the op; what was saved before stays.
+/// The same options give the same bytes of model.safetensors, at any number of threads. Throws
+/// std::runtime_error when the loss or a gradient is not finite, with the step and the op; what was saved
+/// before stays.
 TrainResult train(const TrainOptions& options);
 
 }  // namespace dale

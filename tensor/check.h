@@ -2,7 +2,8 @@
 //   invalid  std::invalid_argument   the caller's fault: wrong shape, name or value
 //   failed   std::runtime_error      the machine or a file (the message carries its path)
 //   broken   std::logic_error        ours
-// A message is one sentence: what, where, expected, what to do. It starts with the op in brackets where there is one:
+// A message is one sentence: what, where, expected, what to do. It starts with the op in brackets where there
+// is one:
 //   [conv2d] x (8,3,32,32) has C=3 but w (64,4,3,3) expects C=4
 #pragma once
 
@@ -36,6 +37,7 @@ template <class... Args>
 
 /// Throws std::invalid_argument: `unknown sampler 'dale-langwin'; did you mean 'dale-langevin'? (known: …)`.
 /// The nearest known name is the one at the smallest edit distance.
-[[noreturn]] void unknown_name(std::string_view what, std::string_view name, const std::vector<std::string>& known);
+[[noreturn]] void unknown_name(std::string_view what, std::string_view name,
+                               const std::vector<std::string>& known);
 
 }  // namespace dale

@@ -14,7 +14,9 @@ Tensor random(Random kind, Key key, const Shape& shape, std::uint64_t first, Dev
 }
 
 /// A word scaled to 0 … range − 1 by its high product; no value is favoured by more than range/2³².
-std::int64_t below(std::uint64_t range, std::uint32_t word) { return static_cast<std::int64_t>(range * word >> 32); }
+std::int64_t below(std::uint64_t range, std::uint32_t word) {
+  return static_cast<std::int64_t>(range * word >> 32);
+}
 
 }  // namespace
 
@@ -34,7 +36,8 @@ Tensor bernoulli(Key key, const Shape& shape, double p, std::uint64_t first, Dev
   return y;
 }
 
-IntTensor integers(Key key, const Shape& shape, std::int32_t low, std::int32_t high, std::uint64_t first, Device device) {
+IntTensor integers(Key key, const Shape& shape, std::int32_t low, std::int32_t high, std::uint64_t first,
+                   Device device) {
   if (low >= high) invalid("[integers] there is no integer from {} to below {}", low, high);
   const std::uint64_t range = static_cast<std::uint64_t>(std::int64_t{high} - low);
   std::vector<std::int32_t> values(static_cast<std::size_t>(element_count(shape)));

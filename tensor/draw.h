@@ -1,5 +1,5 @@
-// Arrays of random numbers, each a function of a key and of where in the key's stream it begins (random.h). Batches that
-// start at `first` see the numbers that a larger batch would have there.
+// Arrays of random numbers, each a function of a key and of where in the key's stream it begins (random.h).
+// Batches that start at `first` see the numbers that a larger batch would have there.
 #pragma once
 
 #include "tensor/random.h"

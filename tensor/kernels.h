@@ -1,14 +1,15 @@
-// The seam between machines. A machine is one table of the functions below; the raw layer has verbs, not ops (a map, a
-// zip, a reduction, a product …), so an elementwise op is a row of scalar.h and no new kernel.
+// The seam between machines. A machine is one table of the functions below; the raw layer has verbs, not ops
+// (a map, a zip, a reduction, a product …), so an elementwise op is a row of scalar.h and no new kernel.
 //
-// Read first: shape.h, scalar.h. Shape letters: N images, C input channels, O output channels, H×W and OH×OW pixels,
-// kh×kw taps, G groups.
+// Read first: shape.h, scalar.h. Shape letters: N images, C input channels, O output channels, H×W and OH×OW
+// pixels, kh×kw taps, G groups.
 //
 // For all kernels
 //   REQUIRES: sizes as stated; views stay inside their extent; an output overlaps no input unless stated.
 //   Outputs come uninitialised and are written whole. Axes may have length 0.
 //   DETERMINISM: the same bits for any number of threads; no atomics on floating point.
-//   Kernels check nothing: the ops do, once. What changes from step to step (keys, counters, learning rates) is read
+//   Kernels check nothing: the ops do, once. What changes from step to step (keys, counters, learning rates)
+//   is read
 //   from the machine's memory, because a captured CUDA graph freezes what is passed by value.
 #pragma once
 
@@ -31,8 +32,8 @@ struct View {
 enum class Reduce { sum, max };
 enum class Random { uniform, normal };
 
-/// The convolution's trilinear form T(x,w,y) = Σ x[n,c,i·sh−ph+a·dh, j·sw−pw+b·dw] w[o,c,a,b] y[n,o,i,j] over all
-/// indices for which x's are inside the image.
+/// The convolution's trilinear form T(x,w,y) = Σ x[n,c,i·sh−ph+a·dh, j·sw−pw+b·dw] w[o,c,a,b] y[n,o,i,j] over
+/// all indices for which x's are inside the image.
 struct ConvShape {
   Index N, C, H, W, O, kh, kw, OH, OW;
   Index sh, sw, ph, pw, dh, dw;
@@ -56,38 +57,43 @@ struct Kernels {
   void (*copy)(const View<const real>& x, const View<real>& y);
   void (*copy_int)(const View<const std::int32_t>& x, const View<std::int32_t>& y);
 
-  /// y[k] = op over r of x[k,r]: the first `kept` axes of x are k, the rest r; y is contiguous over k. The sum over
-  /// nothing is 0, the maximum −∞; a NaN in x gives NaN.
+  /// y[k] = op over r of x[k,r]: the first `kept` axes of x are k, the rest r; y is contiguous over k. The
+  /// sum over nothing is 0, the maximum −∞; a NaN in x gives NaN.
   void (*reduce)(Reduce op, const View<const real>& x, int kept, std::span<real> y);
 
-  /// y[b,m,n] = Σ_k a[b,m,k] b[b,k,n]. Of each factor's last two strides one is 1 (or its axis has length ≤ 1) and the
-  /// other at least the length it steps over; the batch stride is free (0 repeats a matrix). y is contiguous.
+  /// y[b,m,n] = Σ_k a[b,m,k] b[b,k,n]. Of each factor's last two strides one is 1 (or its axis has length ≤
+  /// 1) and the other at least the length it steps over; the batch stride is free (0 repeats a matrix). y is
+  /// contiguous.
   void (*matmul)(const View<const real>& a, const View<const real>& b, std::span<real> y);
 
   /// The three derivatives of T. x (N,C,H,W), w (O,C,kh,kw), y (N,O,OH,OW), all contiguous.
   void (*conv2d)(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<real> y);
-  void (*conv2d_input)(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x);
-  void (*conv2d_weight)(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w);
+  void (*conv2d_input)(const ConvShape& s, std::span<const real> y, std::span<const real> w,
+                       std::span<real> x);
+  void (*conv2d_weight)(const ConvShape& s, std::span<const real> x, std::span<const real> y,
+                        std::span<real> w);
 
   /// y[m,:] = x[i[m],:] for x (R,K), i (M), y (M,K). REQUIRES 0 ≤ i < R.
   void (*gather)(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y);
   /// y[i[m],:] += x[m,:] in order of m, from y = 0. x (M,K), y (R,K).
   void (*scatter_add)(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y);
 
-  /// y[e] = element counter + e of the stream of `key` (random.h), where state = {key, counter}, two 64-bit numbers as
-  /// low and high words.
+  /// y[e] = element counter + e of the stream of `key` (random.h), where state = {key, counter}, two 64-bit
+  /// numbers as low and high words.
   void (*random)(Random kind, std::span<const std::int32_t> state, std::span<real> y);
 
-  /// Group normalisation with SiLU if `silu`:  z = (x − mean) rstd gamma + beta,  y = z or z σ(z), with mean and
-  /// rstd = 1/√(var + eps) over each group of C/G channels of an image. x, y (N,C,L); gamma, beta (C); mean, rstd (N,G).
+  /// Group normalisation with SiLU if `silu`:  z = (x − mean) rstd gamma + beta,  y = z or z σ(z), with mean
+  /// and rstd = 1/√(var + eps) over each group of C/G channels of an image. x, y (N,C,L); gamma, beta (C);
+  /// mean, rstd (N,G).
   void (*group_norm)(Index N, Index C, Index L, Index G, real eps, bool silu, std::span<const real> x,
                      std::span<const real> gamma, std::span<const real> beta, std::span<real> y,
                      std::span<real> mean, std::span<real> rstd);
   /// Its gradients for the upstream g (N,C,L): gx (N,C,L), ggamma (C), gbeta (C). gx may be g itself.
   void (*group_norm_gradient)(Index N, Index C, Index L, Index G, bool silu, std::span<const real> g,
-                              std::span<const real> x, std::span<const real> gamma, std::span<const real> beta,
-                              std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,
-                              std::span<real> ggamma, std::span<real> gbeta);
+                              std::span<const real> x, std::span<const real> gamma,
+                              std::span<const real> beta, std::span<const real> mean,
+                              std::span<const real> rstd, std::span<real> gx, std::span<real> ggamma,
+                              std::span<real> gbeta);
 
   /// One step of Adam in place (Kingma & Ba 2015, with the decoupled decay of Loshchilov & Hutter 2019):
   ///   g ← gradient_scale g,  m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,
@@ -101,9 +107,9 @@ struct Kernels {
 
 /// Every entry is there: each machine asserts it of its table at compile time.
 constexpr bool complete(const Kernels& k) {
-  return k.fill && k.unary && k.binary && k.copy && k.copy_int && k.reduce && k.matmul && k.conv2d && k.conv2d_input &&
-         k.conv2d_weight && k.gather && k.scatter_add && k.random && k.group_norm && k.group_norm_gradient && k.adam &&
-         k.lerp;
+  return k.fill && k.unary && k.binary && k.copy && k.copy_int && k.reduce && k.matmul && k.conv2d &&
+         k.conv2d_input && k.conv2d_weight && k.gather && k.scatter_add && k.random && k.group_norm &&
+         k.group_norm_gradient && k.adam && k.lerp;
 }
 
 extern const Kernels cpu_kernels;

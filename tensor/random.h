@@ -1,6 +1,7 @@
-// Random numbers as a function of a key and a counter: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
-// as 1, 2, 3", SC 2011). There is no generator to carry about and no order to keep: element e of a stream is a
-// function of (key, e), so every machine, thread count and batch size sees the same numbers.
+// Random numbers as a function of a key and a counter: Philox4x32-10 (Salmon et al., "Parallel random
+// numbers: as easy as 1, 2, 3", SC 2011). There is no generator to carry about and no order to keep: element
+// e of a stream is a function of (key, e), so every machine, thread count and batch size sees the same
+// numbers.
 //
 //   block(key, c) = ten rounds on the counter c; its four words serve elements 4c … 4c+3
 //   uniform       = (word >> 8) 2⁻²⁴ in [0, 1)
@@ -45,21 +46,26 @@ DALE_BOTH Words philox(Words c, std::uint32_t key0, std::uint32_t key1) {
   return c;
 }
 
-/// Block `counter` of a stream. The high half of Philox's counter tells streams of elements (0) from key splits (1).
+/// Block `counter` of a stream. The high half of Philox's counter tells streams of elements (0) from key
+/// splits (1).
 DALE_BOTH Words random_block(std::uint64_t key, std::uint64_t counter, std::uint32_t purpose = 0) {
-  return philox(Words{{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), purpose, 0}},
-                static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32));
+  return philox(
+      Words{{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), purpose, 0}},
+      static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32));
 }
 
-DALE_BOTH float uniform_of(std::uint32_t word) { return static_cast<float>(word >> 8) * 5.9604644775390625e-8f; }
+DALE_BOTH float uniform_of(std::uint32_t word) {
+  return static_cast<float>(word >> 8) * 5.9604644775390625e-8f;
+}
 
-/// Normal `lane` (0…3) of a block. u = (word + ½) 2⁻³² lies in (0, 1], so |z| < 6.8; the angle is split into a
-/// quadrant and a remainder in integers, hence exactly.
+/// Normal `lane` (0…3) of a block. u = (word + ½) 2⁻³² lies in (0, 1], so |z| < 6.8; the angle is split into
+/// a quadrant and a remainder in integers, hence exactly.
 DALE_BOTH float normal_of(const Words& block, int lane) {
   const std::uint32_t radius_word = block.w[lane & 2], angle_word = block.w[(lane & 2) + 1];
   const float u = (static_cast<float>(radius_word) + 0.5f) * 2.3283064365386963e-10f;
   const float radius = scalar::sqrt(-2.0f * scalar::log(u));
-  const std::uint32_t turned = angle_word + 0x20000000u;  // an eighth of a turn: quadrants centred on the axes
+  const std::uint32_t turned =
+      angle_word + 0x20000000u;  // an eighth of a turn: quadrants centred on the axes
   const std::int32_t quadrant = static_cast<std::int32_t>(turned >> 30);
   const std::int32_t rest = static_cast<std::int32_t>(turned & 0x3fffffffu) - 0x20000000;
   const float angle = static_cast<float>(rest) * 1.4629180792671596e-9f;  // 2π / 2³²

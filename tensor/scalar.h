@@ -1,10 +1,11 @@
 // Every scalar formula of the project, once, for both machines and both floating types.
 //
-// exp, log, sin and cos are written out for float: branch-free polynomials, so that a loop over them becomes vector
-// code, and both machines give the same bits (nothing here is contracted to a fused multiply-add; the Makefile says
-// so to both compilers). The double build is for checking gradients and takes the C library's.
+// exp, log, sin and cos are written out for float: branch-free polynomials, so that a loop over them becomes
+// vector code, and both machines give the same bits (nothing here is contracted to a fused multiply-add; the
+// Makefile says so to both compilers). The double build is for checking gradients and takes the C library's.
 //
-// The tables below are the vocabulary of the map verbs (kernels.h). To add an elementwise formula is to add a row.
+// The tables below are the vocabulary of the map verbs (kernels.h). To add an elementwise formula is to add a
+// row.
 #pragma once
 
 #include <bit>
@@ -27,9 +28,9 @@ using real = float;
 
 namespace scalar {
 
-/// eˣ = 2ⁿ (1 + p) with n = round(x / ln 2), r = x − n ln 2, |r| ≤ ½ ln 2, and p = eʳ − 1 by Taylor's polynomial of
-/// degree 7, which leaves 5e-9. 2ⁿ comes as two factors, so that results pass through subnormals to 0 and through the
-/// largest float to ∞.
+/// eˣ = 2ⁿ (1 + p) with n = round(x / ln 2), r = x − n ln 2, |r| ≤ ½ ln 2, and p = eʳ − 1 by Taylor's
+/// polynomial of degree 7, which leaves 5e-9. 2ⁿ comes as two factors, so that results pass through
+/// subnormals to 0 and through the largest float to ∞.
 struct ExpParts {
   float p, scale1, scale2;
 };
@@ -106,8 +107,8 @@ DALE_BOTH float sin_quadrant(float r, std::int32_t q) {
   return (q & 2) ? -v : v;
 }
 
-/// sin(x + q π/2). The quadrant is taken off in double precision: good to 2 ε for |x| < 1e6, where it stops being
-/// better than noise for a float argument anyway; NaN beyond 2³⁰ quadrants.
+/// sin(x + q π/2). The quadrant is taken off in double precision: good to 2 ε for |x| < 1e6, where it stops
+/// being better than noise for a float argument anyway; NaN beyond 2³⁰ quadrants.
 DALE_BOTH float sin_shifted(float x, std::int32_t q) {
   const double shift = 6755399441055744.0;  // 1.5·2⁵²
   const double shifted = x * 0.6366197723675814 + shift;

@@ -1,5 +1,6 @@
-// Shapes and strides. Element (i₀,…,i_{r−1}) of an array lies at offset + Σ i_k stride_k (counted in elements), so a
-// permuted, sliced or broadcast array is the same storage under other strides: a broadcast axis has stride 0.
+// Shapes and strides. Element (i₀,…,i_{r−1}) of an array lies at offset + Σ i_k stride_k (counted in
+// elements), so a permuted, sliced or broadcast array is the same storage under other strides: a broadcast
+// axis has stride 0.
 #pragma once
 
 #include <array>

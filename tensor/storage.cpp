@@ -1,5 +1,6 @@
-// The cache: free blocks by size class. Classes are multiples of 64 bytes up to 1 KiB, then eighths of a power of two,
-// so that a block wastes at most an eighth and the shapes of a training step find their blocks again at every step.
+// The cache: free blocks by size class. Classes are multiples of 64 bytes up to 1 KiB, then eighths of a
+// power of two, so that a block wastes at most an eighth and the shapes of a training step find their blocks
+// again at every step.
 #include "tensor/storage.h"
 
 #include <bit>
@@ -22,7 +23,8 @@ SizeClass size_class(std::size_t bytes) {
     const std::size_t units = bytes <= 64 ? 1 : (bytes + 63) / 64;
     return {units, units * 64};
   }
-  const std::size_t power = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1, step = (std::size_t{1} << power) / 8;
+  const std::size_t power = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1,
+                    step = (std::size_t{1} << power) / 8;
   const std::size_t eighths = (bytes - 1) / step;  // 8 … 15
   return {17 + (power - 10) * 8 + eighths - 8, (eighths + 1) * step};
 }
@@ -70,7 +72,9 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
   auto& blocks = c.free[block.index];
   if (blocks.empty()) {
     data_ = system_allocate(block.bytes, device);
-    if (!data_) failed("out of {} memory: asked for {} bytes while {} are in use", str(device), block.bytes, c.use.live);
+    if (!data_)
+      failed("out of {} memory: asked for {} bytes while {} are in use", str(device), block.bytes,
+             c.use.live);
   } else {
     data_ = blocks.back();
     blocks.pop_back();

@@ -22,10 +22,12 @@ void transfer(void* to, Device to_device, const void* from, Device from_device, 
 }
 
 void copy(const Kernels& k, const View<const real>& x, const View<real>& y) { k.copy(x, y); }
-void copy(const Kernels& k, const View<const std::int32_t>& x, const View<std::int32_t>& y) { k.copy_int(x, y); }
+void copy(const Kernels& k, const View<const std::int32_t>& x, const View<std::int32_t>& y) {
+  k.copy_int(x, y);
+}
 
-/// Strides under which the same storage reads as `to`, if there are any: each new axis must lie inside a run of old axes
-/// that are contiguous among themselves.
+/// Strides under which the same storage reads as `to`, if there are any: each new axis must lie inside a run
+/// of old axes that are contiguous among themselves.
 std::optional<Strides> reshaped_strides(const Shape& from, const Strides& strides, const Shape& to) {
   Strides out = to;
   int i = from.rank() - 1;
@@ -181,10 +183,12 @@ Array<T> Array<T>::broadcast_to(const Shape& shape) const {
   for (int i = 0; i < shape.rank(); ++i) {
     const int from = i - shape.rank() + rank();
     const Index d = from < 0 ? 1 : shape_[from];
-    if (d != 1 && d != shape[i]) invalid("[broadcast_to] the shape {} does not stretch to {}", str(shape_), str(shape));
+    if (d != 1 && d != shape[i])
+      invalid("[broadcast_to] the shape {} does not stretch to {}", str(shape_), str(shape));
     strides[i] = d == 1 ? 0 : strides_[from];
   }
-  if (shape.rank() < rank()) invalid("[broadcast_to] the shape {} does not stretch to {}", str(shape_), str(shape));
+  if (shape.rank() < rank())
+    invalid("[broadcast_to] the shape {} does not stretch to {}", str(shape_), str(shape));
   return with(shape, strides, offset_);
 }
 

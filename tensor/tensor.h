@@ -1,8 +1,8 @@
-// Arrays: a shape and strides looking into shared storage. Views (reshape where strides allow, permute, slice,
-// broadcast) cost nothing and share memory with what they look at.
+// Arrays: a shape and strides looking into shared storage. Views (reshape where strides allow, permute,
+// slice, broadcast) cost nothing and share memory with what they look at.
 //
-// Read first: shape.h, storage.h. Elements are `real` (float, or double in the checking build), or std::int32_t for
-// labels and indices, which are never differentiated.
+// Read first: shape.h, storage.h. Elements are `real` (float, or double in the checking build), or
+// std::int32_t for labels and indices, which are never differentiated.
 #pragma once
 
 #include <memory>
@@ -48,8 +48,8 @@ class Array {
   std::vector<T> to_vector() const;
   Array to(Device device) const;
 
-  /// The same elements in row-major order under another shape; one axis may be −1. A view where strides allow, else a
-  /// copy. Throws std::invalid_argument when the sizes differ.
+  /// The same elements in row-major order under another shape; one axis may be −1. A view where strides
+  /// allow, else a copy. Throws std::invalid_argument when the sizes differ.
   Array reshape(const Shape& shape) const;
   /// Axis k of the result is axis axes[k] of this.
   Array permute(const Axes& axes) const;

@@ -9,7 +9,8 @@ Shape kept_shape(const Shape& shape, const Axes& axes) {
   return kept;
 }
 
-/// BLAS reads a matrix whose last two strides are (n, 1) or (1, n) with n long enough; anything else is packed first.
+/// BLAS reads a matrix whose last two strides are (n, 1) or (1, n) with n long enough; anything else is
+/// packed first.
 Tensor as_matrices(const Tensor& x) {
   const Index rows = x.dim(1), columns = x.dim(2), s1 = x.strides()[1], s2 = x.strides()[2];
   const bool by_rows = (s2 == 1 || columns <= 1) && (s1 >= columns || rows <= 1);

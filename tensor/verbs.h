@@ -1,6 +1,6 @@
-// The verbs of kernels.h as functions of arrays: each allocates its result on its arguments' machine and calls that
-// machine's kernel. No gradients here and no checks of meaning: the ops of autograd/ops.h are the checked face,
-// with the same names, so these live in a namespace of their own.
+// The verbs of kernels.h as functions of arrays: each allocates its result on its arguments' machine and
+// calls that machine's kernel. No gradients here and no checks of meaning: the ops of autograd/ops.h are the
+// checked face, with the same names, so these live in a namespace of their own.
 #pragma once
 
 #include "tensor/draw.h"

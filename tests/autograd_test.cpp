@@ -95,7 +95,8 @@ TEST_CASE("products with Jacobians and Hessians agree with each other and with c
   const Var x = parameter(normal(Key{3}, {3, 1}));
   const auto near = [](const Var& a, const Var& b) {
     const std::vector<real> left = a.value().to_vector(), right = b.value().to_vector();
-    for (std::size_t i = 0; i < left.size(); ++i) CHECK(static_cast<double>(left[i]) == Approx(static_cast<double>(right[i])).margin(1e-5));
+    for (std::size_t i = 0; i < left.size(); ++i)
+      CHECK(static_cast<double>(left[i]) == Approx(static_cast<double>(right[i])).margin(1e-5));
   };
   near(jvp(matmul(A, x), {x}, {v}), matmul(A, v));
   near(jvp(exp(x), {x}, {v}), exp(x) * v);
@@ -103,8 +104,10 @@ TEST_CASE("products with Jacobians and Hessians agree with each other and with c
   near(hessian_product(sum(exp(x)), {x}, {v})[0], exp(x) * v);
   // A tracked product can be differentiated again: ∂/∂x Σ eˣ v = eˣ v.
   near(grad(sum(jvp(exp(x), {x}, {v}, true)), {x})[0], exp(x) * v);
-  CHECK_THROWS_WITH(jvp(exp(x), {x}, {Tensor({2})}), Contains("[jvp] direction 0 has shape (2), its variable (3,1)"));
-  CHECK_THROWS_WITH(hessian_product(sum(x), {x}, {}), Contains("[hessian_product] 0 directions for 1 variables"));
+  CHECK_THROWS_WITH(jvp(exp(x), {x}, {Tensor({2})}),
+                    Contains("[jvp] direction 0 has shape (2), its variable (3,1)"));
+  CHECK_THROWS_WITH(hessian_product(sum(x), {x}, {}),
+                    Contains("[hessian_product] 0 directions for 1 variables"));
 }
 
 TEST_CASE("gradients at kinks, ties and poles are those the declarations promise", "[autograd]") {
@@ -121,7 +124,11 @@ TEST_CASE("gradients at kinks, ties and poles are those the declarations promise
   CHECK(slope([](const Var& x) { return power(x, 0); }, {0, 2}) == Values{0, 0});
   CHECK(slope([](const Var& x) { return power(x, 2); }, {0, 3}) == Values{0, 6});
   // What is not chosen leaves no trace, not even through its own pole.
-  CHECK(slope([](const Var& x) { return where(greater(x, Tensor({}, {0})), log(masked(x, greater(x, Tensor({}, {0})))), x); }, {-1, 2}) == Values{1, 0.5});
+  CHECK(slope(
+            [](const Var& x) {
+              return where(greater(x, Tensor({}, {0})), log(masked(x, greater(x, Tensor({}, {0})))), x);
+            },
+            {-1, 2}) == Values{1, 0.5});
 }
 
 TEST_CASE("the check itself can fail", "[autograd]") {
@@ -136,53 +143,73 @@ TEST_CASE("errors of the engine and the ops name what, where and why", "[autogra
   const Var x = parameter(Tensor::full({2, 3}, 1)), c = Tensor::full({2, 3}, 1);
   CHECK_THROWS_WITH(grad(x, {x}), Contains("[grad] y has shape (2,3); it must have one element"));
   CHECK_THROWS_WITH(grad(sum(x), {c}), Contains("[grad] x number 0 of shape (2,3) is a constant"));
-  CHECK_THROWS_WITH(vjp(x, Tensor({3}), {x}), Contains("[vjp] the upstream gradient has shape (3), y has (2,3)"));
+  CHECK_THROWS_WITH(vjp(x, Tensor({3}), {x}),
+                    Contains("[vjp] the upstream gradient has shape (3), y has (2,3)"));
   CHECK_THROWS_WITH(Var(c).leaf_value(), Contains("not a leaf"));
-  CHECK_THROWS_WITH(x + Tensor({2, 2}), Contains("[add] shapes (2,3) and (2,2) do not broadcast: axis 1 from the right"));
+  CHECK_THROWS_WITH(x + Tensor({2, 2}),
+                    Contains("[add] shapes (2,3) and (2,2) do not broadcast: axis 1 from the right"));
   CHECK_THROWS_WITH(matmul(x, x), Contains("[matmul] a (2,3) has 3 columns but b (2,3) has 2 rows"));
-  CHECK_THROWS_WITH(matmul(x, Tensor({3})), Contains("[matmul] a (2,3) and b (3) must have at least two axes"));
-  CHECK_THROWS_WITH(matmul(Tensor({2, 2, 3}), Tensor({3, 3, 2})), Contains("[matmul] shapes (2) and (3) do not broadcast"));
-  CHECK_THROWS_WITH(concat({x, Tensor({2, 4})}, 0), Contains("[concat] shapes (2,3) and (2,4) differ outside axis 0"));
+  CHECK_THROWS_WITH(matmul(x, Tensor({3})),
+                    Contains("[matmul] a (2,3) and b (3) must have at least two axes"));
+  CHECK_THROWS_WITH(matmul(Tensor({2, 2, 3}), Tensor({3, 3, 2})),
+                    Contains("[matmul] shapes (2) and (3) do not broadcast"));
+  CHECK_THROWS_WITH(concat({x, Tensor({2, 4})}, 0),
+                    Contains("[concat] shapes (2,3) and (2,4) differ outside axis 0"));
   CHECK_THROWS_WITH(concat({}, 0), Contains("[concat] there is nothing to join"));
   CHECK_THROWS_WITH(sum_to(x, {2}), Contains("[sum_to] the shape (2,3) does not sum to (2)"));
   CHECK_THROWS_WITH(sum(x, {2}), Contains("[sum] axis 2 is outside"));
   CHECK_THROWS_WITH(mean(Tensor({0})), Contains("[mean] of no elements"));
-  CHECK_THROWS_WITH(place(x, 1, 0, 2, 4), Contains("[place] 3 elements from 0 in steps of 2 do not fit into an axis of 4"));
+  CHECK_THROWS_WITH(place(x, 1, 0, 2, 4),
+                    Contains("[place] 3 elements from 0 in steps of 2 do not fit into an axis of 4"));
   CHECK_THROWS_WITH(gather(x, IntTensor({1}, {2})), Contains("[gather] index 2 is outside the 2 rows"));
   CHECK_THROWS_WITH(gather(Tensor({}, {1}), IntTensor({1}, {0})), Contains("[gather] x has no axis"));
-  CHECK_THROWS_WITH(scatter_add(x, IntTensor({2}, {0, 5}), 5), Contains("[scatter_add] index 5 is outside the 5 rows"));
-  CHECK_THROWS_WITH(scatter_add(x, IntTensor({1}, {0}), 5), Contains("has not one row for each of the 1 indices"));
-  CHECK_THROWS_WITH(conv2d(Tensor({8, 3, 32, 32}), Tensor({64, 4, 3, 3})), Contains("[conv2d] x (8,3,32,32) has C=3 but w (64,4,3,3) expects C=4"));
+  CHECK_THROWS_WITH(scatter_add(x, IntTensor({2}, {0, 5}), 5),
+                    Contains("[scatter_add] index 5 is outside the 5 rows"));
+  CHECK_THROWS_WITH(scatter_add(x, IntTensor({1}, {0}), 5),
+                    Contains("has not one row for each of the 1 indices"));
+  CHECK_THROWS_WITH(conv2d(Tensor({8, 3, 32, 32}), Tensor({64, 4, 3, 3})),
+                    Contains("[conv2d] x (8,3,32,32) has C=3 but w (64,4,3,3) expects C=4"));
   CHECK_THROWS_WITH(conv2d(x, x), Contains("[conv2d] x (2,3) must be (N,C,H,W)"));
   CHECK_THROWS_WITH(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 3, 3})), Contains("reaches over 3 pixels"));
-  CHECK_THROWS_WITH(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 1, 1}), {{0, 1}, {0, 0}, {1, 1}}), Contains("stride 0"));
-  CHECK_THROWS_WITH(conv2d_input(Tensor({1, 1, 9, 9}), Tensor({1, 1, 1, 1}), {1, 1, 2, 2}), Contains("[conv2d_input] y has shape (1,1,9,9), expected (1,1,2,2)"));
-  CHECK_THROWS_WITH(group_norm(Tensor({1, 6}), Tensor({6}), Tensor({6}), 4), Contains("[group_norm] C=6 channels of x (1,6) do not divide into 4 groups"));
+  CHECK_THROWS_WITH(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 1, 1}), {{0, 1}, {0, 0}, {1, 1}}),
+                    Contains("stride 0"));
+  CHECK_THROWS_WITH(conv2d_input(Tensor({1, 1, 9, 9}), Tensor({1, 1, 1, 1}), {1, 1, 2, 2}),
+                    Contains("[conv2d_input] y has shape (1,1,9,9), expected (1,1,2,2)"));
+  CHECK_THROWS_WITH(group_norm(Tensor({1, 6}), Tensor({6}), Tensor({6}), 4),
+                    Contains("[group_norm] C=6 channels of x (1,6) do not divide into 4 groups"));
   CHECK_THROWS_WITH(group_norm(Tensor({1, 6}), Tensor({5}), Tensor({6}), 3), Contains("gamma is (5)"));
   CHECK_THROWS_WITH(group_norm(Tensor({6}), Tensor({6}), Tensor({6}), 3), Contains("must be (N,C,…)"));
   CHECK_THROWS_WITH(max(x, {5}), Contains("[max] axis 5 is outside"));
   CHECK_THROWS_WITH(argmax(Tensor({2, 0}), 1), Contains("[argmax] axis 1 of (2,0) has no elements"));
-  CHECK_THROWS_WITH(variance(Tensor({1}, {1}), {}, false, 1), Contains("[variance] of 1 elements with correction 1"));
+  CHECK_THROWS_WITH(variance(Tensor({1}, {1}), {}, false, 1),
+                    Contains("[variance] of 1 elements with correction 1"));
   CHECK_THROWS_WITH(pad(x, 0, -1, 0), Contains("[pad] -1 and 0 zeros: use slice to cut"));
   CHECK_THROWS_WITH(split(x, {1, 1}, 1), Contains("[split] the sizes do not add up to axis 1 of (2,3)"));
   CHECK_THROWS_WITH(stack({x, Tensor({2})}, 0), Contains("[concat] shapes"));
   CHECK_THROWS_WITH(stack({}, 0), Contains("[stack] there is nothing to join"));
-  CHECK_THROWS_WITH(embedding(Tensor({}, {1}), IntTensor({1}, {0})), Contains("[embedding] the table has no axis"));
+  CHECK_THROWS_WITH(embedding(Tensor({}, {1}), IntTensor({1}, {0})),
+                    Contains("[embedding] the table has no axis"));
   CHECK_THROWS_WITH(one_hot(IntTensor({1}, {3}), 3), Contains("[gather] index 3 is outside the 3 rows"));
-  CHECK_THROWS_WITH(cross_entropy(x, IntTensor({2}, {0, 3})), Contains("[cross_entropy] label 3 of row 1 is outside the 3 classes"));
-  CHECK_THROWS_WITH(cross_entropy(x, IntTensor({3}, {0, 1, 2})), Contains("[cross_entropy] logits (2,3) must be (N,K) and labels (3) (N)"));
+  CHECK_THROWS_WITH(cross_entropy(x, IntTensor({2}, {0, 3})),
+                    Contains("[cross_entropy] label 3 of row 1 is outside the 3 classes"));
+  CHECK_THROWS_WITH(cross_entropy(x, IntTensor({3}, {0, 1, 2})),
+                    Contains("[cross_entropy] logits (2,3) must be (N,K) and labels (3) (N)"));
   CHECK_THROWS_WITH(clamp(x, 2, 1), Contains("[clamp] the bounds 2 and 1 leave nothing"));
-  CHECK_THROWS_WITH(attention(x, x, Tensor({3, 3})), Contains("[attention] q (2,3), k (2,3) and v (3,3) must be"));
-  CHECK_THROWS_WITH(layer_norm(x, Tensor({2}), Tensor({3})), Contains("[layer_norm] gamma (2) and beta (3) must be as long"));
+  CHECK_THROWS_WITH(attention(x, x, Tensor({3, 3})),
+                    Contains("[attention] q (2,3), k (2,3) and v (3,3) must be"));
+  CHECK_THROWS_WITH(layer_norm(x, Tensor({2}), Tensor({3})),
+                    Contains("[layer_norm] gamma (2) and beta (3) must be as long"));
   CHECK_THROWS_WITH(max_pool(x, 2, 2), Contains("[max_pool] windows of 2 in steps of 2"));
-  CHECK_THROWS_WITH(average_pool(Tensor({1, 1, 4, 4}), 3, 1, 2), Contains("padding 2 (at most half of a window)"));
+  CHECK_THROWS_WITH(average_pool(Tensor({1, 1, 4, 4}), 3, 1, 2),
+                    Contains("padding 2 (at most half of a window)"));
   CHECK_THROWS_WITH(upsample_bilinear(Tensor({1, 1, 4, 4}), 0), Contains("[upsample_bilinear]"));
   CHECK_THROWS_WITH(upsample_nearest(x, 2), Contains("[upsample_nearest] x (2,3) must be (N,C,H,W)"));
 }
 
 TEST_CASE("a rule that returns a wrong shape is found out", "[autograd][errors]") {
   const Var x = parameter(Tensor::full({2}, 1));
-  const Var y = record("crooked", x.value().clone(), {x}, keep_nothing, [](const Var&, const Vars&, const Var&) { return Vars{Tensor({3})}; });
+  const Var y = record("crooked", x.value().clone(), {x}, keep_nothing,
+                       [](const Var&, const Vars&, const Var&) { return Vars{Tensor({3})}; });
   CHECK_THROWS_AS(vjp(y, y.detach(), {x}), std::logic_error);
 }
 
@@ -195,6 +222,7 @@ TEST_CASE("anomaly mode names the op", "[autograd][errors]") {
     CHECK_THROWS_WITH(grad(y, {x}), Contains("[sqrt]") || Contains("[divide]"));
   }
   CHECK_NOTHROW(sum(log(x)));
-  CHECK_THROWS_WITH(finite_step("training step", 7, [&] { return sum(log(x)); }), Contains("training step 7: [log] made a value"));
+  CHECK_THROWS_WITH(finite_step("training step", 7, [&] { return sum(log(x)); }),
+                    Contains("training step 7: [log] made a value"));
   CHECK(finite_step("step", 1, [&] { return sum(x); }).item() == 3);
 }

@@ -69,7 +69,10 @@ TEST_CASE("Philox4x32-10 gives Random123's known answers", "[tensor][random]") {
   const Known table[] = {
       {{{0, 0, 0, 0}}, 0, 0, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}},
       {{{all, all, all, all}}, all, all, {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}},
-      {{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0, {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}}};
+      {{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}},
+       0xa4093822,
+       0x299f31d0,
+       {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}}};
   for (const Known& k : table) {
     const Words w = philox(k.counter, k.key0, k.key1);
     for (int i = 0; i < 4; ++i) CHECK(w.w[i] == k.answer.w[i]);
@@ -125,15 +128,18 @@ TEST_CASE("integers, coins and permutations", "[tensor][random]") {
   CHECK(std::abs(heads - 0.3 * n) < 4 * std::sqrt(0.21 * n));
   CHECK(bernoulli(Key{4}, {9}, 1).to_vector() == std::vector<real>(9, 1));
   CHECK(bernoulli(Key{4}, {9}, 0).to_vector() == std::vector<real>(9, 0));
-  const auto whole = integers(Key{3}, {20}, 0, 100).to_vector(), part = integers(Key{3}, {9}, 0, 100, 11).to_vector();
+  const auto whole = integers(Key{3}, {20}, 0, 100).to_vector(),
+             part = integers(Key{3}, {9}, 0, 100, 11).to_vector();
   CHECK(std::equal(part.begin(), part.end(), whole.begin() + 11));
   auto order = permutation(Key{1}, 1000);
   CHECK(order != permutation(Key{2}, 1000));
   CHECK(order == permutation(Key{1}, 1000));
   std::sort(order.begin(), order.end());
   for (int i = 0; i < 1000; ++i) REQUIRE(order[static_cast<std::size_t>(i)] == i);
-  CHECK_THROWS_WITH(integers(Key{1}, {1}, 3, 3), Catch::Contains("[integers] there is no integer from 3 to below 3"));
-  CHECK_THROWS_WITH(bernoulli(Key{1}, {1}, 1.5), Catch::Contains("[bernoulli] the probability 1.5 is outside [0, 1]"));
+  CHECK_THROWS_WITH(integers(Key{1}, {1}, 3, 3),
+                    Catch::Contains("[integers] there is no integer from 3 to below 3"));
+  CHECK_THROWS_WITH(bernoulli(Key{1}, {1}, 1.5),
+                    Catch::Contains("[bernoulli] the probability 1.5 is outside [0, 1]"));
   CHECK_THROWS_WITH(permutation(Key{1}, -1), Catch::Contains("[permutation] -1 elements"));
 }
 
@@ -142,7 +148,8 @@ TEST_CASE("random numbers are pinned: another stream needs another version", "[t
   CHECK(Key{1}.split(2).value == 12229731395331991369u);
   CHECK(integers(Key{7}, {4}, 0, 1000).to_vector() == std::vector<std::int32_t>{954, 750, 114, 85});
   std::vector<std::uint32_t> bits;
-  for (real v : normal(Key{7}, {4}).to_vector()) bits.push_back(std::bit_cast<std::uint32_t>(static_cast<float>(v)));
+  for (real v : normal(Key{7}, {4}).to_vector())
+    bits.push_back(std::bit_cast<std::uint32_t>(static_cast<float>(v)));
   CHECK(bits == std::vector<std::uint32_t>{0x3998dd85, 0xbe9c14e8, 0x3fe4f5ff, 0x3f88b00c});
 }
 
@@ -154,9 +161,12 @@ TEST_CASE("float exp, log, sin and cos are within 2 ulp or 2e-7 of the exact val
     worst_exp = std::max(worst_exp, relative(scalar::exp(x), std::exp(static_cast<double>(x))));
     worst_sin = std::max(worst_sin, std::abs(scalar::sin(x * 100) - std::sin(static_cast<double>(x * 100))));
     worst_sin = std::max(worst_sin, std::abs(scalar::cos(x * 100) - std::cos(static_cast<double>(x * 100))));
-    worst_small = std::max(worst_small, relative(scalar::expm1(x * 0.1f), std::expm1(static_cast<double>(x * 0.1f))));
-    worst_small = std::max(worst_small, relative(scalar::log1p(x * x * 1e-4f), std::log1p(static_cast<double>(x * x * 1e-4f))));
-    worst_small = std::max(worst_small, relative(scalar::tanh(x * 0.1f), std::tanh(static_cast<double>(x * 0.1f))));
+    worst_small =
+        std::max(worst_small, relative(scalar::expm1(x * 0.1f), std::expm1(static_cast<double>(x * 0.1f))));
+    worst_small = std::max(
+        worst_small, relative(scalar::log1p(x * x * 1e-4f), std::log1p(static_cast<double>(x * x * 1e-4f))));
+    worst_small =
+        std::max(worst_small, relative(scalar::tanh(x * 0.1f), std::tanh(static_cast<double>(x * 0.1f))));
     const float y = scalar::exp(x);
     worst_log = std::max(worst_log, relative(scalar::log(y), std::log(static_cast<double>(y))));
   }
@@ -167,14 +177,17 @@ TEST_CASE("float exp, log, sin and cos are within 2 ulp or 2e-7 of the exact val
 }
 
 TEST_CASE("every kernel gives the same bits at any number of threads", "[tensor][threads]") {
-  const Var x = normal(Key{1}, {9, 16, 28, 28}), w = normal(Key{2}, {24, 16, 3, 3}), y = normal(Key{3}, {9, 24, 28, 28});
+  const Var x = normal(Key{1}, {9, 16, 28, 28}), w = normal(Key{2}, {24, 16, 3, 3}),
+            y = normal(Key{3}, {9, 24, 28, 28});
   const Var gamma = normal(Key{4}, {16}), beta = normal(Key{5}, {16});
   const Window k{{1, 1}, {1, 1}, {1, 1}};
   same_bits("exp", [&] { return exp(x).value(); });
   same_bits("sum", [&] { return sum(x).value(); });
   same_bits("sum over images", [&] { return sum(x, {0, 2, 3}).value(); });
   same_bits("sum of columns", [&] { return sum(reshape(x, {9 * 16 * 28, 28}), {0}).value(); });
-  same_bits("matmul", [&] { return matmul(reshape(x, {9 * 28, -1}), reshape(y, {-1, 28 * 16}), false, true).value(); });
+  same_bits("matmul", [&] {
+    return matmul(reshape(x, {9 * 28, -1}), reshape(y, {-1, 28 * 16}), false, true).value();
+  });
   same_bits("conv2d", [&] { return conv2d(x, w, k).value(); });
   same_bits("conv2d_input", [&] { return conv2d_input(y, w, x.shape(), k).value(); });
   same_bits("conv2d_weight", [&] { return conv2d_weight(x, y, w.shape(), k).value(); });
@@ -192,7 +205,8 @@ TEST_CASE("matmul reads strided factors", "[tensor]") {
   const auto padded = [](const Var& x) { return slice(concat({x, x}, 1), 1, 0, x.dim(1)); };
   CHECK(matmul(padded(a), padded(b)).value().to_vector() == expected);
   CHECK(matmul(slice(concat({a, a}, 0), 0, 0, 11, 2), b).value().to_vector()[0] == expected[0]);
-  CHECK(matmul(broadcast_to(Var(Tensor::full({1, 1}, 2)), {2, 4}), b).value().to_vector()[0] == 2 * (0 + 3 + 6 + 9));
+  CHECK(matmul(broadcast_to(Var(Tensor::full({1, 1}, 2)), {2, 4}), b).value().to_vector()[0] ==
+        2 * (0 + 3 + 6 + 9));
 }
 
 TEST_CASE("bad shapes are told in one sentence", "[tensor][errors]") {
@@ -206,11 +220,13 @@ TEST_CASE("bad shapes are told in one sentence", "[tensor][errors]") {
   CHECK_THROWS_WITH(x.permute({0, 0}), Contains("[permute] axis 0 is named twice"));
   CHECK_THROWS_WITH(x.permute({0, 2}), Contains("[permute] axis 2 is outside an array of rank 2"));
   CHECK_THROWS_WITH(x.slice(0, 1, 3), Contains("[slice] 1:3:1 does not lie in axis 0"));
-  CHECK_THROWS_WITH(x.broadcast_to({3, 3}), Contains("[broadcast_to] the shape (2,3) does not stretch to (3,3)"));
+  CHECK_THROWS_WITH(x.broadcast_to({3, 3}),
+                    Contains("[broadcast_to] the shape (2,3) does not stretch to (3,3)"));
   CHECK_THROWS_WITH(x.broadcast_to({3}), Contains("does not stretch"));
   CHECK_THROWS_WITH(x.item(), Contains("[item] the array has shape (2,3)"));
   CHECK_THROWS_WITH((Shape{1, 1, 1, 1, 1, 1, 1}), Contains("at most 6 axes"));
   CHECK_THROWS_WITH(set_threads(0), Contains("must be at least 1"));
   CHECK_THROWS_WITH(device_named("gpu"), Contains("unknown device 'gpu'; did you mean 'cpu'?"));
-  CHECK_THROWS_WITH(unknown_name("sampler", "dale-langwin", {"heun", "dale-langevin"}), Contains("did you mean 'dale-langevin'?"));
+  CHECK_THROWS_WITH(unknown_name("sampler", "dale-langwin", {"heun", "dale-langevin"}),
+                    Contains("did you mean 'dale-langevin'?"));
 }

@@ -27,7 +27,7 @@ using Table = std::map<std::string, Function>;
 constexpr double double_bound = 1e-9, epsilon = 0x1p-23;
 constexpr Three case_multiple{8, 16, 32}, network_multiple{32, 128, 512};
 
-// ---- The table -----------------------------------------------------------------------------------
+// ---- The table
 #define OF(...) [=](const Vars& x) -> Var { return __VA_ARGS__; }
 #define ONE(op) {#op, OF(op(x[0]))}
 #define TWO(name, op) {name, OF(op(x[0], x[1]))}, {name " broadcast", OF(op(x[0], x[1]))}
@@ -111,7 +111,7 @@ Table composites() {
           {"classifier", OF(cross_entropy(linear(gelu(linear(x[0], x[1], x[2])), x[3], x[4]), labels))}};
 }
 
-// ---- The comparison ------------------------------------------------------------------------------
+// ---- The comparison
 /// scale cos(frequency i + phase) + offset at element i.
 Tensor wave(const Shape& shape, double frequency, double phase, double scale = 1, double offset = 0) {
   std::vector<real> v;

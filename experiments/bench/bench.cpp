@@ -1,5 +1,5 @@
-// make bench: what things cost on this machine. The network is the reference workload R1 (nn/unet.h) at batch 64; its
-// items/s are images/s. Options are Google Benchmark's: build/benchmark --benchmark_filter=R1
+// make bench: what things cost on this machine. The network is the reference workload R1 (nn/unet.h) at batch
+// 64; its items/s are images/s. Options are Google Benchmark's: build/benchmark --benchmark_filter=R1
 #include <benchmark/benchmark.h>
 
 #include "nn/optim.h"
@@ -14,7 +14,8 @@ void r1_training(benchmark::State& state) {
   ScoreUNet net({}, Key{1});
   const auto all = parameters(net);
   Adam adam(all);
-  const Var x = uniform(Key{2}, {64, 1, 28, 28}), t = uniform(Key{3}, {64}), y = normal(Key{4}, {64, 1, 28, 28});
+  const Var x = uniform(Key{2}, {64, 1, 28, 28}), t = uniform(Key{3}, {64}),
+            y = normal(Key{4}, {64, 1, 28, 28});
   for (auto _ : state) {
     Vars xs;
     for (const auto& p : all) xs.push_back(*p.parameter);
@@ -33,7 +34,8 @@ void r1_evaluation(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 64);
 }
 
-/// One 3×3 convolution of R1, forward: 64 images, 32 channels, 28×28. items/s are multiply-adds counted as two operations.
+/// One 3×3 convolution of R1, forward: 64 images, 32 channels, 28×28. items/s are multiply-adds counted as
+/// two operations.
 void conv2d_32_28(benchmark::State& state) {
   set_threads(static_cast<int>(state.range(0)));
   const Var x = normal(Key{1}, {64, 32, 28, 28}), w = normal(Key{2}, {32, 32, 3, 3});
@@ -67,7 +69,12 @@ void threads_1_2(benchmark::internal::Benchmark* b) { b->ArgName("threads")->Arg
 BENCHMARK(r1_training)->Apply(threads_1_2)->Unit(benchmark::kMillisecond)->MinTime(3);
 BENCHMARK(r1_evaluation)->Apply(threads_1_2)->Unit(benchmark::kMillisecond)->MinTime(2);
 BENCHMARK(conv2d_32_28)->Apply(threads_1_2)->Unit(benchmark::kMillisecond);
-BENCHMARK(group_norm_silu)->ArgNames({"threads", "fused"})->Args({1, 0})->Args({1, 1})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(group_norm_silu)
+    ->ArgNames({"threads", "fused"})
+    ->Args({1, 0})
+    ->Args({1, 1})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK(small_ops)->ArgName("backward")->Arg(0)->Arg(1);
 
 }  // namespace

@@ -8,7 +8,8 @@
 
 namespace dale::cpu {
 
-/// y ← op(a) op(b) + beta y for row-major a, b, y with leading dimensions lda, ldb, ldy: op(a) is M×K, op(b) K×N.
+/// y ← op(a) op(b) + beta y for row-major a, b, y with leading dimensions lda, ldb, ldy: op(a) is M×K, op(b)
+/// K×N.
 inline void gemm(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const real* a, Index lda,
                  const real* b, Index ldb, real beta, real* y, Index ldy) {
   static const bool single = (openblas_set_num_threads(1), true);

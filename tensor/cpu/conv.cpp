@@ -1,7 +1,7 @@
 // Convolution and its two adjoints, the derivatives of the trilinear form T (kernels.h), as matrix products.
 //
-// unfold writes the window of every output pixel as a column: col[(c,a,b), (i,j)] = x[c, i·sh−ph+a·dh, j·sw−pw+b·dw].
-// Then, an image at a time,
+// unfold writes the window of every output pixel as a column: col[(c,a,b), (i,j)] = x[c, i·sh−ph+a·dh,
+// j·sw−pw+b·dw]. Then, an image at a time,
 //   y  = w · col        (O × CKK)·(CKK × pixels)
 //   x  = fold(wᵀ · y)   fold is unfold's adjoint: it adds the columns back where they came from
 //   w += y · colᵀ

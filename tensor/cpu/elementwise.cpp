@@ -1,5 +1,6 @@
-// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs. The inner loop runs along the last merged axis and
-// is compiled for the strides that matter, 1 (an array) and 0 (a broadcast value); other strides take the general loop.
+// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs. The inner loop runs along the last merged
+// axis and is compiled for the strides that matter, 1 (an array) and 0 (a broadcast value); other strides
+// take the general loop.
 #include <cstring>
 
 #include "tensor/cpu/loops.h"
@@ -78,7 +79,8 @@ void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { 
 
 void adam(std::span<const real> settings, std::span<const real> g, std::span<real> m, std::span<real> v,
           std::span<real> w) {
-  const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2], eps = settings[epsilon];
+  const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2],
+             eps = settings[epsilon];
   const real decay_rate = settings[decay], c1 = settings[correction1], c2 = settings[correction2];
   const real scale = settings[gradient_scale];
   parallel_ranges(static_cast<Index>(w.size()), [&](Index begin, Index end) {

@@ -41,8 +41,8 @@ struct Walk {
 
   Index run_stride(int k) const { return strides[k][rank - 1]; }
 
-  /// Calls f(position, offsets, length) for the runs along the last axis that make up elements [begin, end) in
-  /// row-major order: position counts elements, offsets[k] is where array k's run starts.
+  /// Calls f(position, offsets, length) for the runs along the last axis that make up elements [begin, end)
+  /// in row-major order: position counts elements, offsets[k] is where array k's run starts.
   template <class F>
   void runs(Index begin, Index end, const F& f) const {
     if (begin >= end) return;

@@ -21,8 +21,8 @@ void gather(std::span<const real> x, Index K, std::span<const std::int32_t> i, s
 void scatter_add(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y);
 void random(Random kind, std::span<const std::int32_t> state, std::span<real> y);
 void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, std::span<const real> x,
-                std::span<const real> gamma, std::span<const real> beta, std::span<real> y, std::span<real> mean,
-                std::span<real> rstd);
+                std::span<const real> gamma, std::span<const real> beta, std::span<real> y,
+                std::span<real> mean, std::span<real> rstd);
 void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::span<const real> g,
                          std::span<const real> x, std::span<const real> gamma, std::span<const real> beta,
                          std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,

@@ -1,5 +1,5 @@
-// Matrix products by OpenBLAS. It runs single-threaded inside a piece, and pieces go across our threads: its own threads
-// would change the order of sums with their number, and fight with ours.
+// Matrix products by OpenBLAS. It runs single-threaded inside a piece, and pieces go across our threads: its
+// own threads would change the order of sums with their number, and fight with ours.
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"

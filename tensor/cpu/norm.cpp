@@ -1,7 +1,8 @@
 // Group normalisation with SiLU, forward and backward, in two passes over a group while it is in the cache:
 //   x̂ = (x − mean) rstd,   z = γ x̂ + β,   y = z or z σ(z)
 //   u = ∂L/∂z = g or g (zσ(z))',   S₁ = Σ_l u,   S₂ = Σ_l u x̂   (a channel of an image each)
-//   ∂L/∂β = Σ_n S₁,   ∂L/∂γ = Σ_n S₂,   ∂L/∂x = rstd (γ u − (A + x̂ B)/M),  A = Σ_c γ S₁, B = Σ_c γ S₂ over the group of
+//   ∂L/∂β = Σ_n S₁,   ∂L/∂γ = Σ_n S₂,   ∂L/∂x = rstd (γ u − (A + x̂ B)/M),  A = Σ_c γ S₁, B = Σ_c γ S₂ over
+//   the group of
 //   M = C/G · L elements.
 #include <vector>
 
@@ -12,8 +13,8 @@
 namespace dale::cpu {
 
 void group_norm(Index, Index C, Index L, Index G, real eps, bool silu, std::span<const real> x,
-                std::span<const real> gamma, std::span<const real> beta, std::span<real> y, std::span<real> mean,
-                std::span<real> rstd) {
+                std::span<const real> gamma, std::span<const real> beta, std::span<real> y,
+                std::span<real> mean, std::span<real> rstd) {
   const Index width = C / G, M = width * L;
   parallel(static_cast<Index>(mean.size()), [&](Index p) {
     const real* in = x.data() + p * M;
@@ -53,7 +54,8 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
       real* u = gx.data() + row * L;
       const real scale = r * gamma[channel], shift = beta[channel] - mu * scale;
       if (silu) {
-        DALE_INDEPENDENT for (Index l = 0; l < L; ++l) u[l] = up[l] * scalar::silu_slope(in[l] * scale + shift);
+        DALE_INDEPENDENT for (Index l = 0; l < L; ++l) u[l] =
+            up[l] * scalar::silu_slope(in[l] * scale + shift);
       } else if (u != up) {
         std::copy_n(up, L, u);
       }

@@ -1,5 +1,6 @@
-// A pool of threads that wait for a batch of pieces, take them from a common counter, and go back to waiting. A waiting
-// thread first spins for some microseconds, because the kernels of a small network follow each other closely.
+// A pool of threads that wait for a batch of pieces, take them from a common counter, and go back to waiting.
+// A waiting thread first spins for some microseconds, because the kernels of a small network follow each
+// other closely.
 #include "tensor/cpu/parallel.h"
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// Threads. Work is cut into pieces whose number depends on the shapes alone; a piece writes places that no other piece
-// writes, or a partial result of its own that is combined in order afterwards. So the bits of a result do not depend
-// on how many threads there are or which of them took which piece.
+// Threads. Work is cut into pieces whose number depends on the shapes alone; a piece writes places that no
+// other piece writes, or a partial result of its own that is combined in order afterwards. So the bits of a
+// result do not depend on how many threads there are or which of them took which piece.
 #pragma once
 
 #include <algorithm>
@@ -17,15 +17,16 @@ namespace detail {
 void run_pieces(Index pieces, void (*call)(const void* body, Index piece), const void* body);
 }
 
-/// Calls body(0) … body(pieces − 1), each once, and returns when all have ended. body must not throw. Inside a piece a
-/// further parallel() runs in place.
+/// Calls body(0) … body(pieces − 1), each once, and returns when all have ended. body must not throw. Inside
+/// a piece a further parallel() runs in place.
 template <class Body>
 void parallel(Index pieces, const Body& body) {
   detail::run_pieces(
       pieces, [](const void* b, Index piece) { (*static_cast<const Body*>(b))(piece); }, &body);
 }
 
-/// Elements a piece of elementwise work has: long enough to pay for handing it out, short enough for the cache.
+/// Elements a piece of elementwise work has: long enough to pay for handing it out, short enough for the
+/// cache.
 constexpr Index piece_size = 16384;
 
 /// Calls body(begin, end) for consecutive ranges of [0, n).

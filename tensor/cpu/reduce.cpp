@@ -1,6 +1,7 @@
-// Reductions y[k] = op over r of x[k,r]. The range of r is cut into chunks of a fixed length; a chunk of one k is a
-// piece, and the chunks of a k are combined in order, in double. Where r's last axis is strided and k's is not (sums over
-// rows of a matrix), sixteen neighbouring k are reduced together, so that memory is read along its lines.
+// Reductions y[k] = op over r of x[k,r]. The range of r is cut into chunks of a fixed length; a chunk of one
+// k is a piece, and the chunks of a k are combined in order, in double. Where r's last axis is strided and
+// k's is not (sums over rows of a matrix), sixteen neighbouring k are reduced together, so that memory is
+// read along its lines.
 #include <vector>
 
 #include "tensor/cpu/loops.h"
@@ -51,7 +52,8 @@ void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r
                    std::span<real> y) {
   const Index chunks = std::max<Index>(1, (terms + chunk - 1) / chunk);
   std::vector<double> partial(static_cast<std::size_t>(outputs * chunks), Op::start);
-  const Index group = std::max<Index>(1, chunk / std::max<Index>(1, terms));  // outputs a piece, when they are short
+  const Index group =
+      std::max<Index>(1, chunk / std::max<Index>(1, terms));  // outputs a piece, when they are short
   parallel_ranges(
       outputs * chunks,
       [&](Index begin, Index end) {
@@ -91,7 +93,8 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
             r.runs(0, terms, [&](Index, const auto& offset, Index length) {
               for (Index i = 0; i < length; ++i) {
                 const real* row = x.data + start[0] + column + offset[0] + i * r.run_stride(0);
-                for (Index c = 0; c < columns; ++c) total[c] = Op::combine(total[c], static_cast<double>(row[c]));
+                for (Index c = 0; c < columns; ++c)
+                  total[c] = Op::combine(total[c], static_cast<double>(row[c]));
               }
             });
             for (Index c = 0; c < columns; ++c) y[position + column + c] = static_cast<real>(total[c]);

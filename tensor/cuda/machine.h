@@ -1,5 +1,5 @@
-// What the rest of the library sees of the CUDA machine: memory and a description. Host code only, no CUDA header.
-// A build without nvcc answers with absent.cpp, which says so.
+// What the rest of the library sees of the CUDA machine: memory and a description. Host code only, no CUDA
+// header. A build without nvcc answers with absent.cpp, which says so.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,8 @@ void cuda_free(void* block);
 enum class Transfer { to_device, to_host, on_device };
 /// Copies bytes and waits for them.
 void cuda_transfer(void* to, const void* from, std::size_t bytes, Transfer direction);
-/// Waits until every kernel launched so far has ended; throws std::runtime_error with the first error among them.
+/// Waits until every kernel launched so far has ended; throws std::runtime_error with the first error among
+/// them.
 void cuda_synchronize();
 
 }  // namespace dale
