@@ -10,6 +10,11 @@ double LinearRate::time_of(double value) const {
   return value == 0 ? 0 : 2 * value / (at0 + root);
 }
 
+Prior Process::prior(double data_mean, double data_deviation) const {
+  const Marginal law = marginal(T());
+  return {law.a * data_mean + law.m, std::hypot(law.a * data_deviation, law.s)};
+}
+
 Var Process::sample(const Var& x0, double t, const Var& z) const {
   const Marginal law = marginal(t);
   return unchart(law.a * chart(x0) + law.m + law.s * z);

@@ -37,6 +37,11 @@ struct Marginal {
   double level() const { return s / a; }
 };
 
+/// N(mean, deviation²) in the chart, independently in each coordinate.
+struct Prior {
+  double mean, deviation;
+};
+
 class Process {
  public:
   virtual ~Process() = default;
@@ -59,6 +64,9 @@ class Process {
   /// (1), and the time at which marginal().level() is s.
   virtual Marginal marginal(double t) const = 0;
   virtual double time_at(double level) const = 0;
+
+  /// The prior that stands for Y_T when y₀ has this mean and deviation: N(a ȳ + m, a² σ_d² + s²) at T.
+  Prior prior(double data_mean, double data_deviation) const;
 
   /// Scores. u = ∇_y log p_Y in the chart; the Hyvärinen score h = x ∘ ∇ₓ log p_X; and back.
   virtual Var hyvarinen_score(const Var& u, const Var& y) const = 0;

@@ -1,6 +1,7 @@
 // The samplers of the frame, and what all samplers share.
 #include "diffusion/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/anomaly.h"
@@ -10,17 +11,22 @@ namespace dale {
 
 std::vector<double> edm_levels(int steps, double s_min, double s_max, double rho) {
   if (steps < 1) invalid("a sampler needs at least 1 step, not {}", steps);
-  if (!(s_min > 0) || !(s_min < s_max))
+  if (!(s_min > 0) || !(s_min < s_max) || !std::isfinite(s_max))
     invalid("noise levels need 0 < s_min < s_max, not s_min {} and s_max {}", s_min, s_max);
-  if (!(s_max < 22))
-    invalid("s_max {} is too large: four deviations of multiplicative noise, e^(4 s_max), overflow float",
-            s_max);
   std::vector<double> levels;
   const double top = std::pow(s_max, 1 / rho), bottom = std::pow(s_min, 1 / rho);
   for (int i = 0; i < steps; ++i)
     levels.push_back(i == 0 ? s_max : std::pow(top + (bottom - top) * i / (steps - 1), rho));
   levels.push_back(0);
   return levels;
+}
+
+std::vector<double> edm_levels(const Process& process, int steps, double s_min, double s_max) {
+  s_max = std::min(s_max, process.marginal(process.T()).level());
+  if (process.multiplicative() && !(s_max < 22))
+    invalid("s_max {} is too large for {}: four deviations of its noise, e^(4 s_max), overflow float", s_max,
+            process.name());
+  return edm_levels(steps, s_min, s_max);
 }
 
 Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std::uint64_t first,

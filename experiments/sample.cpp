@@ -37,10 +37,8 @@ struct Batch {
 
 template <class Solver>
 Var by_level(const Batch& b, const Solver& solver) {
-  const Process& process = *b.model.process;
-  const double last = process.marginal(process.T()).level();
-  const auto levels = edm_levels(b.options.steps, b.options.s_min,
-                                 std::min(last, b.options.s_max_factor * b.model.edm.deviation));
+  const double s_max = b.options.s_max_factor * b.model.edm.deviation;
+  const auto levels = edm_levels(*b.model.process, b.options.steps, b.options.s_min, s_max);
   return solver(b.prior(b.model.edm.mean, std::hypot(levels[0], b.model.edm.deviation)), levels);
 }
 
@@ -75,9 +73,8 @@ struct InTime {
 InTime in_time(const Batch& b, Langevin PaperConstants::*tuned) {
   const SampleOptions& o = b.options;
   const auto gbm = GeometricBrownianMotion::driftless(o.sigma, o.horizon);
-  const double mean = b.model.edm.mean,
-               deviation = std::hypot(gbm.marginal(gbm.T()).s, b.model.edm.deviation);
-  if (!o.annealed) return {gbm, score_of(b.D, gbm), {o.steps}, b.prior(mean, deviation)};
+  const Prior fitted = gbm.prior(b.model.edm.mean, b.model.edm.deviation);
+  if (!o.annealed) return {gbm, score_of(b.D, gbm), {o.steps}, b.prior(fitted.mean, fitted.deviation)};
   const auto dataset = b.model.notes.find("dataset");
   const PaperConstants& paper = paper_constants(dataset == b.model.notes.end() ? "" : dataset->second);
   Langevin how = paper.*tuned;
@@ -202,8 +199,7 @@ Likelihood likelihood(const std::filesystem::path& path, const std::string& data
   const Model model = load_model(path);
   const Tensor images = load_dataset(dataset, data, Split::test).images;
   count = std::min(count, images.dim(0));
-  const double last = model.process->marginal(model.process->T()).level();
-  auto levels = edm_levels(steps, 0.002, std::min(last, 40 * model.edm.deviation));
+  auto levels = edm_levels(*model.process, steps, 0.002, 40 * model.edm.deviation);
   levels.pop_back();
   std::reverse(levels.begin(), levels.end());
   const std::vector<double> bits =

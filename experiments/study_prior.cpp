@@ -177,10 +177,10 @@ std::string of_images(const std::vector<Row>& rows) {
   if (rows.empty()) return "No images were found, so only the mixture was measured. ";
   const Row &paper = papers(rows), &far = at(rows, 40);
   return fmt::format(
-      "At the paper's s(T) = 0.8, {:.1f} σ_d on {}, means and covariances alone set x_T and its prior {:.1f} "
-      "nats apart ({:.1f} if the prior is given the mean image); at 12 σ_d {:.2f}, at 20 σ_d {:.2f}, at 40 σ_d "
-      "{:.2f}. In a normal model of the images, the direction that varies most comes out {:.2f} times as wide "
-      "as it is when sampling starts at 0.8, and {:.2f} times from 40 σ_d. ",
+      "At the paper's s(T) = 0.8, {:.1f} σ_d on {}, means and covariances alone set x_T and its prior "
+      "{:.1f} nats apart ({:.1f} if the prior is given the mean image); at 12 σ_d {:.2f}, at 20 σ_d {:.2f}, "
+      "at 40 σ_d {:.2f}. In a normal model of the images, the direction that varies most comes out {:.2f} "
+      "times as wide as it is when sampling starts at 0.8, and {:.2f} times from 40 σ_d. ",
       paper.ratio, paper.problem, paper.kl, paper.kl_mean_image, at(rows, 12).kl, at(rows, 20).kl, far.kl,
       paper.widest, far.widest);
 }
@@ -188,8 +188,8 @@ std::string of_images(const std::vector<Row>& rows) {
 std::string of_mixture(const std::vector<Row>& rows) {
   const Row &near = at(rows, 2), &paper = papers(rows), &far = at(rows, 40);
   return fmt::format(
-      "In one dimension no pixels are correlated: on the mixture the divergence at 0.8 is {:.0e} nats, and {} "
-      "steps of Heun's rule from the prior end {:.5f} from the truth, from the exact p_T {:.5f} (at 2 σ_d "
+      "In one dimension no pixels are correlated: on the mixture the divergence at 0.8 is {:.0e} nats, and "
+      "{} steps of Heun's rule from the prior end {:.5f} from the truth, from the exact p_T {:.5f} (at 2 σ_d "
       "{:.5f} and {:.5f}). With the same steps from 40 σ_d the distance is {:.5f}.",
       paper.kl, steps, paper.distance, paper.distance_exact, near.distance, near.distance_exact,
       far.distance);
@@ -212,8 +212,8 @@ std::string study_prior(const StudyOptions& o) {
   const std::string ratio = "s(T) / σ_d";
   const std::string divergence =
       plot({"x_T against the prior", ratio, "KL divergence, nats", true, true}, divergences);
-  const std::string samples = plot({fmt::format("Samples of the mixture, {} steps of Heun's rule", steps), ratio,
-                                    "Wasserstein-1 in log x", true, true},
+  const std::string title = fmt::format("Samples of the mixture, {} steps of Heun's rule", steps);
+  const std::string samples = plot({title, ratio, "Wasserstein-1 in log x", true, true},
                                    {curve("from the prior", mixture, &Row::distance),
                                     curve("from the exact p_T", mixture, &Row::distance_exact)});
   write_file(o.out / "prior.svg", divergence);

@@ -1,5 +1,5 @@
 // Spirals: the picture of diffusion that everyone looks at, by adding and by multiplying. Two spirals in the
-// positive quadrant; one small network, one budget and one seed for both charts, y_t = ψ(x₀) + s Z as for images:
+// positive quadrant; one small network, one budget and one seed for both charts, as for images:
 //   F(x, c_noise) = MLP( x, c_noise, sin 2ᵏx, cos 2ᵏx, k = 0 … 4 ),   trained with (6) of diffusion/loss.h
 // Sines of several octaves let so small a network draw curves much finer than the whole.
 // Samples are judged by the sliced Wasserstein distance to exact draws, beside that of exact draws from one
@@ -67,7 +67,7 @@ struct Trained {
   }
 };
 
-/// Every step sees new points, and the batch after the last step's gives the scale; the learning rate falls to 0 and
+/// Every step sees new points; the scale is that of points no step sees. The learning rate falls to 0, and
 /// the average of the weights is kept.
 Trained train(const Process& process, Index steps, Key key) {
   const auto points = [&](Index n, Index step) {
@@ -198,12 +198,12 @@ Series points(const std::string& name, const Tensor& x) {
   return out;
 }
 
-/// One line a particle, broken by NaN between particles and where it is outside the frame.
-Series lines(const std::string& name, const Path& path) {
+/// A line for each of the first `count` particles, broken by NaN after each and where it leaves the frame.
+Series lines(const std::string& name, const Path& path, std::size_t count) {
   Series out{name, {}, {}};
   std::vector<Series> at;
   for (const Tensor& x : path) at.push_back(points("", x));
-  for (std::size_t k = 0; k < static_cast<std::size_t>(paths); ++k) {
+  for (std::size_t k = 0; k < count; ++k) {
     for (const Series& s : at) {
       const bool inside = std::min(s.x[k], s.y[k]) > low && std::max(s.x[k], s.y[k]) < high;
       out.x.push_back(inside ? s.x[k] : NAN);
@@ -213,11 +213,6 @@ Series lines(const std::string& name, const Path& path) {
     out.y.push_back(NAN);
   }
   return out;
-}
-
-std::string figure(const std::string& title, const Series& points, const Series& lines) {
-  const Series corners{"", {low, NAN, high}, {low, NAN, high}};  // draws nothing: one frame for all figures
-  return plot({title, "x₁", "x₂", false, false, 720, 600}, {points, lines, corners});
 }
 
 /// Histograms of sets of points (N,2) on [1, 9]², side by side, dark where points are: 1 − √(count/largest).
@@ -243,14 +238,15 @@ std::string paragraph(const std::vector<Row>& gbm, const std::vector<Row>& ve, d
                       const std::vector<Index>& crossed) {
   const Row& langevin = gbm.back();
   return fmt::format(
-      "Of {} paths from data to noise twice as wide as the data, {} leave the positive quadrant where noise is "
-      "added, {} where it multiplies. Back again with {} evaluations of Heun's rule, samples are {:.3f} (gbm) and "
-      "{:.3f} (ve) from exact draws, which are {:.3f} from one another; {:.1f}% and {:.1f}% lie farther than {} "
-      "from every exact draw. Dale–Langevin with {} equal steps is at {:.3f} with {:.0f}% astray: the noise of one "
-      "step is {:.2f} in log x, {:.2f} in x at the centre, and an arm's deviation is 0.06.",
+      "Of {} paths from data to noise twice as wide as the data, {} leave the positive quadrant where noise "
+      "is added, {} where it multiplies. Back again with {} evaluations of Heun's rule, samples are {:.3f} "
+      "(gbm) and {:.3f} (ve) from exact draws, which are {:.3f} from one another; {:.1f}% and {:.1f}% lie "
+      "farther than {} from every exact draw. Dale–Langevin with {} equal steps is at {:.3f} with {:.0f}% "
+      "astray: the noise of one step is {:.2f} in log x, {:.2f} in x at the centre, and an arm's deviation "
+      "is 0.06.",
       paths, crossed[1], crossed[0], gbm[0].evaluations, gbm[0].distance, ve[0].distance, floor,
-      100 * gbm[0].strays, 100 * ve[0].strays, stray, langevin.evaluations, langevin.distance, 100 * langevin.strays,
-      0.8 / std::sqrt(langevin_steps), 5 * 0.8 / std::sqrt(langevin_steps));
+      100 * gbm[0].strays, 100 * ve[0].strays, stray, langevin.evaluations, langevin.distance,
+      100 * langevin.strays, 0.8 / std::sqrt(langevin_steps), 5 * 0.8 / std::sqrt(langevin_steps));
 }
 
 }  // namespace
@@ -268,9 +264,10 @@ std::string study_spirals(const StudyOptions& o) {
   std::vector<Row> all[2];
   std::vector<Index> crossed;
   std::string figures, text = "process,sampler,evaluations,sliced_wasserstein,floor,strays\n";
-  const auto draw = [&](const std::string& name, const std::string& title, const Tensor& x, const Path& path) {
-    const std::string svg = figure(title, points("points", x.slice(0, 0, shown)), lines("paths", path));
-    write_file(o.out / ("spirals_" + name + ".svg"), svg);
+  const Series corners{"", {low, NAN, high}, {low, NAN, high}};  // draws nothing: one frame for all figures
+  const auto draw = [&](const std::string& file, const Plot& frame, const Tensor& x, const Series& path) {
+    const std::string svg = plot(frame, {points("points", x.slice(0, 0, shown)), path, corners});
+    write_file(o.out / ("spirals_" + file + ".svg"), svg);
     figures += "<figure>" + svg + "</figure>\n";
   };
   for (const std::string name : {"gbm", "ve"}) {
@@ -279,11 +276,14 @@ std::string study_spirals(const StudyOptions& o) {
     auto& rows = all[name == "ve"];
     rows = sample(m, exact, key);
     for (const Row& r : rows)
-      text += fmt::format("{},{},{},{:.4f},{:.4f},{:.4f}\n", name, r.sampler, r.evaluations, r.distance, floor, r.strays);
+      text += fmt::format("{},{},{},{:.4f},{:.4f},{:.4f}\n", name, r.sampler, r.evaluations, r.distance,
+                          floor, r.strays);
     const Path there = forward(m, 60, key.split(path_stream));
     crossed.push_back(crossings(there));
-    draw(name + "_forward", name + ": data, and paths to noise", exact[0], there);
-    draw(name, name + ": samples, and paths back from noise", rows[0].x, backward(m, key.split(path_stream)));
+    const Path back = backward(m, key.split(path_stream));
+    const auto frame = [&](auto what) { return Plot{name + what, "x₁", "x₂", false, false, 720, 600}; };
+    draw(name + "_forward", frame(": data, and paths to noise"), exact[0], lines("paths", there, 10));
+    draw(name, frame(": samples, and paths back from noise"), rows[0].x, lines("paths", back, paths));
   }
   const Tensor maps = density({exact[0], all[0][0].x, all[1][0].x});
   write_png(o.out / "spirals_density.png", maps);
@@ -291,7 +291,8 @@ std::string study_spirals(const StudyOptions& o) {
   return "<h2>Two spirals, by multiplying and by adding</h2>\n<p>" +
          paragraph(all[0], all[1], floor, crossed) + "</p>\n<figure>" +
          picture(maps, "Density of the data, of gbm's samples and of ve's, side by side") +
-         "<figcaption>Density: data, gbm, ve</figcaption></figure>\n<div class='side'>\n" + figures + "</div>\n";
+         "<figcaption>Density: data, gbm, ve</figcaption></figure>\n<div class='side'>\n" + figures +
+         "</div>\n";
 }
 
 }  // namespace dale

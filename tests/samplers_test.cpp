@@ -308,7 +308,9 @@ TEST_CASE("bad settings of processes and samplers", "[diffusion][errors]") {
                     Contains("gbm-paper needs T > 0 and a variance rate"));
   CHECK_THROWS_WITH(VarianceExploding({1}, 0), Contains("ve needs T > 0"));
   CHECK_THROWS_WITH(VariancePreserving({1}, -1), Contains("vp needs T > 0"));
-  CHECK_THROWS_WITH(edm_levels(3, 0.002, 30), Contains("s_max 30 is too large"));
+  CHECK_THROWS_WITH(edm_levels(process_named("gbm"), 3, 0.002, 30), Contains("s_max 30 is too large for gbm"));
+  CHECK(edm_levels(process_named("ve"), 3, 0.002, 30)[0] == 30);
+  CHECK(edm_levels(process_named("gbm-paper"), 3, 0.002, 30)[0] == Approx(0.8));
   CHECK_THROWS_WITH(paper_constants("cifar"), Contains("unknown data set of the paper 'cifar'"));
   const GeometricBrownianMotion gbm;
   const HyvarinenScore none = [](const Var& y, double) { return 0 * y; };
