@@ -6,6 +6,12 @@
 
 namespace dale {
 
+Var AdditiveProcess::chart(const Var& x) const { return x; }
+Var AdditiveProcess::unchart(const Var& y) const { return y; }
+Var AdditiveProcess::divergence(const Var& x, double) const { return 0 * x; }
+Var AdditiveProcess::hyvarinen_score(const Var& u, const Var& y) const { return y * u; }
+Var AdditiveProcess::chart_score(const Var& h, const Var& y) const { return h / y; }
+
 // ---- ve: dX = σ dW
 
 VarianceExploding::VarianceExploding(LinearRate variance, double T, std::string name)
@@ -16,15 +22,10 @@ VarianceExploding::VarianceExploding(LinearRate variance, double T, std::string 
 }
 VarianceExploding VarianceExploding::edm(double T) { return {{0, 2}, T}; }
 
-Var VarianceExploding::chart(const Var& x) const { return x; }
-Var VarianceExploding::unchart(const Var& y) const { return y; }
 Var VarianceExploding::drift(const Var& x, double) const { return 0 * x; }
 Var VarianceExploding::diffusion(const Var& x, double t) const { return 0 * x + std::sqrt(variance_(t)); }
-Var VarianceExploding::divergence(const Var& x, double) const { return 0 * x; }
 Marginal VarianceExploding::marginal(double t) const { return {1, 0, std::sqrt(variance_.integral(t))}; }
 double VarianceExploding::time_at(double level) const { return variance_.time_of(level * level); }
-Var VarianceExploding::hyvarinen_score(const Var& u, const Var& y) const { return y * u; }
-Var VarianceExploding::chart_score(const Var& h, const Var& y) const { return h / y; }
 
 // ---- vp: dX = −½βX dt + √β dW, hence a = exp(−½∫β), s² = 1 − a²
 
@@ -34,17 +35,12 @@ VariancePreserving::VariancePreserving(LinearRate beta, double T) : beta_(beta),
             beta(T));
 }
 
-Var VariancePreserving::chart(const Var& x) const { return x; }
-Var VariancePreserving::unchart(const Var& y) const { return y; }
 Var VariancePreserving::drift(const Var& x, double t) const { return -0.5 * beta_(t) * x; }
 Var VariancePreserving::diffusion(const Var& x, double t) const { return 0 * x + std::sqrt(beta_(t)); }
-Var VariancePreserving::divergence(const Var& x, double) const { return 0 * x; }
 Marginal VariancePreserving::marginal(double t) const {
   const double integral = beta_.integral(t);
   return {std::exp(-integral / 2), 0, std::sqrt(-std::expm1(-integral))};
 }
 double VariancePreserving::time_at(double level) const { return beta_.time_of(std::log1p(level * level)); }
-Var VariancePreserving::hyvarinen_score(const Var& u, const Var& y) const { return y * u; }
-Var VariancePreserving::chart_score(const Var& h, const Var& y) const { return h / y; }
 
 }  // namespace dale

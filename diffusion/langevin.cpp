@@ -43,7 +43,7 @@ Var euler_maruyama(const Process& process, const SteinScore& score, Var x, int s
                    std::uint64_t first) {
   walk(process.T(), {steps}, [&](double t, double delta, double, std::uint64_t number) {
     x = finite(number, [&] {
-      const Var G = process.diffusion(x, t), z = fresh_noise(key.split(number), x.value(), first);
+      const Var G = process.diffusion(x, t), z = fresh_noise(key.split(number), x, first);
       const Var reverse = process.drift(x, t) - process.divergence(x, t) - square(G) * score(x, t);
       return x - delta * reverse + std::sqrt(delta) * G * z;
     });
@@ -56,7 +56,7 @@ Var dale_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMot
   walk(gbm.T(), how, [&](double t, double delta, double factor, std::uint64_t number) {
     const double sigma = gbm.sigma(t), variance = sigma * sigma;
     log_x = finite(number, [&] {
-      const Var z = fresh_noise(key.split(number), log_x.value(), first);
+      const Var z = fresh_noise(key.split(number), log_x, first);
       const Var drift = delta * variance * h(log_x, t) - delta * (gbm.mu(t) - 1.5 * variance);
       return log_x + drift + std::sqrt(delta) * sigma * factor * z;
     });
@@ -71,7 +71,7 @@ SignedState unconstrained(const HyvarinenScore& h, const Var& log_x, const Geome
     const double sigma = gbm.sigma(t), variance = sigma * sigma;
     Var flipped;
     state.log_x = finite(number, [&] {
-      const Var z = fresh_noise(key.split(number), log_x.value(), first);
+      const Var z = fresh_noise(key.split(number), log_x, first);
       const Var multiplier = 1 - delta * gbm.mu(t) + 2 * delta * variance +
                              delta * variance * h(state.log_x, t) + std::sqrt(delta) * sigma * factor * z;
       flipped = less(multiplier, Var(Tensor::full({}, 0, log_x.device())));
@@ -89,7 +89,7 @@ Var eta_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMoti
   walk(gbm.T(), {steps}, [&](double t, double delta, double, std::uint64_t number) {
     const double sigma = gbm.sigma(t), variance = sigma * sigma;
     log_x = finite(number, [&] {
-      const Var z = fresh_noise(key.split(number), log_x.value(), first);
+      const Var z = fresh_noise(key.split(number), log_x, first);
       const Var pull = (1 + eta * eta) / 2 * delta * variance * (1 + h(log_x, t));
       return log_x - delta * (gbm.mu(t) - variance / 2) + pull + eta * std::sqrt(delta) * sigma * z;
     });

@@ -116,24 +116,31 @@ class GeometricBrownianMotion : public Process {
   std::string name_;
 };
 
+/// What processes with additive noise share: the identity as chart, so u is the Stein score and h = y ∘ u, and a
+/// G that does not depend on x.
+class AdditiveProcess : public Process {
+ public:
+  bool multiplicative() const override { return false; }
+  Var chart(const Var& x) const override;
+  Var unchart(const Var& y) const override;
+  Var divergence(const Var& x, double t) const override;
+  Var hyvarinen_score(const Var& u, const Var& y) const override;
+  Var chart_score(const Var& h, const Var& y) const override;
+};
+
 /// dX = σ dW; σ² constant or linear in time.
-class VarianceExploding : public Process {
+class VarianceExploding : public AdditiveProcess {
  public:
   VarianceExploding(LinearRate variance, double T, std::string name = "ve");
+  /// s(t) = t.
   static VarianceExploding edm(double T);
 
   std::string name() const override { return name_; }
-  bool multiplicative() const override { return false; }
   double T() const override { return T_; }
-  Var chart(const Var& x) const override;
-  Var unchart(const Var& y) const override;
   Var drift(const Var& x, double t) const override;
   Var diffusion(const Var& x, double t) const override;
-  Var divergence(const Var& x, double t) const override;
   Marginal marginal(double t) const override;
   double time_at(double level) const override;
-  Var hyvarinen_score(const Var& u, const Var& y) const override;
-  Var chart_score(const Var& h, const Var& y) const override;
 
  private:
   LinearRate variance_;
@@ -142,22 +149,16 @@ class VarianceExploding : public Process {
 };
 
 /// dX = −½βX dt + √β dW; β from 0.1 to 20 on [0, 1] unless said otherwise.
-class VariancePreserving : public Process {
+class VariancePreserving : public AdditiveProcess {
  public:
   explicit VariancePreserving(LinearRate beta = {0.1, 19.9}, double T = 1);
 
   std::string name() const override { return "vp"; }
-  bool multiplicative() const override { return false; }
   double T() const override { return T_; }
-  Var chart(const Var& x) const override;
-  Var unchart(const Var& y) const override;
   Var drift(const Var& x, double t) const override;
   Var diffusion(const Var& x, double t) const override;
-  Var divergence(const Var& x, double t) const override;
   Marginal marginal(double t) const override;
   double time_at(double level) const override;
-  Var hyvarinen_score(const Var& u, const Var& y) const override;
-  Var chart_score(const Var& h, const Var& y) const override;
 
  private:
   LinearRate beta_;

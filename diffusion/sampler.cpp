@@ -31,7 +31,7 @@ std::vector<double> edm_levels(const Process& process, int steps, double s_min, 
 
 Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std::uint64_t first,
                  Device device) {
-  return fresh_noise(key, Tensor(shape, device), first) * deviation + mean;
+  return fresh_noise(key, shape, device, first) * deviation + mean;
 }
 
 Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels) {
@@ -64,7 +64,7 @@ Var stochastic_heun(const Denoiser& D, Var y, const std::vector<double>& levels,
   std::uint64_t k = 0;
   return along(levels, y, [&](const Var& y, double s, double next) {
     const double raised = s >= c.s_min && s <= c.s_max ? s * (1 + most) : s;
-    const Var z = fresh_noise(key.split(k++), y.value(), first);
+    const Var z = fresh_noise(key.split(k++), y, first);
     return heun_step(D, y + std::sqrt(raised * raised - s * s) * c.s_noise * z, raised, next);
   });
 }
@@ -72,7 +72,7 @@ Var stochastic_heun(const Denoiser& D, Var y, const std::vector<double>& levels,
 Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first) {
   std::uint64_t k = 0;
   return along(levels, y, [&](const Var& y, double s, double next) {
-    const Var mean = D(y, s), z = fresh_noise(key.split(k++), y.value(), first);
+    const Var mean = D(y, s), z = fresh_noise(key.split(k++), y, first);
     const double ratio = next * next / (s * s);
     return mean + ratio * (y - mean) + next * std::sqrt(1 - ratio) * z;
   });

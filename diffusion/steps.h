@@ -9,10 +9,14 @@
 
 namespace dale {
 
-/// Normals in the shape of y, the batch that starts at image `first`.
-inline Var fresh_noise(Key key, const Tensor& y, std::uint64_t first) {
-  const std::uint64_t each_size = y.rank() && y.dim(0) ? static_cast<std::uint64_t>(y.size() / y.dim(0)) : 0;
-  return normal(key, y.shape(), first * each_size, y.device());
+/// Normals for a batch (N,…) that starts at image `first`.
+inline Var fresh_noise(Key key, const Shape& shape, Device device, std::uint64_t first) {
+  const Index images = shape.rank() ? shape[0] : 0;
+  const Index each_size = images ? element_count(shape) / images : 0;
+  return normal(key, shape, first * static_cast<std::uint64_t>(each_size), device);
+}
+inline Var fresh_noise(Key key, const Var& like, std::uint64_t first) {
+  return fresh_noise(key, like.shape(), like.device(), first);
 }
 
 /// y through step(y, s, s′) for neighbouring levels. A step that fails is run again to find the op, so what
