@@ -3,23 +3,28 @@
 CXX      ?= g++
 REAL     ?= float
 BUILD    ?= $(if $(filter double,$(REAL)),build64,build)
-ARCH     ?= native
 PREFIX   ?= /usr/local
 CUDA_ARCHS ?= 80 90
 NVCC     ?= $(shell command -v nvcc)
 CUDA     ?= $(if $(NVCC),1,0)
 
-# fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused multiply-adds: every
-# machine and both compilers then round the formulas of tensor/scalar.h alike.
+# The CPU kernels are compiled once a level of vector instructions, and the first use picks the highest that the
+# processor has (tensor/cpu/level.cpp).
+LEVELS   ?= $(if $(filter x86_64,$(shell uname -m)),v4 v3 v2,generic)
+march     = $(if $(filter-out generic,$(1)),-march=x86-64-$(1) -mprefer-vector-width=512)
+
+# fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused multiply-adds, but in
+# the sums of products: every machine and both compilers then round the formulas of tensor/scalar.h alike.
 COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE) $(EXTRA)
 CXXFLAGS ?= -O2
-KERNELS  ?= -O3 -march=$(ARCH) -fno-math-errno -fno-trapping-math
+KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
 LDLIBS   := -lopenblas -lz -lfmt -pthread
 
 PACKAGES := libopenblas-dev libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
             pkg-config dataset-fashion-mnist
 
-LIBRARY  := $(wildcard tensor/*.cpp tensor/cpu/*.cpp autograd/*.cpp nn/*.cpp diffusion/*.cpp)
+LEVELLED := $(filter-out tensor/cpu/parallel.cpp tensor/cpu/level.cpp,$(wildcard tensor/cpu/*.cpp))
+LIBRARY  := $(wildcard tensor/*.cpp autograd/*.cpp nn/*.cpp diffusion/*.cpp) tensor/cpu/parallel.cpp tensor/cpu/level.cpp
 PROGRAM  := $(filter-out experiments/dale.cpp,$(wildcard experiments/*.cpp))
 TESTS    := $(wildcard tests/*.cpp)
 BENCH    := $(wildcard experiments/bench/*.cpp)
@@ -36,7 +41,7 @@ else
 endif
 
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
-OBJECTS  := $(call object,$(LIBRARY)) $(CUDA_OBJECTS)
+OBJECTS  := $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
 APP      := $(call object,$(PROGRAM))
 
 .PHONY: all test test64 run-tests experiments bench deps install clean help
@@ -77,9 +82,19 @@ $(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
 	$(CXX) -o $@ $^ -lbenchmark $(LDLIBS)
 
-$(BUILD)/tensor/cpu/%.o: tensor/cpu/%.cpp Makefile
-	@mkdir -p $(@D)
-	$(CXX) $(COMMON) $(KERNELS) -c $< -o $@
+# A level's kernels become one object that shows nothing but its table: inline functions that the levels share would
+# otherwise be merged by the linker, and AVX-512 code be run where there is none.
+define level_rules
+$(BUILD)/$(1)/%.o: tensor/cpu/%.cpp Makefile
+	@mkdir -p $$(@D)
+	$$(CXX) $$(COMMON) $$(KERNELS) $(call march,$(1)) -DDALE_TABLE=cpu_kernels_$(1) $$(CONTRACT) -c $$< -o $$@
+$(BUILD)/$(1)/winograd.o: CONTRACT := -ffp-contract=fast
+$(BUILD)/cpu-$(1).o: $(patsubst tensor/cpu/%.cpp,$(BUILD)/$(1)/%.o,$(LEVELLED))
+	ld -r --force-group-allocation -o $$@ $$^
+	objcopy --keep-global-symbol=cpu_kernels_$(1) $$@
+endef
+$(foreach level,$(LEVELS),$(eval $(call level_rules,$(level))))
+$(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(foreach level,$(LEVELS),row($(level)))'
 $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
@@ -91,7 +106,7 @@ install: all
 	install -d $(PREFIX)/lib/pkgconfig $(PREFIX)/bin
 	install -m 644 $(BUILD)/libdale.a $(PREFIX)/lib/
 	install $(BUILD)/dale $(PREFIX)/bin/
-	for h in $$(ls tensor/*.h tensor/cpu/parallel.h autograd/*.h nn/*.h diffusion/*.h); do \
+	for h in $$(ls tensor/*.h tensor/cpu/parallel.h tensor/cpu/level.h autograd/*.h nn/*.h diffusion/*.h); do \
 	  install -D -m 644 $$h $(PREFIX)/include/dale/$$h; done
 	printf '%s\n' 'Name: dale' 'Description: tensors, gradients of any order, multiplicative diffusion' 'Version: 0.1.0' \
 	  'Cflags: -std=c++20 -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE )-I$(abspath $(PREFIX))/include/dale' \
@@ -107,6 +122,6 @@ help:
 	@echo 'make bench        measure                          make deps     install what is missing (Debian packages)'
 	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
 	@echo 'make clean        remove build/ and build64/'
-	@echo 'Variables: CXX, REAL=float|double, ARCH=native, CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
+	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

@@ -155,7 +155,8 @@ Var instance_norm(const Var& x, const Var& gamma, const Var& beta, real eps) {
 Var upsample_nearest(const Var& x, Index f) {
   check_images("upsample_nearest", x, f);
   const Index N = x.dim(0), C = x.dim(1), H = x.dim(2), W = x.dim(3);
-  return reshape(broadcast_to(reshape(x, {N, C, H, 1, W, 1}), {N, C, H, f, W, f}), {N, C, H * f, W * f});
+  const Var pixels = reshape(permute(x, {0, 2, 3, 1}), {N, H, 1, W, 1, C});  // channels side by side
+  return permute(reshape(broadcast_to(pixels, {N, H, f, W, f, C}), {N, H * f, W * f, C}), {0, 3, 1, 2});
 }
 
 Var upsample_bilinear(const Var& x, Index f) {
@@ -188,25 +189,26 @@ Var group_norm_formula(const Var& x, const Var& gamma, const Var& beta, Index gr
 Var group_norm(const Var& x0, const Var& gamma, const Var& beta, Index groups, real eps, bool with_silu) {
   check_group_norm(x0, gamma, beta, groups);
   if (x0.size() == 0) return x0;
-  const Tensor x = x0.value().packed();
-  const Index N = x.dim(0), C = x.dim(1), L = x.size() / (N * C);
+  const Tensor x = raw::channels_last(x0.value()).packed();
+  const Index N = x.dim(0), C = x.dim(-1), L = x.size() / (N * C);
   const Kernels& k = kernels(x.device());
   Tensor y(x.shape(), x.device()), mean({N, groups}, x.device()), rstd({N, groups}, x.device());
   k.group_norm(N, C, L, groups, eps, with_silu, x.cspan(), gamma.value().packed().cspan(),
                beta.value().packed().cspan(), y.span(), mean.span(), rstd.span());
   return record(
-      "group_norm", y, {x0, gamma, beta}, keep_inputs, [=](const Var& g, const Vars& in, const Var&) {
+      "group_norm", raw::channels_first(y), {x0, gamma, beta}, keep_inputs, [=](const Var& g, const Vars& in, const Var&) {
         if (recording())
           return differentiate(
               [&](const Vars& v) { return group_norm_formula(v[0], v[1], v[2], groups, eps, with_silu); }, g,
               in);
-        Tensor gx(in[0].shape(), g.device()), ggamma({C}, g.device()), gbeta({C}, g.device());
+        const Tensor x = raw::channels_last(in[0].value()).packed();
+        Tensor gx(x.shape(), g.device()), ggamma({C}, g.device()), gbeta({C}, g.device());
         kernels(g.device())
-            .group_norm_gradient(N, C, L, groups, with_silu, g.value().packed().cspan(),
-                                 in[0].value().packed().cspan(), in[1].value().packed().cspan(),
+            .group_norm_gradient(N, C, L, groups, with_silu, raw::channels_last(g.value()).packed().cspan(),
+                                 x.cspan(), in[1].value().packed().cspan(),
                                  in[2].value().packed().cspan(), mean.cspan(), rstd.cspan(), gx.span(),
                                  ggamma.span(), gbeta.span());
-        return Vars{gx, ggamma, gbeta};
+        return Vars{raw::channels_first(gx), ggamma, gbeta};
       });
 }
 

@@ -37,7 +37,8 @@ Var place(const Var& x, int axis, Index begin, Index step, Index length) {
             step, length);
   Shape shape = x.shape();
   shape[axis] = length;
-  Tensor y = Tensor::full(shape, 0, x.device());
+  Tensor y = raw::laid_out_like(x.value(), shape);
+  raw::fill(y, 0);
   raw::copy_into(y.slice(axis, begin, end, step), x.value());
   return record("place", y, {x}, keep_nothing, [=](const Var& g, const Vars&, const Var&) {
     return Vars{slice(g, axis, begin, end, step)};
@@ -57,7 +58,7 @@ Var concat(const Vars& xs, int axis) {
       invalid("[concat] shapes {} and {} differ outside axis {}", str(xs[0].shape()), str(x.shape()), axis);
     shape[axis] += x.dim(axis);
   }
-  Tensor y(shape, xs[0].device());
+  Tensor y = raw::laid_out_like(xs[0].value(), shape);
   Index begin = 0;
   for (const Var& x : xs) {
     raw::copy_into(y.slice(axis, begin, begin + x.dim(axis)), x.value());

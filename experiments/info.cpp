@@ -2,7 +2,7 @@
 
 #include "experiments/dataset.h"
 #include "experiments/model.h"
-#include "tensor/cpu/machine.h"
+#include "tensor/cpu/level.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cuda/machine.h"
 
@@ -16,7 +16,7 @@ std::string info(const std::string& data_option) {
 #endif
   std::string out = fmt::format("dale      {}, {} bytes a real, {}, random stream {}\n", version,
                                 sizeof(real), compiler, random_stream_version);
-  out += fmt::format("cpu       {} threads, {}\n", threads(), cpu::blas_description());
+  out += fmt::format("cpu       {} threads, kernels {}, {}\n", threads(), cpu::level(), cpu::blas_description());
   const std::string missing = cuda_missing();
   out += fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);
   for (const std::string& name : dataset_names()) {

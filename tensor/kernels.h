@@ -32,8 +32,8 @@ struct View {
 enum class Reduce { sum, max };
 enum class Random { uniform, normal };
 
-/// The convolution's trilinear form T(x,w,y) = Σ x[n,c,i·sh−ph+a·dh, j·sw−pw+b·dw] w[o,c,a,b] y[n,o,i,j] over
-/// all indices for which x's are inside the image.
+/// The convolution's trilinear form T(x,w,y) = Σ x[n,i·sh−ph+a·dh,j·sw−pw+b·dw,c] w[o,c,a,b] y[n,i,j,o] over
+/// all indices for which x's are inside the image. Images lie in memory with their channels side by side.
 struct ConvShape {
   Index N, C, H, W, O, kh, kw, OH, OW;
   Index sh, sw, ph, pw, dh, dw;
@@ -66,8 +66,11 @@ struct Kernels {
   /// contiguous.
   void (*matmul)(const View<const real>& a, const View<const real>& b, std::span<real> y);
 
-  /// The three derivatives of T. x (N,C,H,W), w (O,C,kh,kw), y (N,O,OH,OW), all contiguous.
-  void (*conv2d)(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<real> y);
+  /// The three derivatives of T. x (N,H,W,C), w (O,C,kh,kw), y (N,OH,OW,O), all contiguous. The first adds to
+  /// ∂T/∂y what its neighbours would otherwise add in passes of their own: shift, none or (O) or (N,O), and
+  /// residual, none or (N,OH,OW,O).
+  void (*conv2d)(const ConvShape& s, std::span<const real> x, std::span<const real> w,
+                 std::span<const real> shift, std::span<const real> residual, std::span<real> y);
   void (*conv2d_input)(const ConvShape& s, std::span<const real> y, std::span<const real> w,
                        std::span<real> x);
   void (*conv2d_weight)(const ConvShape& s, std::span<const real> x, std::span<const real> y,
@@ -83,12 +86,12 @@ struct Kernels {
   void (*random)(Random kind, std::span<const std::int32_t> state, std::span<real> y);
 
   /// Group normalisation with SiLU if `silu`:  z = (x − mean) rstd gamma + beta,  y = z or z σ(z), with mean
-  /// and rstd = 1/√(var + eps) over each group of C/G channels of an image. x, y (N,C,L); gamma, beta (C);
+  /// and rstd = 1/√(var + eps) over each group of C/G channels of an image. x, y (N,L,C); gamma, beta (C);
   /// mean, rstd (N,G).
   void (*group_norm)(Index N, Index C, Index L, Index G, real eps, bool silu, std::span<const real> x,
                      std::span<const real> gamma, std::span<const real> beta, std::span<real> y,
                      std::span<real> mean, std::span<real> rstd);
-  /// Its gradients for the upstream g (N,C,L): gx (N,C,L), ggamma (C), gbeta (C). gx may be g itself.
+  /// Its gradients for the upstream g (N,L,C): gx (N,L,C), ggamma (C), gbeta (C). gx may be g itself.
   void (*group_norm_gradient)(Index N, Index C, Index L, Index G, bool silu, std::span<const real> g,
                               std::span<const real> x, std::span<const real> gamma,
                               std::span<const real> beta, std::span<const real> mean,
@@ -112,7 +115,8 @@ constexpr bool complete(const Kernels& k) {
          k.group_norm_gradient && k.adam && k.lerp;
 }
 
-extern const Kernels cpu_kernels;
+/// The CPU machine's table for the widest vector instructions that this processor has (cpu/level.cpp).
+const Kernels& cpu_kernels();
 extern const Kernels cuda_kernels;
 
 }  // namespace dale

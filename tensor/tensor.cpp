@@ -53,7 +53,7 @@ std::optional<Strides> reshaped_strides(const Shape& from, const Strides& stride
 
 }  // namespace
 
-const Kernels& kernels(Device device) { return device == Device::cpu ? cpu_kernels : cuda_kernels; }
+const Kernels& kernels(Device device) { return device == Device::cpu ? cpu_kernels() : cuda_kernels; }
 
 void same_device(Device a, Device b, const char* op) {
   if (a != b) invalid("[{}] one array is on {}, the other on {}: move one with to()", op, str(a), str(b));

@@ -1,12 +1,30 @@
 #include "tensor/verbs.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace dale {
 namespace {
 
-Shape kept_shape(const Shape& shape, const Axes& axes) {
-  Shape kept = shape;
-  for (int a : axes) kept[a] = 1;
-  return kept;
+/// x's axes from the one of the longest stride to the one of the shortest.
+Axes memory_order(const Tensor& x) {
+  Axes order(static_cast<std::size_t>(x.rank()));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return x.strides()[a] > x.strides()[b]; });
+  return order;
+}
+
+/// Undoes permute(order).
+Tensor restored(const Tensor& x, const Axes& order) {
+  Axes inverse(order.size());
+  for (std::size_t k = 0; k < order.size(); ++k) inverse[static_cast<std::size_t>(order[k])] = static_cast<int>(k);
+  return x.permute(inverse);
+}
+
+bool broadcast(const Tensor& x) {
+  for (int i = 0; i < x.rank(); ++i)
+    if (x.strides()[i] == 0 && x.dim(i) > 1) return true;
+  return false;
 }
 
 /// BLAS reads a matrix whose last two strides are (n, 1) or (1, n) with n long enough; anything else is
@@ -22,38 +40,66 @@ Tensor as_matrices(const Tensor& x) {
 
 namespace raw {
 
+Tensor laid_out_like(const Tensor& like, const Shape& shape) {
+  if (like.contiguous()) return Tensor(shape, like.device());
+  const Axes order = memory_order(like);
+  Shape permuted;
+  for (int axis : order) permuted.push_back(shape[axis]);
+  return restored(Tensor(permuted, like.device()), order);
+}
+
 Tensor unary(Unary op, const Tensor& x) {
+  if (!x.contiguous()) {
+    const Axes order = memory_order(x);
+    const Tensor in_order = x.permute(order);
+    Tensor y(in_order.shape(), x.device());
+    kernels(x.device()).unary(op, in_order.cview(), y.span());
+    return restored(y, order);
+  }
   Tensor y(x.shape(), x.device());
   kernels(x.device()).unary(op, x.cview(), y.span());
   return y;
 }
 
 Tensor binary(Binary op, const Tensor& a, const Tensor& b) {
+  const Tensor& full = broadcast(a) ? b : a;
+  if (!full.contiguous() && !broadcast(full)) {
+    const Axes order = memory_order(full);
+    const Tensor x = a.permute(order);
+    Tensor y(x.shape(), a.device());
+    kernels(a.device()).binary(op, x.cview(), b.permute(order).cview(), y.span());
+    return restored(y, order);
+  }
   Tensor y(a.shape(), a.device());
   kernels(a.device()).binary(op, a.cview(), b.cview(), y.span());
   return y;
 }
 
 void binary_into(Binary op, Tensor& y, const Tensor& b) {
-  kernels(y.device()).binary(op, y.cview(), b.cview(), y.span());
+  const Axes order = memory_order(y);
+  Tensor to = y.permute(order);
+  kernels(y.device()).binary(op, to.cview(), b.permute(order).cview(), to.span());
 }
 
-void copy_into(Tensor y, const Tensor& x) { kernels(y.device()).copy(x.cview(), y.view()); }
+void fill(Tensor& y, real value) { kernels(y.device()).fill(y.permute(memory_order(y)).span(), value); }
+
+void copy_into(Tensor y, const Tensor& x) {
+  const Axes order = memory_order(y);
+  kernels(y.device()).copy(x.permute(order).cview(), y.permute(order).view());
+}
 
 Tensor reduce(Reduce op, const Tensor& x, const Axes& axes) {
-  Axes order;
-  for (int i = 0, a = 0; i < x.rank(); ++i) {
-    const bool reduced = a < static_cast<int>(axes.size()) && axes[a] == i;
-    if (reduced)
-      ++a;
-    else
-      order.push_back(i);
-  }
-  const int kept = static_cast<int>(order.size());
-  order.insert(order.end(), axes.begin(), axes.end());
-  Tensor y(kept_shape(x.shape(), axes), x.device());
-  kernels(x.device()).reduce(op, x.permute(order).cview(), kept, y.span());
-  return y;
+  Axes order = memory_order(x);
+  const auto kept_end = std::stable_partition(order.begin(), order.end(), [&](int axis) {
+    return std::find(axes.begin(), axes.end(), axis) == axes.end();
+  });
+  const int kept = static_cast<int>(kept_end - order.begin());
+  const Tensor in_order = x.permute(order);
+  Shape shape = in_order.shape();
+  for (int i = kept; i < x.rank(); ++i) shape[i] = 1;
+  Tensor y(shape, x.device());
+  kernels(x.device()).reduce(op, in_order.cview(), kept, y.span());
+  return restored(y, order);
 }
 
 Tensor matmul(const Tensor& a0, const Tensor& b0) {
@@ -63,21 +109,40 @@ Tensor matmul(const Tensor& a0, const Tensor& b0) {
   return y;
 }
 
-Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w) {
-  Tensor y({s.N, s.O, s.OH, s.OW}, x.device());
-  kernels(x.device()).conv2d(s, x.packed().cspan(), w.packed().cspan(), y.span());
-  return y;
+Tensor channels_last(const Tensor& x) {
+  Axes axes{0};
+  for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
+  axes.push_back(1);
+  return x.permute(axes);
+}
+
+Tensor channels_first(const Tensor& x) {
+  Axes axes{0, x.rank() - 1};
+  for (int i = 1; i + 1 < x.rank(); ++i) axes.push_back(i);
+  return x.permute(axes);
+}
+
+Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& shift,
+              const Tensor& residual) {
+  Tensor y({s.N, s.OH, s.OW, s.O}, x.device());
+  const Tensor packed_shift = shift.defined() ? shift.packed() : shift;
+  const Tensor packed_residual = residual.defined() ? channels_last(residual).packed() : residual;
+  kernels(x.device()).conv2d(s, channels_last(x).packed().cspan(), w.packed().cspan(),
+                             shift.defined() ? packed_shift.cspan() : std::span<const real>{},
+                             residual.defined() ? packed_residual.cspan() : std::span<const real>{}, y.span());
+  return channels_first(y);
 }
 
 Tensor conv2d_input(const ConvShape& s, const Tensor& y, const Tensor& w) {
-  Tensor x({s.N, s.C, s.H, s.W}, y.device());
-  kernels(y.device()).conv2d_input(s, y.packed().cspan(), w.packed().cspan(), x.span());
-  return x;
+  Tensor x({s.N, s.H, s.W, s.C}, y.device());
+  kernels(y.device()).conv2d_input(s, channels_last(y).packed().cspan(), w.packed().cspan(), x.span());
+  return channels_first(x);
 }
 
 Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y) {
   Tensor w({s.O, s.C, s.kh, s.kw}, x.device());
-  kernels(x.device()).conv2d_weight(s, x.packed().cspan(), y.packed().cspan(), w.span());
+  kernels(x.device()).conv2d_weight(s, channels_last(x).packed().cspan(), channels_last(y).packed().cspan(),
+                                    w.span());
   return w;
 }
 

@@ -1,6 +1,10 @@
 // The verbs of kernels.h as functions of arrays: each allocates its result on its arguments' machine and
 // calls that machine's kernel. No gradients here and no checks of meaning: the ops of autograd/ops.h are the
 // checked face, with the same names, so these live in a namespace of their own.
+//
+// A result lies in memory as its (first full) argument does. Convolution makes images with their channels side
+// by side, which is what its inner loops want, and maps, sums and joins then leave them so: the order of axes
+// in memory is a matter of strides, never of meaning.
 #pragma once
 
 #include "tensor/draw.h"
@@ -10,20 +14,29 @@ namespace dale {
 
 namespace raw {
 
+/// Uninitialised, with its axes in the order in memory that like's have. REQUIRES equal ranks.
+Tensor laid_out_like(const Tensor& like, const Shape& shape);
 Tensor unary(Unary op, const Tensor& x);
 /// REQUIRES one shape (stretch with broadcast_to, which costs nothing).
 Tensor binary(Binary op, const Tensor& a, const Tensor& b);
-/// y ← op(y, b), in y's memory. REQUIRES y contiguous, one shape.
+/// y ← op(y, b), in y's memory. REQUIRES y without gaps (as every result here is), one shape.
 void binary_into(Binary op, Tensor& y, const Tensor& b);
+/// y[i] ← value. REQUIRES y without gaps.
+void fill(Tensor& y, real value);
 /// Writes x's elements to y's places. REQUIRES one shape.
 void copy_into(Tensor y, const Tensor& x);
 /// Over `axes` (each in [0, rank), ascending), which stay as axes of length 1.
 Tensor reduce(Reduce op, const Tensor& x, const Axes& axes);
 /// (B,M,K)·(B,K,N) → (B,M,N), any strides.
 Tensor matmul(const Tensor& a, const Tensor& b);
-Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w);
+/// shift and residual may be undefined.
+Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& shift = {},
+              const Tensor& residual = {});
 Tensor conv2d_input(const ConvShape& s, const Tensor& y, const Tensor& w);
 Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y);
+/// x (N,C,…) as (N,…,C), and back: views.
+Tensor channels_last(const Tensor& x);
+Tensor channels_first(const Tensor& x);
 /// Rows x[i[m]] of x (R,…) → (M,…); and its adjoint, sums of rows into R rows.
 Tensor gather(const Tensor& x, const IntTensor& i);
 Tensor scatter_add(const Tensor& x, const IntTensor& i, Index R);

@@ -1,4 +1,4 @@
-// The one door to OpenBLAS.
+// The one door to OpenBLAS, which level.cpp keeps to one thread.
 #pragma once
 
 #include <cblas.h>
@@ -12,8 +12,6 @@ namespace dale::cpu {
 /// K×N.
 inline void gemm(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const real* a, Index lda,
                  const real* b, Index ldb, real beta, real* y, Index ldy) {
-  static const bool single = (openblas_set_num_threads(1), true);
-  (void)single;
   const auto ta = transpose_a ? CblasTrans : CblasNoTrans, tb = transpose_b ? CblasTrans : CblasNoTrans;
   const auto i = [](Index n) { return static_cast<blasint>(n); };
 #ifdef DALE_DOUBLE

@@ -1,151 +1,170 @@
-// Convolution and its two adjoints, the derivatives of the trilinear form T (kernels.h), as matrix products.
+// Convolution and its two adjoints, the derivatives of the trilinear form T (kernels.h), in three rungs:
 //
-// unfold writes the window of every output pixel as a column: col[(c,a,b), (i,j)] = x[c, i·sh−ph+a·dh,
-// j·sw−pw+b·dw]. Then, an image at a time,
-//   y  = w · col        (O × CKK)·(CKK × pixels)
-//   x  = fold(wᵀ · y)   fold is unfold's adjoint: it adds the columns back where they came from
-//   w += y · colᵀ
-// A tile of output rows at a time, so that col stays in the second-level cache.
-#include <cstring>
+//   plain      every term of T in turn (conv_plain.h): the specification
+//   products   unfold writes the window of every output pixel as a row, col[(i,j), (a,b,c)] = x[i·sh−ph+a·dh,
+//              j·sw−pw+b·dw, c]; then with the taps as a matrix W (a,b,c)×(o), some rows of output at a time,
+//                y = col · W,    x = fold(y · Wᵀ),    W += colᵀ · y
+//              where fold, unfold's adjoint, adds the rows back where they came from
+//   Winograd   3×3 taps in steps of 1 (winograd.cpp)
+//
+// LADDER
 #include <vector>
 
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/winograd.h"
 
 namespace dale::cpu {
 namespace {
 
-/// Output columns [begin, end) whose tap b reads inside the image's width.
-struct Inside {
-  Index begin, end;
-};
-Inside inside(Index length, Index out, Index stride, Index padding, Index shift) {
-  const Index first = padding - shift;  // stride·j ≥ first
-  const Index begin = first <= 0 ? 0 : (first + stride - 1) / stride;
-  const Index last = length - 1 + padding - shift;  // stride·j ≤ last
-  const Index end = last < 0 ? 0 : last / stride + 1;
-  return {std::min(begin, out), std::max(std::min(begin, out), std::min(end, out))};
-}
-
-void unfold(const ConvShape& s, const real* x, Index row_begin, Index row_end, real* col) {
-  for (Index c = 0; c < s.C; ++c)
-    for (Index a = 0; a < s.kh; ++a)
-      for (Index b = 0; b < s.kw; ++b) {
-        const Inside columns = inside(s.W, s.OW, s.sw, s.pw, b * s.dw);
-        for (Index i = row_begin; i < row_end; ++i, col += s.OW) {
-          const Index h = i * s.sh - s.ph + a * s.dh;
-          if (h < 0 || h >= s.H) {
-            std::fill(col, col + s.OW, real(0));
-            continue;
-          }
-          const real* row = x + (c * s.H + h) * s.W - s.pw + b * s.dw;
-          std::fill(col, col + columns.begin, real(0));
-          if (s.sw == 1)
-            std::copy(row + columns.begin, row + columns.end, col + columns.begin);
-          else
-            for (Index j = columns.begin; j < columns.end; ++j) col[j] = row[j * s.sw];
-          std::fill(col + columns.end, col + s.OW, real(0));
+/// Calls f(pixel (i,j) of the tile, tap (a,b), pixel of x) for the windows of output rows [begin, end); the
+/// last is the place of its first channel, or −1 where the tap reads outside of the image.
+template <class F>
+void for_windows(const ConvShape& s, Index begin, Index end, const F& f) {
+  for (Index i = begin; i < end; ++i)
+    for (Index j = 0; j < s.OW; ++j)
+      for (Index a = 0; a < s.kh; ++a) {
+        const Index h = i * s.sh - s.ph + a * s.dh;
+        for (Index b = 0; b < s.kw; ++b) {
+          const Index v = j * s.sw - s.pw + b * s.dw;
+          const bool inside = h >= 0 && h < s.H && v >= 0 && v < s.W;
+          f((i - begin) * s.OW + j, a * s.kw + b, inside ? (h * s.W + v) * s.C : -1);
         }
       }
 }
 
-void fold(const ConvShape& s, const real* col, Index row_begin, Index row_end, real* x) {
-  for (Index c = 0; c < s.C; ++c)
-    for (Index a = 0; a < s.kh; ++a)
-      for (Index b = 0; b < s.kw; ++b) {
-        const Inside columns = inside(s.W, s.OW, s.sw, s.pw, b * s.dw);
-        for (Index i = row_begin; i < row_end; ++i, col += s.OW) {
-          const Index h = i * s.sh - s.ph + a * s.dh;
-          if (h < 0 || h >= s.H) continue;
-          real* row = x + (c * s.H + h) * s.W - s.pw + b * s.dw;
-          if (s.sw == 1)
-            for (Index j = columns.begin; j < columns.end; ++j) row[j] += col[j];
-          else
-            for (Index j = columns.begin; j < columns.end; ++j) row[j * s.sw] += col[j];
-        }
-      }
+void unfold(const ConvShape& s, const real* x, Index begin, Index end, real* col) {
+  const Index taps = s.kh * s.kw;
+  for_windows(s, begin, end, [&](Index pixel, Index tap, Index from) {
+    real* to = col + (pixel * taps + tap) * s.C;
+    for (Index c = 0; c < s.C; ++c) to[c] = from < 0 ? 0 : x[from + c];
+  });
 }
 
-/// Output rows a tile, so that a tile of col holds about 64 Ki numbers.
-Index tile_rows(const ConvShape& s) {
-  return std::clamp<Index>(65536 / std::max<Index>(1, s.C * s.kh * s.kw * s.OW), 1, std::max<Index>(1, s.OH));
+void fold(const ConvShape& s, const real* col, Index begin, Index end, real* x) {
+  const Index taps = s.kh * s.kw;
+  for_windows(s, begin, end, [&](Index pixel, Index tap, Index to) {
+    const real* from = col + (pixel * taps + tap) * s.C;
+    for (Index c = 0; c < s.C && to >= 0; ++c) x[to + c] += from[c];
+  });
 }
 
+/// Windows of one pixel: the rows of col are the pixels of x.
 bool pointwise(const ConvShape& s) {
   return s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.ph == 0 && s.pw == 0;
 }
 
-/// Calls f(first row, number of pixels, col, ldcol) for each tile of an image's output, with room for col.
+/// The output in pieces of whole rows, so that col of a piece, which stays in the second-level cache, has
+/// about 64 Ki numbers.
+struct Pieces {
+  Index rows, an_image, count;
+  explicit Pieces(const ConvShape& s)
+      : rows(std::clamp<Index>(65536 / std::max<Index>(1, s.C * s.kh * s.kw * s.OW), 1,
+                               std::max<Index>(1, s.OH))),
+        an_image((s.OH + rows - 1) / rows),
+        count(s.N * an_image) {}
+};
+
+/// Calls f(first pixel in y, number of pixels, col) for piece p, with its windows in col where f reads them.
 template <class F>
-void for_tiles(const ConvShape& s, const F& f) {
+void with_windows(const ConvShape& s, const Pieces& pieces, Index p, const real* x, const F& f) {
   thread_local std::vector<real> col;
-  const Index rows = tile_rows(s), K = s.C * s.kh * s.kw;
-  if (static_cast<Index>(col.size()) < K * rows * s.OW) col.resize(static_cast<std::size_t>(K * rows * s.OW));
-  for (Index i = 0; i < s.OH; i += rows) f(i, std::min(s.OH, i + rows), col.data());
+  const Index n = p / pieces.an_image, begin = p % pieces.an_image * pieces.rows;
+  const Index end = std::min(s.OH, begin + pieces.rows), pixels = (end - begin) * s.OW;
+  const Index first = (n * s.OH + begin) * s.OW;
+  if (pointwise(s)) return f(first, pixels, x + first * s.C);
+  if (static_cast<Index>(col.size()) < pixels * s.C * s.kh * s.kw)
+    col.resize(static_cast<std::size_t>(pixels * s.C * s.kh * s.kw));
+  unfold(s, x + n * s.H * s.W * s.C, begin, end, col.data());
+  f(first, pixels, col.data());
+}
+
+/// W[(a,b,c), o] = w[o,c,a,b].
+std::vector<real> taps_as_matrix(const ConvShape& s, std::span<const real> w) {
+  const Index taps = s.kh * s.kw;
+  std::vector<real> W(w.size());
+  for (Index o = 0, i = 0; o < s.O; ++o)
+    for (Index c = 0; c < s.C; ++c)
+      for (Index tap = 0; tap < taps; ++tap) W[(tap * s.C + c) * s.O + o] = w[i++];
+  return W;
+}
+
+/// y[pixel,:] += shift + residual for the pixels [first, first + pixels) of y.
+void add_to(const ConvShape& s, std::span<const real> shift, std::span<const real> residual, Index first,
+            Index pixels, real* y) {
+  const Index L = s.OH * s.OW, per_image = static_cast<Index>(shift.size()) == s.O ? 0 : s.O;
+  for (Index pixel = first; pixel < first + pixels; ++pixel) {
+    real* out = y + pixel * s.O;
+    if (!shift.empty())
+      for (Index o = 0; o < s.O; ++o) out[o] += shift[pixel / L * per_image + o];
+    if (!residual.empty())
+      for (Index o = 0; o < s.O; ++o) out[o] += residual[pixel * s.O + o];
+  }
 }
 
 }  // namespace
 
-void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<real> y) {
-  const Index K = s.C * s.kh * s.kw, L = s.OH * s.OW;
-  if (K == 0) return fill(y, 0);
+void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
+            std::span<const real> residual, std::span<real> y) {
+  if (winograd::pays(s)) return winograd::conv2d(s, x, w, shift, residual, y);
+  const Index K = s.C * s.kh * s.kw;
   if (y.empty()) return;
-  parallel(s.N, [&](Index n) {
-    const real* image = x.data() + n * s.C * s.H * s.W;
-    real* out = y.data() + n * s.O * L;
-    if (pointwise(s)) return gemm(false, false, s.O, L, K, w.data(), K, image, L, 0, out, L);
-    for_tiles(s, [&](Index begin, Index end, real* col) {
-      const Index pixels = (end - begin) * s.OW;
-      unfold(s, image, begin, end, col);
-      gemm(false, false, s.O, pixels, K, w.data(), K, col, pixels, 0, out + begin * s.OW, L);
+  const Pieces pieces(s);
+  const std::vector<real> W = taps_as_matrix(s, w);
+  parallel(pieces.count, [&](Index p) {
+    with_windows(s, pieces, p, x.data(), [&](Index first, Index pixels, const real* col) {
+      real* out = y.data() + first * s.O;
+      if (K == 0) std::fill(out, out + pixels * s.O, real(0));
+      if (K > 0) gemm(false, false, pixels, s.O, K, col, K, W.data(), s.O, 0, out, s.O);
+      add_to(s, shift, residual, first, pixels, y.data());
     });
   });
 }
 
 void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
+  if (winograd::pays(s)) return winograd::conv2d_input(s, y, w, x);
   const Index K = s.C * s.kh * s.kw, L = s.OH * s.OW;
   if (s.O == 0 || L == 0 || K == 0) return fill(x, 0);
-  parallel(s.N, [&](Index n) {
-    const real* upstream = y.data() + n * s.O * L;
-    real* image = x.data() + n * s.C * s.H * s.W;
-    if (pointwise(s)) return gemm(true, false, K, L, s.O, w.data(), K, upstream, L, 0, image, L);
-    std::fill(image, image + s.C * s.H * s.W, real(0));
-    for_tiles(s, [&](Index begin, Index end, real* col) {
-      const Index pixels = (end - begin) * s.OW;
-      gemm(true, false, K, pixels, s.O, w.data(), K, upstream + begin * s.OW, L, 0, col, pixels);
-      fold(s, col, begin, end, image);
-    });
+  const Pieces pieces(s);
+  const std::vector<real> W = taps_as_matrix(s, w);
+  parallel(s.N, [&](Index n) {  // windows overlap: an image is one piece
+    real* image = x.data() + n * s.H * s.W * s.C;
+    const real* upstream = y.data() + n * L * s.O;
+    if (pointwise(s)) return gemm(false, true, L, K, s.O, upstream, s.O, W.data(), s.O, 0, image, K);
+    thread_local std::vector<real> col;
+    col.resize(static_cast<std::size_t>(pieces.rows * s.OW * K));
+    std::fill(image, image + s.H * s.W * s.C, real(0));
+    for (Index begin = 0; begin < s.OH; begin += pieces.rows) {
+      const Index end = std::min(s.OH, begin + pieces.rows);
+      gemm(false, true, (end - begin) * s.OW, K, s.O, upstream + begin * s.OW * s.O, s.O, W.data(), s.O, 0,
+           col.data(), K);
+      fold(s, col.data(), begin, end, image);
+    }
   });
 }
 
 void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
-  const Index K = s.C * s.kh * s.kw, L = s.OH * s.OW, size = s.O * K;
-  constexpr Index group = 4;  // images that share a partial sum; the partial sums are added in order
-  const Index groups = (s.N + group - 1) / group;
-  std::vector<real> partial(static_cast<std::size_t>(groups * size));
-  if (L > 0 && size > 0)
-    parallel(groups, [&](Index p) {
-      real* sum = partial.data() + p * size;
-      for (Index n = p * group; n < std::min(s.N, (p + 1) * group); ++n) {
-        const real* image = x.data() + n * s.C * s.H * s.W;
-        const real* upstream = y.data() + n * s.O * L;
-        if (pointwise(s)) {
-          gemm(false, true, s.O, K, L, upstream, L, image, L, 1, sum, K);
-          continue;
-        }
-        for_tiles(s, [&](Index begin, Index end, real* col) {
-          const Index pixels = (end - begin) * s.OW;
-          unfold(s, image, begin, end, col);
-          gemm(false, true, s.O, K, pixels, upstream + begin * s.OW, L, col, pixels, 1, sum, K);
+  if (winograd::pays(s)) return winograd::conv2d_weight(s, x, y, w);
+  const Index K = s.C * s.kh * s.kw, size = K * s.O;
+  const Pieces pieces(s);
+  const Index parts = std::min<Index>(16, pieces.count);
+  std::vector<real> sums(static_cast<std::size_t>(parts * size));  // added in order
+  if (!y.empty() && size > 0)
+    parallel(parts, [&](Index part) {
+      real* sum = sums.data() + part * size;
+      for (Index p = part * pieces.count / parts; p < (part + 1) * pieces.count / parts; ++p)
+        with_windows(s, pieces, p, x.data(), [&](Index first, Index pixels, const real* col) {
+          gemm(true, false, K, s.O, pixels, col, K, y.data() + first * s.O, s.O, 1, sum, s.O);
         });
-      }
     });
-  parallel_ranges(size, [&](Index begin, Index end) {
-    std::fill(w.begin() + begin, w.begin() + end, real(0));
-    for (Index p = 0; p < groups; ++p)
-      for (Index i = begin; i < end; ++i) w[i] += partial[p * size + i];
-  });
+  for (Index o = 0, i = 0; o < s.O; ++o)
+    for (Index c = 0; c < s.C; ++c)
+      for (Index tap = 0; tap < s.kh * s.kw; ++tap) {
+        real total = 0;
+        for (Index part = 0; part < parts; ++part) total += sums[part * size + (tap * s.C + c) * s.O + o];
+        w[i++] = total;
+      }
 }
 
 }  // namespace dale::cpu

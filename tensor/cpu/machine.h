@@ -1,8 +1,6 @@
 // The CPU machine's functions, as promised in tensor/kernels.h; table.cpp lists them.
 #pragma once
 
-#include <string>
-
 #include "tensor/kernels.h"
 
 namespace dale::cpu {
@@ -14,7 +12,8 @@ void copy(const View<const real>& x, const View<real>& y);
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y);
 void reduce(Reduce op, const View<const real>& x, int kept, std::span<real> y);
 void matmul(const View<const real>& a, const View<const real>& b, std::span<real> y);
-void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<real> y);
+void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
+            std::span<const real> residual, std::span<real> y);
 void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x);
 void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w);
 void gather(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y);
@@ -30,8 +29,5 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
 void adam(std::span<const real> settings, std::span<const real> g, std::span<real> m, std::span<real> v,
           std::span<real> w);
 void lerp(std::span<const real> weight, std::span<const real> x, std::span<real> y);
-
-/// OpenBLAS's version and the processor it found.
-std::string blas_description();
 
 }  // namespace dale::cpu

@@ -22,6 +22,4 @@ void matmul(const View<const real>& a, const View<const real>& b, std::span<real
   });
 }
 
-std::string blas_description() { return std::string(openblas_get_config()) + " " + openblas_get_corename(); }
-
 }  // namespace dale::cpu

@@ -1,4 +1,5 @@
-// The CPU machine: one constant table.
+// The CPU machine: one constant table, compiled once for each level of vector instructions (Makefile: LEVELS),
+// under a name of its own.
 #include "tensor/cpu/machine.h"
 
 namespace dale {
@@ -22,6 +23,6 @@ constexpr Kernels table{.fill = cpu::fill,
                         .lerp = cpu::lerp};
 static_assert(complete(table), "a verb of tensor/kernels.h has no entry in the CPU machine's table");
 
-const Kernels cpu_kernels = table;
+extern "C" const Kernels DALE_TABLE = table;
 
 }  // namespace dale

@@ -1,0 +1,73 @@
+// One binary for every processor of a family: the Makefile compiles the kernels once a level, and the first
+// use picks the highest that this processor has. DALE_LEVEL in the environment names a lower one, for tests.
+#include "tensor/cpu/level.h"
+
+#include <cblas.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "tensor/kernels.h"
+
+namespace dale {
+
+// DALE_LEVELS(row), from the Makefile, is row(name) for every level compiled, the highest first.
+#define DALE_DECLARE(name) extern "C" const Kernels cpu_kernels_##name;
+DALE_LEVELS(DALE_DECLARE)
+#undef DALE_DECLARE
+
+namespace {
+
+struct Level {
+  std::string name;
+  const Kernels* table;
+};
+
+bool supported([[maybe_unused]] const std::string& name) {
+#if defined(__x86_64__)
+  if (name == "v4")
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (name == "v3") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (name == "v2") return __builtin_cpu_supports("sse4.2");
+#endif
+  return true;
+}
+
+Level choose() {
+  std::vector<Level> levels;
+#define DALE_ROW(name) \
+  if (supported(#name)) levels.push_back({#name, &cpu_kernels_##name});
+  DALE_LEVELS(DALE_ROW)
+#undef DALE_ROW
+  if (levels.empty()) failed("this processor has no SSE4.2, the least that this build needs");
+  const char* asked = std::getenv("DALE_LEVEL");
+  if (!asked || !*asked) return levels[0];
+  std::vector<std::string> names;
+  for (const Level& l : levels) {
+    if (l.name == asked) return l;
+    names.push_back(l.name);
+  }
+  unknown_name("level of DALE_LEVEL on this processor", asked, names);
+}
+
+const Level& chosen() {
+  // Before its first product: OpenBLAS's threads would change the order of sums and fight with ours.
+  static const Level level = (openblas_set_num_threads(1), choose());
+  return level;
+}
+
+}  // namespace
+
+const Kernels& cpu_kernels() {
+  static const Kernels& table = *chosen().table;
+  return table;
+}
+
+std::string cpu::level() { return chosen().name; }
+
+std::string cpu::blas_description() {
+  return std::string(openblas_get_config()) + " " + openblas_get_corename();
+}
+
+}  // namespace dale
