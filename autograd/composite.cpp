@@ -196,7 +196,8 @@ Var group_norm(const Var& x0, const Var& gamma, const Var& beta, Index groups, r
   k.group_norm(N, C, L, groups, eps, with_silu, x.cspan(), gamma.value().packed().cspan(),
                beta.value().packed().cspan(), y.span(), mean.span(), rstd.span());
   return record(
-      "group_norm", raw::channels_first(y), {x0, gamma, beta}, keep_inputs, [=](const Var& g, const Vars& in, const Var&) {
+      "group_norm", raw::channels_first(y), {x0, gamma, beta}, keep_inputs,
+      [=](const Var& g, const Vars& in, const Var&) {
         if (recording())
           return differentiate(
               [&](const Vars& v) { return group_norm_formula(v[0], v[1], v[2], groups, eps, with_silu); }, g,
@@ -205,9 +206,8 @@ Var group_norm(const Var& x0, const Var& gamma, const Var& beta, Index groups, r
         Tensor gx(x.shape(), g.device()), ggamma({C}, g.device()), gbeta({C}, g.device());
         kernels(g.device())
             .group_norm_gradient(N, C, L, groups, with_silu, raw::channels_last(g.value()).packed().cspan(),
-                                 x.cspan(), in[1].value().packed().cspan(),
-                                 in[2].value().packed().cspan(), mean.cspan(), rstd.cspan(), gx.span(),
-                                 ggamma.span(), gbeta.span());
+                                 x.cspan(), in[1].value().packed().cspan(), in[2].value().packed().cspan(),
+                                 mean.cspan(), rstd.cspan(), gx.span(), ggamma.span(), gbeta.span());
         return Vars{raw::channels_first(gx), ggamma, gbeta};
       });
 }

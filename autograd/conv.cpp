@@ -1,6 +1,7 @@
 // Convolution as the three derivatives of one trilinear form T(x,w,y) (tensor/kernels.h). T is linear in each
 // argument, so each of the three ops is bilinear and its two rules are the other two: the family is closed,
-// and derivatives of any order are made of the same three kernels.
+// and derivatives of any order are made of the same three kernels. What conv2d adds to its result passes the
+// gradient through.
 #include "autograd/ops.h"
 
 namespace dale {
@@ -21,8 +22,8 @@ ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Windo
               str(w), reach, str(x), k.padding[i], padded);
     out[i] = (padded - reach) / k.stride[i] + 1;
   }
-  return {x[0],        x[1],         x[2],         x[3],          w[0],          w[2], w[3], out[0], out[1],
-          k.stride[0], k.stride[1], k.padding[0], k.padding[1], k.dilation[0], k.dilation[1]};
+  return {x[0],   x[1],        x[2],        x[3],         w[0],         w[2],          w[3],         out[0],
+          out[1], k.stride[0], k.stride[1], k.padding[0], k.padding[1], k.dilation[0], k.dilation[1]};
 }
 
 void check_output(const char* op, const ConvShape& s, const Var& y) {
@@ -31,20 +32,38 @@ void check_output(const char* op, const ConvShape& s, const Var& y) {
     invalid("[{}] y has shape {}, expected {}", op, str(y.shape()), str(expected));
 }
 
+void check_shift(const ConvShape& s, const Var& shift) {
+  const Shape channel{s.O}, image_and_channel{s.N, s.O};
+  if (!(shift.shape() == channel) && !(shift.shape() == image_and_channel))
+    invalid("[conv2d] shift has shape {}, expected {} or {}", str(shift.shape()), str(channel),
+            str(image_and_channel));
+}
+
 unsigned keep_both(const Var& a, const Var& b) {
   return (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
 }
 
 }  // namespace
 
-Var conv2d(const Var& x, const Var& w, const Window& k) {
+Var conv2d(const Var& x, const Var& w, const Window& k) { return conv2d(x, w, Var(), Var(), k); }
+
+Var conv2d(const Var& x, const Var& w, const Var& shift, const Var& residual, const Window& k) {
   same_device(x.device(), w.device(), "conv2d");
   const ConvShape s = conv_shape("conv2d", x.shape(), w.shape(), k);
-  return record("conv2d", raw::conv2d(s, x.value(), w.value()), {x, w}, keep_both(x, w),
-                [k](const Var& g, const Vars& in, const Var&) {
-                  const Var &x = in[0], &w = in[1];
-                  return each(in, [&] { return conv2d_input(g, w, x.shape(), k); },
-                              [&] { return conv2d_weight(x, g, w.shape(), k); });
+  if (shift.value().defined()) check_shift(s, shift);
+  if (residual.value().defined()) check_output("conv2d", s, residual);
+  for (const Var& added : {shift, residual})
+    if (added.value().defined()) same_device(x.device(), added.device(), "conv2d");
+  return record("conv2d", raw::conv2d(s, x.value(), w.value(), shift.value(), residual.value()),
+                {x, w, shift, residual}, keep_both(x, w), [k](const Var& g, const Vars& in, const Var&) {
+                  const Var &x = in[0], &w = in[1], &shift = in[2];
+                  return each(
+                      in, [&] { return conv2d_input(g, w, x.shape(), k); },
+                      [&] { return conv2d_weight(x, g, w.shape(), k); },
+                      [&] {
+                        return sum(g, shift.rank() == 1 ? Axes{0, 2, 3} : Axes{2, 3});
+                      },
+                      [&] { return g; });
                 });
 }
 
@@ -55,8 +74,8 @@ Var conv2d_input(const Var& y, const Var& w, const Shape& x_shape, const Window&
   return record("conv2d_input", raw::conv2d_input(s, y.value(), w.value()), {y, w}, keep_both(y, w),
                 [k](const Var& g, const Vars& in, const Var&) {
                   const Var &y = in[0], &w = in[1];
-                  return each(in, [&] { return conv2d(g, w, k); },
-                              [&] { return conv2d_weight(g, y, w.shape(), k); });
+                  return each(
+                      in, [&] { return conv2d(g, w, k); }, [&] { return conv2d_weight(g, y, w.shape(), k); });
                 });
 }
 
@@ -67,8 +86,8 @@ Var conv2d_weight(const Var& x, const Var& y, const Shape& w_shape, const Window
   return record("conv2d_weight", raw::conv2d_weight(s, x.value(), y.value()), {x, y}, keep_both(x, y),
                 [k](const Var& g, const Vars& in, const Var&) {
                   const Var &x = in[0], &y = in[1];
-                  return each(in, [&] { return conv2d_input(y, g, x.shape(), k); },
-                              [&] { return conv2d(x, g, k); });
+                  return each(
+                      in, [&] { return conv2d_input(y, g, x.shape(), k); }, [&] { return conv2d(x, g, k); });
                 });
 }
 

@@ -127,6 +127,9 @@ struct Window {
 /// ∂T/∂y: x (N,C,H,W), w (O,C,kh,kw) → (N,O,OH,OW) with OH = ⌊(H + 2 padding − dilation (kh − 1) − 1)/stride⌋
 /// + 1.
 Var conv2d(const Var& x, const Var& w, const Window& window = {});
+/// conv2d(x, w) + shift + residual in one pass: shift (O) or (N,O), residual (N,O,OH,OW), either left out as
+/// Var().
+Var conv2d(const Var& x, const Var& w, const Var& shift, const Var& residual, const Window& window = {});
 /// ∂T/∂x: y (N,O,OH,OW), w (O,C,kh,kw) → x_shape (N,C,H,W). Known elsewhere as transposed convolution.
 Var conv2d_input(const Var& y, const Var& w, const Shape& x_shape, const Window& window = {});
 /// ∂T/∂w: x (N,C,H,W), y (N,O,OH,OW) → w_shape (O,C,kh,kw).

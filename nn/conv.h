@@ -15,15 +15,10 @@ struct Conv2d {
         window{{stride, stride}, {padding, padding}, {dilation, dilation}} {}
 
   /// x (N,in,H,W) → (N,out,OH,OW)
-  Var operator()(const Var& x) const {
-    return conv2d(x, weight, window) + reshape(bias, {1, bias.dim(0), 1, 1});
-  }
-
-  /// The same plus shift (N,out), one number an image and channel, in one pass over the result.
-  Var operator()(const Var& x, const Var& shift) const {
-    return conv2d(x, weight, window) + reshape(shift + bias, {shift.dim(0), bias.dim(0), 1, 1});
-  }
-
+  Var operator()(const Var& x) const { return conv2d(x, weight, bias, Var(), window); }
+  /// The same plus shift (N,out), one number an image and channel; or plus residual (N,out,OH,OW).
+  Var shifted(const Var& x, const Var& shift) const { return conv2d(x, weight, shift + bias, Var(), window); }
+  Var plus(const Var& x, const Var& residual) const { return conv2d(x, weight, bias, residual, window); }
   void visit(const std::string& prefix, const Visit& f) {
     f(prefix + "weight", weight);
     f(prefix + "bias", bias);

@@ -31,9 +31,8 @@ ResidualBlock::ResidualBlock(Index in, Index out, Index time_width, Key key)
 }
 
 Var ResidualBlock::operator()(const Var& x, const Var& e) const {
-  const Var h = conv1(norm1.then_silu(x), time(e));
-  const Var y = conv2(norm2.then_silu(h));
-  return y + (skip ? (*skip)(x) : x);
+  const Var h = conv1.shifted(norm1.then_silu(x), time(e));
+  return conv2.plus(norm2.then_silu(h), skip ? (*skip)(x) : x);
 }
 
 void ResidualBlock::visit(const std::string& prefix, const Visit& f) {

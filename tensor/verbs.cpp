@@ -17,7 +17,8 @@ Axes memory_order(const Tensor& x) {
 /// Undoes permute(order).
 Tensor restored(const Tensor& x, const Axes& order) {
   Axes inverse(order.size());
-  for (std::size_t k = 0; k < order.size(); ++k) inverse[static_cast<std::size_t>(order[k])] = static_cast<int>(k);
+  for (std::size_t k = 0; k < order.size(); ++k)
+    inverse[static_cast<std::size_t>(order[k])] = static_cast<int>(k);
   return x.permute(inverse);
 }
 
@@ -127,9 +128,10 @@ Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor
   Tensor y({s.N, s.OH, s.OW, s.O}, x.device());
   const Tensor packed_shift = shift.defined() ? shift.packed() : shift;
   const Tensor packed_residual = residual.defined() ? channels_last(residual).packed() : residual;
-  kernels(x.device()).conv2d(s, channels_last(x).packed().cspan(), w.packed().cspan(),
-                             shift.defined() ? packed_shift.cspan() : std::span<const real>{},
-                             residual.defined() ? packed_residual.cspan() : std::span<const real>{}, y.span());
+  kernels(x.device())
+      .conv2d(s, channels_last(x).packed().cspan(), w.packed().cspan(),
+              shift.defined() ? packed_shift.cspan() : std::span<const real>{},
+              residual.defined() ? packed_residual.cspan() : std::span<const real>{}, y.span());
   return channels_first(y);
 }
 
@@ -141,8 +143,8 @@ Tensor conv2d_input(const ConvShape& s, const Tensor& y, const Tensor& w) {
 
 Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y) {
   Tensor w({s.O, s.C, s.kh, s.kw}, x.device());
-  kernels(x.device()).conv2d_weight(s, channels_last(x).packed().cspan(), channels_last(y).packed().cspan(),
-                                    w.span());
+  kernels(x.device())
+      .conv2d_weight(s, channels_last(x).packed().cspan(), channels_last(y).packed().cspan(), w.span());
   return w;
 }
 

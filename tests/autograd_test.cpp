@@ -173,6 +173,10 @@ TEST_CASE("errors of the engine and the ops name what, where and why", "[autogra
   CHECK_THROWS_WITH(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 3, 3})), Contains("reaches over 3 pixels"));
   CHECK_THROWS_WITH(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 1, 1}), {{0, 1}, {0, 0}, {1, 1}}),
                     Contains("stride 0"));
+  CHECK_THROWS_WITH(conv2d(Tensor({2, 1, 3, 3}), Tensor({4, 1, 3, 3}), Tensor({3}), Var()),
+                    Contains("[conv2d] shift has shape (3), expected (4) or (2,4)"));
+  CHECK_THROWS_WITH(conv2d(Tensor({2, 1, 3, 3}), Tensor({4, 1, 3, 3}), Var(), Tensor({2, 4, 3, 3})),
+                    Contains("[conv2d] y has shape (2,4,3,3), expected (2,4,1,1)"));
   CHECK_THROWS_WITH(conv2d_input(Tensor({1, 1, 9, 9}), Tensor({1, 1, 1, 1}), {1, 1, 2, 2}),
                     Contains("[conv2d_input] y has shape (1,1,9,9), expected (1,1,2,2)"));
   CHECK_THROWS_WITH(group_norm(Tensor({1, 6}), Tensor({6}), Tensor({6}), 4),

@@ -69,8 +69,9 @@ TEST_CASE("linear, convolution and embedding by hand", "[nn]") {
   conv.weight = parameter(Tensor::full({1, 1, 3, 3}, 1));
   conv.bias = parameter(Tensor({1}, {0.5}));
   CHECK(conv(Tensor::full({1, 1, 2, 2}, 1)).value().to_vector() == std::vector<real>(4, 4.5));
-  CHECK(conv(Tensor::full({1, 1, 2, 2}, 1), Tensor({1, 1}, {2})).value().to_vector() ==
-        std::vector<real>(4, 6.5));
+  const Var ones = Tensor::full({1, 1, 2, 2}, 1);
+  CHECK(conv.shifted(ones, Tensor({1, 1}, {2})).value().to_vector() == std::vector<real>(4, 6.5));
+  CHECK(conv.plus(ones, ones).value().to_vector() == std::vector<real>(4, 5.5));
   const std::vector<real> e = time_embedding(Tensor({1}, {0.001}), 4).value().to_vector();
   for (int i : {0, 1}) {
     const double angle = 1 * std::pow(10000.0, -i / 2.0);

@@ -222,6 +222,8 @@ void add_products(std::vector<Row>& t) {
     Window k;
   };
   const Case cases[] = {{"plain", {2, 3, 6, 5}, {4, 3, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
+                        {"Winograd", {2, 9, 7, 6}, {17, 9, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
+                        {"Winograd, uneven padding", {1, 8, 9, 5}, {8, 8, 3, 3}, {{1, 1}, {0, 2}, {1, 1}}},
                         {"stride 2", {2, 2, 7, 8}, {3, 2, 3, 3}, {{2, 2}, {1, 1}, {1, 1}}},
                         {"dilation 2", {1, 2, 9, 8}, {2, 2, 3, 3}, {{1, 1}, {2, 2}, {2, 2}}},
                         {"rectangular", {2, 2, 5, 9}, {2, 2, 2, 4}, {{2, 1}, {0, 2}, {1, 2}}},
@@ -243,6 +245,22 @@ void add_products(std::vector<Row>& t) {
                  -2,
                  2,
                  taps});
+    for (const Shape& shift : {Shape{w[0]}, Shape{x[0], w[0]}})
+      t.push_back({fmt::format("conv2d plus shift {} and residual, {}", str(shift), c.name),
+                   {x, w, shift, y},
+                   [=](const Vars& v) { return conv2d(v[0], v[1], v[2], v[3], k); },
+                   [=](Exacts in) {
+                     Exact sum = conv_reference(in, 2, x, w, y, k);
+                     Exact::each(y, [&](const auto& i) {
+                       const Index s = shift.rank() == 1 ? i[1] : i[0] * w[0] + i[1];
+                       sum.at({i[0], i[1], i[2], i[3]}) +=
+                           in[2].v[static_cast<std::size_t>(s)] + in[3].at({i[0], i[1], i[2], i[3]});
+                     });
+                     return sum;
+                   },
+                   -2,
+                   2,
+                   taps});
     t.push_back({fmt::format("conv2d_input {}", c.name),
                  {y, w},
                  [=](const Vars& v) { return conv2d_input(v[0], v[1], x, k); },

@@ -3,8 +3,8 @@
 
 #include <cblas.h>
 
-#include "tensor/shape.h"
 #include "tensor/scalar.h"
+#include "tensor/shape.h"
 
 namespace dale::cpu {
 

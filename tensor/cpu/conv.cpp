@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tensor/cpu/blas.h"
+#include "tensor/cpu/loops.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/winograd.h"
@@ -18,35 +19,40 @@
 namespace dale::cpu {
 namespace {
 
-/// Calls f(pixel (i,j) of the tile, tap (a,b), pixel of x) for the windows of output rows [begin, end); the
-/// last is the place of its first channel, or −1 where the tap reads outside of the image.
+/// Calls f(place in col, place in x, n) for each run of n numbers that the windows of output rows [begin, end)
+/// take from x together, with −1 for x where they read outside of the image: a run is the taps of a row of the
+/// window (with dilation, a single tap) that lie inside, or one that does not.
 template <class F>
-void for_windows(const ConvShape& s, Index begin, Index end, const F& f) {
+void for_runs(const ConvShape& s, Index begin, Index end, const F& f) {
+  Index col = 0;
   for (Index i = begin; i < end; ++i)
     for (Index j = 0; j < s.OW; ++j)
       for (Index a = 0; a < s.kh; ++a) {
-        const Index h = i * s.sh - s.ph + a * s.dh;
-        for (Index b = 0; b < s.kw; ++b) {
-          const Index v = j * s.sw - s.pw + b * s.dw;
+        const Index h = i * s.sh - s.ph + a * s.dh, left = j * s.sw - s.pw;
+        for (Index b = 0; b < s.kw;) {
+          const Index v = left + b * s.dw;
           const bool inside = h >= 0 && h < s.H && v >= 0 && v < s.W;
-          f((i - begin) * s.OW + j, a * s.kw + b, inside ? (h * s.W + v) * s.C : -1);
+          const Index run = inside && s.dw == 1 ? std::min(s.kw - b, s.W - v) : 1;
+          f(col, inside ? (h * s.W + v) * s.C : -1, run * s.C);
+          col += run * s.C;
+          b += run;
         }
       }
 }
 
 void unfold(const ConvShape& s, const real* x, Index begin, Index end, real* col) {
-  const Index taps = s.kh * s.kw;
-  for_windows(s, begin, end, [&](Index pixel, Index tap, Index from) {
-    real* to = col + (pixel * taps + tap) * s.C;
-    for (Index c = 0; c < s.C; ++c) to[c] = from < 0 ? 0 : x[from + c];
+  for_runs(s, begin, end, [&](Index to, Index from, Index n) {
+    if (from < 0)
+      std::fill_n(col + to, n, real(0));
+    else
+      std::copy_n(x + from, n, col + to);
   });
 }
 
 void fold(const ConvShape& s, const real* col, Index begin, Index end, real* x) {
-  const Index taps = s.kh * s.kw;
-  for_windows(s, begin, end, [&](Index pixel, Index tap, Index to) {
-    const real* from = col + (pixel * taps + tap) * s.C;
-    for (Index c = 0; c < s.C && to >= 0; ++c) x[to + c] += from[c];
+  for_runs(s, begin, end, [&](Index from, Index to, Index n) {
+    if (to < 0) return;
+    DALE_INDEPENDENT for (Index c = 0; c < n; ++c) x[to + c] += col[from + c];
   });
 }
 

@@ -10,9 +10,8 @@
 namespace dale::cpu {
 
 void fill(std::span<real> y, real value) {
-  parallel_ranges(static_cast<Index>(y.size()), [&](Index begin, Index end) {
-    std::fill(y.begin() + begin, y.begin() + end, value);
-  });
+  parallel_ranges(static_cast<Index>(y.size()),
+                  [&](Index begin, Index end) { std::fill(y.begin() + begin, y.begin() + end, value); });
 }
 
 void unary(Unary op, const View<const real>& x, std::span<real> y) {

@@ -31,15 +31,29 @@ inline Lanes load(const real* from) {
 }
 inline void store(real* to, const Lanes& v) { std::memcpy(to, &v, sizeof v); }
 
-/// The same for the n ≥ 1 numbers that are there: the lanes beyond are 0, and are not written.
-inline Lanes load(const real* from, Index n) {
-  if (n >= lanes) return load(from);
+/// What is left of a row after its whole registers: n < lanes numbers. Lanes beyond are read as 0 and not
+/// written.
+struct Rest {
+  Index n;
+};
+struct Whole {};
+inline Lanes load(const real* from, Whole) { return load(from); }
+inline void store(real* to, const Lanes& v, Whole) { store(to, v); }
+inline Lanes load(const real* from, Rest rest) {
   Lanes v{};
-  std::memcpy(&v, from, static_cast<std::size_t>(n) * sizeof(real));
+  std::memcpy(&v, from, static_cast<std::size_t>(rest.n) * sizeof(real));
   return v;
 }
-inline void store(real* to, const Lanes& v, Index n) {
-  std::memcpy(to, &v, static_cast<std::size_t>(std::min(n, lanes)) * sizeof(real));
+inline void store(real* to, const Lanes& v, Rest rest) {
+  std::memcpy(to, &v, static_cast<std::size_t>(rest.n) * sizeof(real));
+}
+
+/// Calls f(c, Whole) for c = 0, lanes, … and f(c, Rest) for what is left of n numbers.
+template <class F>
+inline void for_lanes(Index n, const F& f) {
+  Index c = 0;
+  for (; c + lanes <= n; c += lanes) f(c, Whole{});
+  if (c < n) f(c, Rest{n - c});
 }
 
 }  // namespace dale::cpu

@@ -5,6 +5,7 @@
 //   the group of M = C/G · L elements.
 // Channels lie side by side, so loops run along them; sums over pixels are made a channel each, in blocks that
 // are added up in double, and then over the channels of a group.
+#include <numeric>
 #include <vector>
 
 #include "tensor/cpu/loops.h"
@@ -14,16 +15,24 @@
 namespace dale::cpu {
 namespace {
 
-/// Adds Σ_l f(c, l C + c) to sums[c] for l in [0, L): at most 64 terms in `real` before they go to double.
+/// Pixels that a loop takes together, so that it is worth a vector loop for few channels too: a divisor of L.
+Index pixels_together(Index L, Index C) {
+  Index r = std::max<Index>(1, std::min(L, 256 / C));
+  while (L % r) --r;
+  return r;
+}
+
+/// sums[c] = Σ f(p, i) over i = c, c + C, … below L C, where p = i mod P is the place in a row of P numbers,
+/// whole pixels: 64 terms at most are added in `real`, in partial (P), before they go to double.
 template <class F>
-void channel_sums(Index L, Index C, real* partial, double* sums, const F& f) {
-  for (Index first = 0; first < L; first += 64) {
-    std::fill(partial, partial + C, real(0));
-    for (Index l = first; l < std::min(L, first + 64); ++l) {
-      const Index row = l * C;
-      DALE_INDEPENDENT for (Index c = 0; c < C; ++c) partial[c] += f(c, row + c);
+void channel_sums(Index L, Index C, Index P, real* partial, double* sums, const F& f) {
+  std::fill(sums, sums + C, 0.0);
+  for (Index begin = 0; begin < L * C; begin += 64 * P) {
+    std::fill(partial, partial + P, real(0));
+    for (Index row = begin; row < std::min(L * C, begin + 64 * P); row += P) {
+      DALE_INDEPENDENT for (Index p = 0; p < P; ++p) partial[p] += f(p, row + p);
     }
-    for (Index c = 0; c < C; ++c) sums[c] += partial[c];
+    for (Index p = 0; p < P; ++p) sums[p % C] += partial[p];
   }
 }
 
@@ -32,44 +41,36 @@ void channel_sums(Index L, Index C, real* partial, double* sums, const F& f) {
 void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, std::span<const real> x,
                 std::span<const real> gamma, std::span<const real> beta, std::span<real> y,
                 std::span<real> mean, std::span<real> rstd) {
-  const Index width = C / G;
+  const Index width = C / G, P = C * pixels_together(L, C);
   const double M = static_cast<double>(width * L);
   parallel(N, [&](Index n) {
-    thread_local std::vector<double> sums;
-    thread_local std::vector<real> rows;
-    sums.assign(static_cast<std::size_t>(2 * C), 0);
-    rows.resize(static_cast<std::size_t>(3 * C));
-    real *partial = rows.data(), *scale = partial + C, *shift = scale + C;
+    std::vector<real> rows(static_cast<std::size_t>(4 * P));
+    std::vector<double> sums(static_cast<std::size_t>(C));
+    real *partial = rows.data(), *mu = partial + P, *scale = mu + P, *shift = scale + P;
     const real* in = x.data() + n * L * C;
     real* out = y.data() + n * L * C;
+    const auto over_group = [&](Index g) {
+      return std::accumulate(sums.begin() + g * width, sums.begin() + (g + 1) * width, 0.0);
+    };
 
-    channel_sums(L, C, partial, sums.data(), [&](Index, Index i) { return in[i]; });
-    real* mu = shift;  // of a channel's group
-    for (Index g = 0; g < G; ++g) {
-      double sum = 0;
-      for (Index c = g * width; c < (g + 1) * width; ++c) sum += sums[c];
-      mean[n * G + g] = static_cast<real>(sum / M);
-      std::fill(mu + g * width, mu + (g + 1) * width, mean[n * G + g]);
+    channel_sums(L, C, P, partial, sums.data(), [&](Index, Index i) { return in[i]; });
+    for (Index g = 0; g < G; ++g) mean[n * G + g] = static_cast<real>(over_group(g) / M);
+    for (Index p = 0; p < P; ++p) mu[p] = mean[n * G + p % C / width];
+    channel_sums(L, C, P, partial, sums.data(),
+                 [&](Index p, Index i) { return (in[i] - mu[p]) * (in[i] - mu[p]); });
+    for (Index g = 0; g < G; ++g) rstd[n * G + g] = static_cast<real>(1 / std::sqrt(over_group(g) / M + eps));
+    for (Index p = 0; p < P; ++p) {
+      scale[p] = rstd[n * G + p % C / width] * gamma[p % C];
+      shift[p] = beta[p % C] - mu[p] * scale[p];
     }
-    channel_sums(L, C, partial, sums.data() + C,
-                 [&](Index c, Index i) { return (in[i] - mu[c]) * (in[i] - mu[c]); });
-    for (Index g = 0; g < G; ++g) {
-      double sum = 0;
-      for (Index c = g * width; c < (g + 1) * width; ++c) sum += sums[C + c];
-      const real r = rstd[n * G + g] = static_cast<real>(1 / std::sqrt(sum / M + eps));
-      for (Index c = g * width; c < (g + 1) * width; ++c) {
-        scale[c] = r * gamma[c];
-        shift[c] = beta[c] - mean[n * G + g] * scale[c];
-      }
-    }
-    for (Index l = 0; l < L; ++l, in += C, out += C) {
+    for (Index row = 0; row < L * C; row += P) {
       if (silu) {
-        DALE_INDEPENDENT for (Index c = 0; c < C; ++c) {
-          const real z = in[c] * scale[c] + shift[c];
-          out[c] = z * scalar::sigmoid(z);
+        DALE_INDEPENDENT for (Index p = 0; p < P; ++p) {
+          const real z = in[row + p] * scale[p] + shift[p];
+          out[row + p] = z * scalar::sigmoid(z);
         }
       } else {
-        DALE_INDEPENDENT for (Index c = 0; c < C; ++c) out[c] = in[c] * scale[c] + shift[c];
+        DALE_INDEPENDENT for (Index p = 0; p < P; ++p) out[row + p] = in[row + p] * scale[p] + shift[p];
       }
     }
   });
@@ -79,52 +80,48 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
                          std::span<const real> x, std::span<const real> gamma, std::span<const real> beta,
                          std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,
                          std::span<real> ggamma, std::span<real> gbeta) {
-  const Index width = C / G;
+  const Index width = C / G, P = C * pixels_together(L, C);
   const double M = static_cast<double>(width * L);
   std::vector<double> s1(static_cast<std::size_t>(N * C)), s2(static_cast<std::size_t>(N * C));
   parallel(N, [&](Index n) {
-    thread_local std::vector<real> rows;
-    rows.resize(static_cast<std::size_t>(5 * C));
-    real *partial = rows.data(), *scale = partial + C, *shift = scale + C, *mu = shift + C, *slope = mu + C;
+    std::vector<real> rows(static_cast<std::size_t>(5 * P));
+    real *partial = rows.data(), *mu = partial + P, *scale = mu + P, *shift = scale + P, *slope = shift + P;
     const real* up = g.data() + n * L * C;
     const real* in = x.data() + n * L * C;
     real* u = gx.data() + n * L * C;
+    for (Index p = 0; p < P; ++p) {
+      const Index group = n * G + p % C / width;
+      mu[p] = mean[group];
+      scale[p] = rstd[group] * gamma[p % C];
+      shift[p] = beta[p % C] - mu[p] * scale[p];
+    }
+    if (silu) {
+      for (Index row = 0; row < L * C; row += P)
+        DALE_INDEPENDENT for (Index p = 0; p < P; ++p) u[row + p] =
+            up[row + p] * scalar::silu_slope(in[row + p] * scale[p] + shift[p]);
+    } else if (u != up) {
+      std::copy_n(up, L * C, u);
+    }
     double *a = s1.data() + n * C, *b = s2.data() + n * C;
-    for (Index c = 0; c < C; ++c) {
-      const Index group = n * G + c / width;
-      mu[c] = mean[group];
-      scale[c] = rstd[group] * gamma[c];
-      shift[c] = beta[c] - mu[c] * scale[c];
-    }
-    for (Index l = 0; l < L; ++l) {
-      const Index row = l * C;
-      if (silu) {
-        DALE_INDEPENDENT for (Index c = 0; c < C; ++c) u[row + c] =
-            up[row + c] * scalar::silu_slope(in[row + c] * scale[c] + shift[c]);
-      } else if (u != up) {
-        std::copy_n(up + row, C, u + row);
-      }
-    }
-    channel_sums(L, C, partial, a, [&](Index, Index i) { return u[i]; });
-    channel_sums(L, C, partial, b, [&](Index c, Index i) { return u[i] * (in[i] - mu[c]); });
-    for (Index first = 0; first < C; first += width) {
-      const double r = static_cast<double>(rstd[n * G + first / width]);
+    channel_sums(L, C, P, partial, a, [&](Index, Index i) { return u[i]; });
+    channel_sums(L, C, P, partial, b, [&](Index p, Index i) { return u[i] * (in[i] - mu[p]); });
+    for (Index group = 0; group < G; ++group) {
+      const double r = static_cast<double>(rstd[n * G + group]);
       double A = 0, B = 0;
-      for (Index c = first; c < first + width; ++c) {
+      for (Index c = group * width; c < (group + 1) * width; ++c) {
         b[c] *= r;
         A += static_cast<double>(gamma[c]) * a[c];
         B += static_cast<double>(gamma[c]) * b[c];
       }
-      for (Index c = first; c < first + width; ++c) {
-        slope[c] = static_cast<real>(-r * r * B / M);
-        shift[c] = static_cast<real>(-r * A / M) - mu[c] * slope[c];
+      for (Index p = 0; p < P; ++p) {
+        if (p % C / width != group) continue;
+        slope[p] = static_cast<real>(-r * r * B / M);
+        shift[p] = static_cast<real>(-r * A / M) - mu[p] * slope[p];
       }
     }
-    for (Index l = 0; l < L; ++l) {
-      const Index row = l * C;
-      DALE_INDEPENDENT for (Index c = 0; c < C; ++c) u[row + c] =
-          scale[c] * u[row + c] + slope[c] * in[row + c] + shift[c];
-    }
+    for (Index row = 0; row < L * C; row += P)
+      DALE_INDEPENDENT for (Index p = 0; p < P; ++p) u[row + p] =
+          scale[p] * u[row + p] + slope[p] * in[row + p] + shift[p];
   });
   for (Index c = 0; c < C; ++c) {
     double sum_gamma = 0, sum_beta = 0;

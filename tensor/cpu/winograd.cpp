@@ -22,7 +22,7 @@
 namespace dale::cpu::winograd {
 namespace {
 
-// The points ±p, ±q: with 1 and 2, the usual choice, rounding errors are larger by half.
+// The points ±p, ±q. With 1 and 2, the usual choice, rounding errors are twice as large.
 constexpr real p = 0.625, q = 1.5, pp = p * p, qq = q * q;
 // What G divides by, Π (point − other point): at 0, ±p, ±q.
 constexpr real at_0 = pp * qq, at_p = 2 * pp * (pp - qq), at_q = 2 * qq * (qq - pp);
@@ -105,9 +105,7 @@ struct Tiling {
   struct Place {
     Index n, top, left;
   };
-  Place operator[](Index t) const {
-    return {t / (rows * columns), t / columns % rows * 4, t % columns * 4};
-  }
+  Place operator[](Index t) const { return {t / (rows * columns), t / columns % rows * 4, t % columns * 4}; }
   /// Where pixel (h,w) of image n has its channels, or nullptr outside of the image.
   template <class T>
   T* pixel(T* images, Index n, Index h, Index w) const {
@@ -115,6 +113,13 @@ struct Tiling {
     return inside ? images + ((n * H + h) * W + w) * C : nullptr;
   }
 };
+
+/// Room for n numbers before the next of 36 planes: an odd number of cache lines, so that the places of one
+/// tile in all planes do not compete for the same few sets of the first-level cache.
+constexpr Index plane_size(Index n) {
+  constexpr Index line = 64 / static_cast<Index>(sizeof(real));
+  return ((n + line - 1) / line | 1) * line;
+}
 
 /// Tiles a block has, so that its V and its products, 36 (C + O) numbers a tile, fill half of a second-level
 /// cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of the rows of a register tile.
@@ -124,42 +129,43 @@ Index block_tiles(Index tiles, Index C, Index O) {
   return rows * std::max<Index>(1, std::min(fit, share));
 }
 
-/// V_ξ[t − begin, c] of the tiles [begin, end) of a result with ph×pw padding around x.
+/// V_ξ[t − begin, c] of the tiles [begin, end) of a result with ph×pw padding around x, rows of
+/// whole_lanes(C).
 void transform_windows(const Tiling& x, const Tiling& y, Index ph, Index pw, const real* images, Index begin,
                        Index end, real* V) {
-  const Index plane = (end - begin) * x.C;
-  for (Index t = begin; t < end; ++t, V += x.C) {
+  const Index width = whole_lanes(x.C), plane = plane_size((end - begin) * width);
+  for (Index t = begin; t < end; ++t, V += width) {
     const auto [n, top, left] = y[t];
     const real* at[6][6];
     for (int i = 0; i < 6; ++i)
       for (int j = 0; j < 6; ++j) at[i][j] = x.pixel(images, n, top - ph + i, left - pw + j);
-    for (Index c = 0; c < x.C; c += lanes) {
+    for_lanes(x.C, [&](Index c, auto part) {
       Lanes d[6][6], v[6][6];
       for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j) d[i][j] = at[i][j] ? load(at[i][j] + c, x.C - c) : Lanes{};
+        for (int j = 0; j < 6; ++j) d[i][j] = at[i][j] ? load(at[i][j] + c, part) : Lanes{};
       both_axes(d, v, window);
       for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j) store(V + (i * 6 + j) * plane + c, v[i][j], x.C - c);
-    }
+        for (int j = 0; j < 6; ++j) store(V + (i * 6 + j) * plane + c, v[i][j]);
+    });
   }
 }
 
 /// Y_ξ[t − begin, o] of the tiles [begin, end) of y, rows of whole_lanes(O).
 void transform_tiles(const Tiling& y, const real* images, Index begin, Index end, real* Y) {
-  const Index width = whole_lanes(y.C), plane = (end - begin) * width;
+  const Index width = whole_lanes(y.C), plane = plane_size((end - begin) * width);
   for (Index t = begin; t < end; ++t, Y += width) {
     const auto [n, top, left] = y[t];
-    for (Index o = 0; o < y.C; o += lanes) {
+    for_lanes(y.C, [&](Index o, auto part) {
       Lanes d[4][4], m[6][6];
       for (int i = 0; i < 4; ++i)
         for (int j = 0; j < 4; ++j) {
           const real* at = y.pixel(images, n, top + i, left + j);
-          d[i][j] = at ? load(at + o, y.C - o) : Lanes{};
+          d[i][j] = at ? load(at + o, part) : Lanes{};
         }
       both_axes(d, m, tile);
       for (int i = 0; i < 6; ++i)
         for (int j = 0; j < 6; ++j) store(Y + (i * 6 + j) * plane + o, m[i][j]);
-    }
+    });
   }
 }
 
@@ -170,25 +176,26 @@ struct Addends {
 
 /// The tiles [begin, end) of y = Aᵀ M A + shift + residual from M_ξ[t − begin, o], rows of whole_lanes(O).
 void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const Addends& add, real* images) {
-  const Index O = y.C, width = whole_lanes(O), plane = (end - begin) * width;
+  const Index O = y.C, width = whole_lanes(O), plane = plane_size((end - begin) * width);
   const Index per_image = static_cast<Index>(add.shift.size()) == O ? 0 : O;
   for (Index t = begin; t < end; ++t, M += width) {
     const auto [n, top, left] = y[t];
-    for (Index o = 0; o < O; o += lanes) {
+    const real* shift = add.shift.empty() ? nullptr : add.shift.data() + n * per_image;
+    for_lanes(O, [&](Index o, auto part) {
       Lanes m[6][6], out[4][4];
       for (int i = 0; i < 6; ++i)
         for (int j = 0; j < 6; ++j) m[i][j] = load(M + (i * 6 + j) * plane + o);
       both_axes(m, out, tile_adjoint);
-      const Lanes shift = add.shift.empty() ? Lanes{} : load(add.shift.data() + n * per_image + o, O - o);
+      const Lanes added = shift ? load(shift + o, part) : Lanes{};
       for (int i = 0; i < 4; ++i)
         for (int j = 0; j < 4; ++j) {
           real* at = y.pixel(images, n, top + i, left + j);
           if (!at) continue;
-          const Index place = at - images + o;
-          const Lanes rest = add.residual.empty() ? shift : shift + load(add.residual.data() + place, O - o);
-          store(at + o, out[i][j] + rest, O - o);
+          const Lanes sum = out[i][j] + added;
+          const real* residual = add.residual.empty() ? nullptr : add.residual.data() + (at - images);
+          store(at + o, residual ? sum + load(residual + o, part) : sum, part);
         }
-    }
+    });
   }
 }
 
@@ -212,14 +219,15 @@ void transform_taps(Index in, Index out, bool turned, const real* w, real* U) {
 /// y = Aᵀ (V U) A + shift + residual.
 void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, const real* from, const real* U,
                const Addends& add, real* to) {
-  const Index C = x.C, O = whole_lanes(y.C), T = block_tiles(y.tiles, C, O);
+  const Index C = x.C, row = whole_lanes(C), O = whole_lanes(y.C), T = block_tiles(y.tiles, row, O);
   parallel((y.tiles + T - 1) / T, [&](Index block) {
     const Index begin = block * T, end = std::min(y.tiles, begin + T), count = end - begin;
-    const Scratch V(36 * count * C), M(36 * count * O);
+    const Index V_plane = plane_size(count * row), M_plane = plane_size(count * O);
+    const Scratch V(36 * V_plane), M(36 * M_plane);
     transform_windows(x, y, ph, pw, from, begin, end, V.data());
     for (Index xi = 0; xi < 36; ++xi)
-      product<Left::as_is, false>(count, O, C, V.data() + xi * count * C, C, U + xi * C * O, O,
-                                  M.data() + xi * count * O, O);
+      product<Left::as_is, false>(count, O, C, V.data() + xi * V_plane, row, U + xi * C * O, O,
+                                  M.data() + xi * M_plane, O);
     finish_tiles(y, M.data(), begin, end, add, to);
   });
 }
@@ -227,8 +235,8 @@ void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, const real*
 }  // namespace
 
 bool pays(const ConvShape& s) {
-  const bool taps_and_steps = s.kh == 3 && s.kw == 3 && s.sh == 1 && s.sw == 1 && s.dh == 1 && s.dw == 1 &&
-                              s.ph <= 2 && s.pw <= 2;
+  const bool taps_and_steps =
+      s.kh == 3 && s.kw == 3 && s.sh == 1 && s.sw == 1 && s.dh == 1 && s.dw == 1 && s.ph <= 2 && s.pw <= 2;
   const Index tiled = (s.OH + 3) / 4 * ((s.OW + 3) / 4) * 36, direct = s.OH * s.OW * 9;
   return taps_and_steps && s.C >= 8 && s.O >= 8 && tiled < direct;
 }
@@ -244,25 +252,28 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
 void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
   const Scratch U(36 * s.O * whole_lanes(s.C));
   transform_taps(s.O, s.C, true, w.data(), U.data());
-  correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y.data(), U.data(), {}, x.data());
+  correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y.data(), U.data(), {},
+            x.data());
 }
 
 void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
   const Tiling tx{s.N, s.H, s.W, s.C}, ty{s.N, s.OH, s.OW, s.O};
-  const Index C = s.C, O = whole_lanes(s.O), T = block_tiles(ty.tiles, C, O);
-  const Index blocks = (ty.tiles + T - 1) / T, parts = std::min<Index>(16, blocks), size = 36 * C * O;
+  const Index C = s.C, row = whole_lanes(C), O = whole_lanes(s.O), T = block_tiles(ty.tiles, row, O);
+  const Index blocks = (ty.tiles + T - 1) / T, parts = std::min<Index>(8, blocks), size = 36 * C * O;
   const Scratch sums(parts * size);  // of Vᵀ Y over the blocks of a part; the parts are added in order
   parallel(parts, [&](Index part) {
-    real* sum = sums.data() + part * size;
-    std::fill(sum, sum + size, real(0));
-    const Scratch V(36 * T * C), Y(36 * T * O);
-    for (Index block = part * blocks / parts; block < (part + 1) * blocks / parts; ++block) {
+    const Scratch V(36 * plane_size(T * row)), Y(36 * plane_size(T * O));
+    const Index first = part * blocks / parts;
+    for (Index block = first; block < (part + 1) * blocks / parts; ++block) {
       const Index begin = block * T, end = std::min(ty.tiles, begin + T), count = end - begin;
       transform_windows(tx, ty, s.ph, s.pw, x.data(), begin, end, V.data());
       transform_tiles(ty, y.data(), begin, end, Y.data());
-      for (Index xi = 0; xi < 36; ++xi)
-        product<Left::transposed, true>(C, O, count, V.data() + xi * count * C, C, Y.data() + xi * count * O,
-                                        O, sum + xi * C * O, O);
+      for (Index xi = 0; xi < 36; ++xi) {
+        const auto multiply =
+            block == first ? product<Left::transposed, false> : product<Left::transposed, true>;
+        multiply(C, O, count, V.data() + xi * plane_size(count * row), row,
+                 Y.data() + xi * plane_size(count * O), O, sums.data() + part * size + xi * C * O, O);
+      }
     }
   });
   parallel(C, [&](Index c) {
