@@ -44,7 +44,7 @@ object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 OBJECTS  := $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
 APP      := $(call object,$(PROGRAM))
 
-.PHONY: all test test64 run-tests experiments bench deps install clean help
+.PHONY: all test test64 run-tests experiments bench bench-peer deps install clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -63,6 +63,12 @@ bench: deps
 	$(BUILD)/benchmark
 	@for p in python3 /usr/bin/python3; do $$p -c 'import torch' 2>/dev/null && exec $$p experiments/bench/torch_small_ops.py; done; \
 	echo "PyTorch is not here: no figure of its to compare with"
+
+# PEER is a virtual environment with PyTorch, made when there is none.
+PEER ?= $(BUILD)/peer
+bench-peer: deps
+	@$(MAKE) --no-print-directory $(BUILD)/benchmark
+	python3 experiments/bench/peer.py $(BUILD)/benchmark --peer $(PEER) --out results
 
 # Installs what is missing and nothing else; with everything there, apt is not asked.
 deps:
@@ -98,6 +104,7 @@ $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(foreach 
 $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
+$(BUILD)/experiments/bench/peak.o: override CXXFLAGS += -O3 -march=native -ffp-contract=fast
 $(BUILD)/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCCFLAGS) -c $< -o $@
@@ -120,6 +127,7 @@ help:
 	@echo 'make test         build and run the tests          make test64   the same in double precision'
 	@echo 'make experiments  train, sample and compare on every data set found; leaves results/report.html'
 	@echo 'make bench        measure                          make deps     install what is missing (Debian packages)'
+	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer, several GB, unless PEER= has it)'
 	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
 	@echo 'make clean        remove build/ and build64/'
 	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'

@@ -172,7 +172,17 @@ Node::~Node() {
   pending = nullptr;
 }
 
-Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
+void Node::release() {
+  for (Var& x : inputs) x.forget();
+  output.forget();
+  rule = nullptr;
+}
+
+namespace {
+
+enum class Graph { kept, created, released };
+
+Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
   if (!(g.shape() == y.shape()))
     invalid("[vjp] the upstream gradient has shape {}, y has {}", str(g.shape()), str(y.shape()));
   for (std::size_t i = 0; i < xs.size(); ++i)
@@ -181,7 +191,7 @@ Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
               str(xs[i].shape()));
   Vars out;
   if (y.tracked() && !xs.empty()) {
-    const Recording mode(create_graph);
+    const Recording mode(graph == Graph::created);
     Walk walk(y, xs);
     std::vector<bool> wanted(walk.stops().size());
     for (const Var& x : xs)
@@ -191,13 +201,16 @@ Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
       Walk::Stop& stop = walk.stops()[i];
       if (!stop.needed || stop.node->inputs.empty() || !stop.gradient.value().defined()) continue;
       const Var upstream = wanted[i] ? stop.gradient : std::exchange(stop.gradient, Var());
-      const Node& node = *stop.node;
+      Node& node = *stop.node;
+      if (!node.rule)
+        broken("[{}] its values were released by last_grad(): take the earlier gradients with grad()", node.op);
       Vars parts = node.rule(upstream, node.inputs, Var(node.output, stop.node->shared_from_this()));
       for (std::size_t k = 0; k < parts.size(); ++k)
         if (Walk::Stop* input = walk.at(node.inputs[k]); input && input->needed) {
           check_gradient(node, parts[k], node.inputs[k], k);
           Walk::gather(*input, std::move(parts[k]));
         }
+      if (graph == Graph::released) node.release();
     }
     for (const Var& x : xs) {
       const auto* stop = walk.at(x);
@@ -210,11 +223,24 @@ Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
   return out;
 }
 
-Vars grad(const Var& y, const Vars& xs, bool create_graph) {
+/// ∂y/∂x of a y with one element.
+Vars slopes(const Var& y, const Vars& xs, Graph graph) {
   if (y.size() != 1)
     invalid("[grad] y has shape {}; it must have one element: sum it, or give an upstream gradient to vjp()",
             str(y.shape()));
-  return vjp(y, Var(Tensor::full(y.shape(), 1, y.device())), xs, create_graph);
+  return walk_back(y, Var(Tensor::full(y.shape(), 1, y.device())), xs, graph);
 }
+
+}  // namespace
+
+Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph) {
+  return walk_back(y, g, xs, create_graph ? Graph::created : Graph::kept);
+}
+
+Vars grad(const Var& y, const Vars& xs, bool create_graph) {
+  return slopes(y, xs, create_graph ? Graph::created : Graph::kept);
+}
+
+Vars last_grad(const Var& y, const Vars& xs) { return slopes(y, xs, Graph::released); }
 
 }  // namespace dale

@@ -133,6 +133,11 @@ Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph = false);
 /// ∂y/∂x for every x in xs, of a y with one element; else as vjp.
 Vars grad(const Var& y, const Vars& xs, bool create_graph = false);
 
+/// The same, as the last gradient that anybody takes through y's graph: a node lets go of the values it kept
+/// as soon as its rule has run, so that memory falls during the walk. A later walk that needs such a node
+/// throws std::logic_error.
+Vars last_grad(const Var& y, const Vars& xs);
+
 /// Nodes alive in this process, leaves included: back to where it was once the last Var of a graph is gone.
 Index live_nodes();
 
@@ -142,11 +147,13 @@ struct Node : std::enable_shared_from_this<Node> {
   Node(const char* op, Vars inputs, Tensor output, Rule rule);
   ~Node();
   Node(const Node&) = delete;
+  /// Lets go of the values and of what the rule captured; the edges stay.
+  void release();
 
   const char* op;
   Vars inputs;    // hollow where the rule does not read the value
   Tensor output;  // hollow likewise
-  Rule rule;
+  Rule rule;      // empty for a leaf, and once released
   std::uint64_t order;  // nodes are numbered as they are made: inputs have smaller numbers
   Index place = -1;     // in the list of the walk now running, if it is there
 };

@@ -94,7 +94,7 @@ struct Step {
 /// value.
 Step loss_and_gradients(const std::function<Var()>& loss_of, const Vars& xs, Index number) {
   const Var loss = finite_step("training step", number, loss_of);
-  Step step{static_cast<double>(loss.item()), 0, grad(loss, xs)};
+  Step step{static_cast<double>(loss.item()), 0, last_grad(loss, xs)};
   step.gradient_norm = global_norm(step.gradients);
   if (!std::isfinite(step.gradient_norm))
     finite_step("training step", number, [&] {

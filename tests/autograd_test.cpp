@@ -59,6 +59,20 @@ TEST_CASE("a chain of a million nodes is differentiated and released", "[autogra
   CHECK(live_nodes() == before);
 }
 
+TEST_CASE("the last gradient of a graph releases what it kept", "[autograd]") {
+  const Var x = parameter(uniform(Key{1}, {1000}));
+  Var y = x;
+  for (int i = 0; i < 10; ++i) y = sin(y);  // each keeps its input
+  const Var total = sum(y);
+  const std::vector<real> expected = grad(total, {x})[0].value().to_vector();
+  y = Var();
+  const std::size_t before = memory_use(Device::cpu).live;
+  const Vars g = last_grad(total, {x});
+  CHECK(g[0].value().to_vector() == expected);
+  CHECK(memory_use(Device::cpu).live <= before - 8 * 1000 * sizeof(real));  // nine sines' inputs less one gradient
+  CHECK_THROWS_WITH(grad(total, {x}), Contains("its values were released by last_grad()"));
+}
+
 TEST_CASE("a thousand training steps leave nodes and memory where they were", "[autograd]") {
   Tensor w = normal(Key{1}, {4, 3, 3, 3});
   const Var x = normal(Key{2}, {2, 3, 8, 8});

@@ -1,7 +1,10 @@
 // make bench: what things cost on this machine. The network is the reference workload R1 (nn/unet.h) at batch
-// 64; its items/s are images/s. Options are Google Benchmark's: build/benchmark --benchmark_filter=R1
+// 64: its items/s are images/s; those of convolutions, products and `peak` are operations/s of the direct
+// method, two a multiply-add; of the others, elements/s. Options are Google Benchmark's:
+//   build/benchmark --benchmark_filter=r1
 #include <benchmark/benchmark.h>
 
+#include "experiments/bench/peak.h"
 #include "nn/optim.h"
 #include "nn/unet.h"
 #include "tensor/cpu/parallel.h"
@@ -9,19 +12,20 @@
 namespace dale {
 namespace {
 
+constexpr Index N = 64;
+
 void r1_training(benchmark::State& state) {
   set_threads(static_cast<int>(state.range(0)));
   ScoreUNet net({}, Key{1});
   const auto all = parameters(net);
   Adam adam(all);
-  const Var x = uniform(Key{2}, {64, 1, 28, 28}), t = uniform(Key{3}, {64}),
-            y = normal(Key{4}, {64, 1, 28, 28});
+  const Var x = uniform(Key{2}, {N, 1, 28, 28}), t = uniform(Key{3}, {N}), y = normal(Key{4}, {N, 1, 28, 28});
   for (auto _ : state) {
     Vars xs;
     for (const auto& p : all) xs.push_back(*p.parameter);
-    adam.step(grad(mean_squared_error(net(x, t), y), xs), 1e-3);
+    adam.step(last_grad(mean_squared_error(net(x, t), y), xs), 1e-3);
   }
-  state.SetItemsProcessed(state.iterations() * 64);
+  state.SetItemsProcessed(state.iterations() * N);
   state.counters["peak MiB"] = static_cast<double>(memory_use(Device::cpu).peak) / (1 << 20);
 }
 
@@ -29,32 +33,111 @@ void r1_evaluation(benchmark::State& state) {
   set_threads(static_cast<int>(state.range(0)));
   const NoGrad off;
   const ScoreUNet net({}, Key{1});
-  const Var x = uniform(Key{2}, {64, 1, 28, 28}), t = uniform(Key{3}, {64});
+  const Var x = uniform(Key{2}, {N, 1, 28, 28}), t = uniform(Key{3}, {N});
   for (auto _ : state) net(x, t);
-  state.SetItemsProcessed(state.iterations() * 64);
+  state.SetItemsProcessed(state.iterations() * N);
 }
 
-/// One 3×3 convolution of R1, forward: 64 images, 32 channels, 28×28. items/s are multiply-adds counted as
-/// two operations.
-void conv2d_32_28(benchmark::State& state) {
-  set_threads(static_cast<int>(state.range(0)));
-  const Var x = normal(Key{1}, {64, 32, 28, 28}), w = normal(Key{2}, {32, 32, 3, 3});
-  for (auto _ : state) conv2d(x, w, {{1, 1}, {1, 1}, {1, 1}});
-  state.SetItemsProcessed(state.iterations() * 2 * 64 * 32 * 32 * 9 * 784);
+void peak(benchmark::State& state) {
+  const int threads = static_cast<int>(state.range(0));
+  set_threads(threads);
+  std::vector<double> keep(static_cast<std::size_t>(8 * threads));
+  for (auto _ : state)
+    parallel(8 * threads, [&](Index piece) { keep[static_cast<std::size_t>(piece)] = multiply_add_burst(); });
+  benchmark::DoNotOptimize(keep);
+  state.SetItemsProcessed(state.iterations() * 8 * threads * 2 * burst_size());
 }
 
-void group_norm_silu(benchmark::State& state) {
+/// A convolution of R1 and how many of them it has: `in` channels of size×size pixels to `out`.
+struct Layer {
+  Index in, out, size, taps, stride, times;
+
+  std::string name() const {
+    return fmt::format("{} to {} at {}x{}, {}x{}{}", in, out, size, size, taps, taps,
+                       stride > 1 ? ", halved" : "");
+  }
+  ConvShape shape() const {
+    const Index o = size / stride, pad = taps / 2;
+    return {N, in, size, size, out, taps, taps, o, o, stride, stride, pad, pad, 1, 1};
+  }
+  Index operations() const { return 2 * N * in * out * taps * taps * (size / stride) * (size / stride); }
+};
+constexpr Layer layers[] = {
+    {1, 32, 28, 3, 1, 1},  {32, 32, 28, 3, 1, 3}, {32, 32, 28, 3, 2, 1},  {32, 64, 14, 3, 1, 1},
+    {32, 64, 14, 1, 1, 1}, {64, 64, 14, 3, 1, 3}, {64, 64, 14, 3, 2, 1},  {64, 64, 7, 3, 1, 5},
+    {128, 64, 7, 3, 1, 1}, {128, 64, 7, 1, 1, 1}, {128, 64, 14, 3, 1, 1}, {128, 64, 14, 1, 1, 1},
+    {64, 64, 28, 3, 1, 1}, {96, 32, 28, 3, 1, 1}, {96, 32, 28, 1, 1, 1},  {32, 1, 28, 3, 1, 1}};
+
+enum class Which { forward, input, weight };
+
+void convolution(benchmark::State& state, const Layer& layer, Which which) {
   set_threads(static_cast<int>(state.range(0)));
-  const Var x = normal(Key{1}, {64, 32, 28, 28}), gamma = Tensor::full({32}, 1), beta = Tensor::full({32}, 0);
-  const bool fused = state.range(1);
+  const ConvShape s = layer.shape();
+  const Tensor x = normal(Key{1}, {N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw}),
+               y = normal(Key{3}, {N, s.OH, s.OW, s.O});
+  const Kernels& k = kernels(Device::cpu);
+  for (auto _ : state) {
+    if (which == Which::forward) k.conv2d(s, x.cspan(), w.cspan(), {}, {}, y.span());
+    if (which == Which::input) k.conv2d_input(s, y.cspan(), w.cspan(), x.span());
+    if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span());
+  }
+  state.SetItemsProcessed(state.iterations() * layer.operations());
+  state.counters["operations"] = static_cast<double>(layer.operations());
+  state.counters["times"] = static_cast<double>(layer.times);
+}
+
+void matrix_product(benchmark::State& state) {
+  set_threads(static_cast<int>(state.range(0)));
+  const Index n = 1024;
+  const Var a = normal(Key{1}, {n, n}), b = normal(Key{2}, {n, n});
+  for (auto _ : state) matmul(a, b);
+  state.SetItemsProcessed(state.iterations() * 2 * n * n * n);
+}
+
+/// R1's largest activations but one, channels side by side.
+Var activations(Key key) { return raw::channels_first(normal(key, {N, 28, 28, 32})); }
+
+void group_norm_silu(benchmark::State& state, bool fused) {
+  set_threads(static_cast<int>(state.range(0)));
+  const Var x = activations(Key{1}), gamma = Tensor::full({32}, 1), beta = Tensor::full({32}, 0);
   for (auto _ : state)
     fused ? group_norm(x, gamma, beta, 8, 1e-5, true) : group_norm_formula(x, gamma, beta, 8, 1e-5, true);
   state.SetItemsProcessed(state.iterations() * x.size());
 }
 
+void group_norm_silu_gradient(benchmark::State& state) {
+  set_threads(static_cast<int>(state.range(0)));
+  const Var x = parameter(activations(Key{1}).value()), gamma = Tensor::full({32}, 1),
+            g = activations(Key{2});
+  const Var y = group_norm(x, gamma, Tensor::full({32}, 0), 8, 1e-5, true);
+  for (auto _ : state) vjp(y, g, {x});
+  state.SetItemsProcessed(state.iterations() * x.size());
+}
+
+void silu_map(benchmark::State& state) {
+  set_threads(static_cast<int>(state.range(0)));
+  const Var x = activations(Key{1});
+  for (auto _ : state) silu(x);
+  state.SetItemsProcessed(state.iterations() * x.size());
+}
+
+void adam_step(benchmark::State& state) {
+  set_threads(static_cast<int>(state.range(0)));
+  ScoreUNet net({}, Key{1});
+  const auto all = parameters(net);
+  Adam adam(all);
+  Vars gradients;
+  Index count = 0;
+  for (const auto& p : all) {
+    gradients.push_back(normal(Key{2}, p.parameter->shape()));
+    count += p.parameter->size();
+  }
+  for (auto _ : state) adam.step(gradients, 1e-3);
+  state.SetItemsProcessed(state.iterations() * count);
+}
+
 /// A chain of a thousand scalar multiplications: the cost of recording an op, and of its gradient.
-void small_ops(benchmark::State& state) {
-  const bool backward = state.range(0);
+void small_ops(benchmark::State& state, bool backward) {
   const Var x = parameter(Tensor({}, {1})), c = Tensor({}, {1});
   for (auto _ : state) {
     Var y = x;
@@ -64,20 +147,39 @@ void small_ops(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 1000);
 }
 
-void threads_1_2(benchmark::internal::Benchmark* b) { b->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime(); }
-
-BENCHMARK(r1_training)->Apply(threads_1_2)->Unit(benchmark::kMillisecond)->MinTime(3);
-BENCHMARK(r1_evaluation)->Apply(threads_1_2)->Unit(benchmark::kMillisecond)->MinTime(2);
-BENCHMARK(conv2d_32_28)->Apply(threads_1_2)->Unit(benchmark::kMillisecond);
-BENCHMARK(group_norm_silu)
-    ->ArgNames({"threads", "fused"})
-    ->Args({1, 0})
-    ->Args({1, 1})
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(small_ops)->ArgName("backward")->Arg(0)->Arg(1);
+void register_all() {
+  const auto with_threads = [](const std::string& name, auto... run) {
+    benchmark::RegisterBenchmark(name.c_str(), run...)
+        ->ArgName("threads")
+        ->Arg(1)
+        ->Arg(2)
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
+  };
+  with_threads("r1_training", r1_training);
+  with_threads("r1_evaluation", r1_evaluation);
+  with_threads("peak", peak);
+  for (const Layer& layer : layers) {
+    with_threads("conv2d " + layer.name(), convolution, layer, Which::forward);
+    if (layer.in > 1) with_threads("conv2d_input " + layer.name(), convolution, layer, Which::input);
+    with_threads("conv2d_weight " + layer.name(), convolution, layer, Which::weight);
+  }
+  with_threads("matmul 1024", matrix_product);
+  with_threads("group_norm_silu fused", group_norm_silu, true);
+  with_threads("group_norm_silu formula", group_norm_silu, false);
+  with_threads("group_norm_silu gradient", group_norm_silu_gradient);
+  with_threads("silu", silu_map);
+  with_threads("adam of R1", adam_step);
+  benchmark::RegisterBenchmark("small_ops forward", small_ops, false);
+  benchmark::RegisterBenchmark("small_ops forward and backward", small_ops, true);
+}
 
 }  // namespace
 }  // namespace dale
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  dale::register_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+}
