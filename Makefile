@@ -13,8 +13,8 @@ CUDA     ?= $(if $(NVCC),1,0)
 LEVELS   ?= $(if $(filter x86_64,$(shell uname -m)),v4 v3 v2,generic)
 march     = $(if $(filter-out generic,$(1)),-march=x86-64-$(1) -mprefer-vector-width=512)
 
-# fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused multiply-adds, but in
-# the sums of products: every machine and both compilers then round the formulas of tensor/scalar.h alike.
+# fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused multiply-adds: every
+# machine and both compilers then round the formulas of tensor/scalar.h alike.
 COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE) $(EXTRA)
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
@@ -93,8 +93,7 @@ $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
 define level_rules
 $(BUILD)/$(1)/%.o: tensor/cpu/%.cpp Makefile
 	@mkdir -p $$(@D)
-	$$(CXX) $$(COMMON) $$(KERNELS) $(call march,$(1)) -DDALE_TABLE=cpu_kernels_$(1) $$(CONTRACT) -c $$< -o $$@
-$(BUILD)/$(1)/winograd.o: CONTRACT := -ffp-contract=fast
+	$$(CXX) $$(COMMON) $$(KERNELS) $(call march,$(1)) -DDALE_TABLE=cpu_kernels_$(1) -c $$< -o $$@
 $(BUILD)/cpu-$(1).o: $(patsubst tensor/cpu/%.cpp,$(BUILD)/$(1)/%.o,$(LEVELLED))
 	ld -r --force-group-allocation -o $$@ $$^
 	objcopy --keep-global-symbol=cpu_kernels_$(1) $$@

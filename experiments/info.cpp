@@ -16,7 +16,10 @@ std::string info(const std::string& data_option) {
 #endif
   std::string out = fmt::format("dale      {}, {} bytes a real, {}, random stream {}\n", version,
                                 sizeof(real), compiler, random_stream_version);
-  out += fmt::format("cpu       {} threads, kernels {}, {}\n", threads(), cpu::level(), cpu::blas_description());
+  std::string levels;
+  for (const std::string& level : cpu::levels()) levels += " " + level;
+  out += fmt::format("cpu       {} threads, {}\n", threads(), cpu::blas_description());
+  out += fmt::format("kernels   {} of{}\n", cpu::level(), levels);
   const std::string missing = cuda_missing();
   out += fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);
   for (const std::string& name : dataset_names()) {

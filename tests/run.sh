@@ -31,6 +31,10 @@ passed=$((passed + $(echo "${counts:-0 1}" | cut -d' ' -f1)))
 failed=$((failed + $(echo "${counts:-0 1} 0" | cut -d' ' -f2 | sed 's/^$/0/')))
 [ $status -eq 0 ] || [ $failed -gt 0 ] || failed=1
 
+# The kernels of the lower levels of vector instructions that this processor has, on the tests that compare kernels.
+for level in $("$build/dale" info | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
+  script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" '[ops],[conv],[threads]'
+done
 script layers tests/layers.sh
 script 'command line' tests/cli.sh "$build"
 script 'README program and installed library' tests/readme.sh "$build"

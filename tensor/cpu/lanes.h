@@ -9,13 +9,11 @@
 namespace dale::cpu {
 
 #if defined(__AVX512F__)
-constexpr Index register_bytes = 64, registers = 32;
+constexpr Index register_bytes = 64;
 #elif defined(__AVX__)
-constexpr Index register_bytes = 32, registers = 16;
-#elif defined(__aarch64__)
-constexpr Index register_bytes = 16, registers = 32;
+constexpr Index register_bytes = 32;
 #else
-constexpr Index register_bytes = 16, registers = 16;
+constexpr Index register_bytes = 16;
 #endif
 
 using Lanes [[gnu::vector_size(register_bytes)]] = real;

@@ -5,7 +5,6 @@
 #include <cblas.h>
 
 #include <cstdlib>
-#include <vector>
 
 #include "tensor/kernels.h"
 
@@ -34,21 +33,24 @@ bool supported([[maybe_unused]] const std::string& name) {
   return true;
 }
 
-Level choose() {
-  std::vector<Level> levels;
+/// Those that this processor has, the highest first.
+std::vector<Level> usable() {
+  std::vector<Level> found;
 #define DALE_ROW(name) \
-  if (supported(#name)) levels.push_back({#name, &cpu_kernels_##name});
+  if (supported(#name)) found.push_back({#name, &cpu_kernels_##name});
   DALE_LEVELS(DALE_ROW)
 #undef DALE_ROW
-  if (levels.empty()) failed("this processor has no SSE4.2, the least that this build needs");
+  return found;
+}
+
+Level choose() {
+  const std::vector<Level> found = usable();
+  if (found.empty()) failed("this processor has no SSE4.2, the least that this build needs");
   const char* asked = std::getenv("DALE_LEVEL");
-  if (!asked || !*asked) return levels[0];
-  std::vector<std::string> names;
-  for (const Level& l : levels) {
+  if (!asked || !*asked) return found[0];
+  for (const Level& l : found)
     if (l.name == asked) return l;
-    names.push_back(l.name);
-  }
-  unknown_name("level of DALE_LEVEL on this processor", asked, names);
+  unknown_name("level of DALE_LEVEL on this processor", asked, cpu::levels());
 }
 
 const Level& chosen() {
@@ -65,6 +67,12 @@ const Kernels& cpu_kernels() {
 }
 
 std::string cpu::level() { return chosen().name; }
+
+std::vector<std::string> cpu::levels() {
+  std::vector<std::string> names;
+  for (const Level& l : usable()) names.push_back(l.name);
+  return names;
+}
 
 std::string cpu::blas_description() {
   return std::string(openblas_get_config()) + " " + openblas_get_corename();

@@ -15,15 +15,17 @@
 // stages while it is in the second-level cache.
 #include "tensor/cpu/winograd.h"
 
+#include "tensor/cpu/blas.h"
+#include "tensor/cpu/lanes.h"
 #include "tensor/cpu/parallel.h"
-#include "tensor/cpu/product.h"
 #include "tensor/storage.h"
 
 namespace dale::cpu::winograd {
 namespace {
 
-// The points ±p, ±q. With 1 and 2, the usual choice, rounding errors are twice as large.
-constexpr real p = 0.625, q = 1.5, pp = p * p, qq = q * q;
+// The points ±p, ±q: at ±11/16, ±11/8 rounding errors are half of those at the usual ±1, ±2, and all of their
+// powers here are exact.
+constexpr real p = 0.6875, q = 1.375, pp = p * p, qq = q * q;
 // What G divides by, Π (point − other point): at 0, ±p, ±q.
 constexpr real at_0 = pp * qq, at_p = 2 * pp * (pp - qq), at_q = 2 * qq * (qq - pp);
 
@@ -226,8 +228,8 @@ void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, const real*
     const Scratch V(36 * V_plane), M(36 * M_plane);
     transform_windows(x, y, ph, pw, from, begin, end, V.data());
     for (Index xi = 0; xi < 36; ++xi)
-      product<Left::as_is, false>(count, O, C, V.data() + xi * V_plane, row, U + xi * C * O, O,
-                                  M.data() + xi * M_plane, O);
+      gemm(false, false, count, O, C, V.data() + xi * V_plane, row, U + xi * C * O, O, 0,
+           M.data() + xi * M_plane, O);
     finish_tiles(y, M.data(), begin, end, add, to);
   });
 }
@@ -268,12 +270,10 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
       const Index begin = block * T, end = std::min(ty.tiles, begin + T), count = end - begin;
       transform_windows(tx, ty, s.ph, s.pw, x.data(), begin, end, V.data());
       transform_tiles(ty, y.data(), begin, end, Y.data());
-      for (Index xi = 0; xi < 36; ++xi) {
-        const auto multiply =
-            block == first ? product<Left::transposed, false> : product<Left::transposed, true>;
-        multiply(C, O, count, V.data() + xi * plane_size(count * row), row,
-                 Y.data() + xi * plane_size(count * O), O, sums.data() + part * size + xi * C * O, O);
-      }
+      for (Index xi = 0; xi < 36; ++xi)
+        gemm(true, false, C, O, count, V.data() + xi * plane_size(count * row), row,
+             Y.data() + xi * plane_size(count * O), O, block == first ? 0 : 1,
+             sums.data() + part * size + xi * C * O, O);
     }
   });
   parallel(C, [&](Index c) {
