@@ -124,7 +124,7 @@ constexpr Index plane_size(Index n) {
 }
 
 /// Tiles a block has, so that its V and its products, 36 (C + O) numbers a tile, fill half of a second-level
-/// cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of the rows of a register tile.
+/// cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, as rows suit BLAS.
 Index block_tiles(Index tiles, Index C, Index O) {
   constexpr Index rows = 12, budget = (Index{512} << 10) / static_cast<Index>(sizeof(real));
   const Index fit = budget / (36 * (C + O)) / rows, share = (tiles / 16 + rows - 1) / rows;
