@@ -15,9 +15,10 @@ COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filte
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -march=$(ARCH) -fno-math-errno -fno-trapping-math
 LDLIBS   := -lopenblas -lz -lfmt -pthread
+APPLIBS  := -lcurl -lcrypto
 
 PACKAGES := libopenblas-dev libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
-            pkg-config dataset-fashion-mnist
+            libcurl4-openssl-dev libssl-dev pkg-config dataset-fashion-mnist
 
 LIBRARY  := $(wildcard tensor/*.cpp tensor/cpu/*.cpp autograd/*.cpp nn/*.cpp diffusion/*.cpp)
 PROGRAM  := $(filter-out experiments/dale.cpp,$(wildcard experiments/*.cpp))
@@ -71,11 +72,11 @@ deps:
 $(BUILD)/libdale.a: $(OBJECTS)
 	rm -f $@ && ar rcs $@ $^
 $(BUILD)/dale: $(BUILD)/experiments/dale.o $(APP) $(BUILD)/libdale.a
-	$(CXX) -o $@ $^ $(LDLIBS)
+	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
-	$(CXX) -o $@ $^ $(LDLIBS)
+	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
-	$(CXX) -o $@ $^ -lbenchmark $(LDLIBS)
+	$(CXX) $(EXTRA) -o $@ $^ -lbenchmark $(APPLIBS) $(LDLIBS)
 
 $(BUILD)/tensor/cpu/%.o: tensor/cpu/%.cpp Makefile
 	@mkdir -p $(@D)
