@@ -58,7 +58,7 @@ std::string download(const std::string& url, long stall) {
   set(CURLOPT_FOLLOWLOCATION, 1L);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT, stall);
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(CURLOPT_LOW_SPEED_LIMIT, 100L);
   set(CURLOPT_LOW_SPEED_TIME, stall);
   set(CURLOPT_WRITEFUNCTION, receive);
   set(CURLOPT_WRITEDATA, static_cast<void*>(&body));
@@ -84,8 +84,12 @@ const CatalogEntry& catalog_entry(const std::string& name) {
 }
 
 bool is_published(const fs::path& path, const CatalogFile& file) {
-  return *file.contents ? md5(read_gzip(path, largest)) == file.contents
-                        : md5(read_file(path)) == file.gzipped;
+  try {
+    return *file.contents ? md5(read_gzip(path, largest)) == file.contents
+                          : md5(read_file(path)) == file.gzipped;
+  } catch (const std::runtime_error&) {  // damage in the compression
+    return false;
+  }
 }
 
 void fetch_file(const CatalogEntry& entry, const CatalogFile& file, const fs::path& folder,

@@ -25,12 +25,13 @@ struct CatalogEntry {
 /// Throws std::invalid_argument for an unknown name.
 const CatalogEntry& catalog_entry(const std::string& name);
 
-/// Whether the file at `path` is the published one. Throws std::runtime_error when it cannot be read.
+/// Whether the file at `path` is the published one: not if it is damaged or cannot be read.
 bool is_published(const std::filesystem::path& path, const CatalogFile& file);
 
 struct FetchOptions {
   std::vector<std::string> mirrors;  // instead of the published ones, if any
-  long stall = 20;  // seconds without a byte, or without a connection, after which a mirror is given up
+  long stall =
+      20;  // seconds below 100 bytes a second, or without a connection, after which a mirror is given up
 };
 
 /// FOLDER/STEM.gz from the first mirror that has the published file; says on stderr which were tried in vain.

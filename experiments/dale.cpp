@@ -189,7 +189,7 @@ void add_data(CLI::App& app, Common& common) {
   c->add_option("--fetch", names, "fetch what is missing of these, into the first of the folders looked in");
   c->add_flag("--verify", verify, "compare every file with its published digest");
   c->add_option("--mirror", o.mirrors, "fetch from URLs that begin so, instead of the published mirrors");
-  c->add_option("--stall", o.stall, "seconds without a byte after which a mirror is given up")
+  c->add_option("--stall", o.stall, "seconds after which a mirror that sends next to nothing is given up")
       ->capture_default_str()
       ->check(CLI::Range(1, 3600));
   common.add_to(c);

@@ -34,13 +34,13 @@ bool is_named(const std::string& name) {
 /// Images of a set that comes in one part: every fifth is kept for evaluation, the others are for training.
 Dataset part_of(Dataset whole, Split split, const char* source) {
   const Index N = whole.images.dim(0), test = N / kept_back;
+  if (N < kept_back)
+    failed("{}: {} images; expected at least {}, because every fifth is kept for evaluation",
+           whole.folder.string(), N, kept_back);
   std::vector<std::int32_t> rows;
   for (Index n = 0; n < N; ++n)
     if ((n % kept_back == kept_back - 1) == (split == Split::test))
       rows.push_back(static_cast<std::int32_t>(n));
-  if (rows.empty())
-    failed("{}: {} images; expected at least {}, because every fifth is kept for evaluation",
-           whole.folder.string(), N, kept_back);
   const IntTensor index({static_cast<Index>(rows.size())}, rows);
   whole.images = raw::gather(whole.images, index);
   if (whole.labels.defined()) {

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -83,6 +84,8 @@ void expect_png(std::string_view bytes, const std::string& path) {
     const std::string_view checked = rest.substr(4, length + 4);
     whole(letters.empty() == checked.starts_with("IHDR"), "its header is not where it must be");
     letters = checked.substr(0, 4);
+    whole(std::all_of(letters.begin(), letters.end(), [](unsigned char c) { return std::isalpha(c); }),
+          "a chunk's name is not of four letters");
     const auto checksum =
         crc32(0, reinterpret_cast<const Bytef*>(checked.data()), static_cast<uInt>(checked.size()));
     whole(checksum == big_endian(rest.substr(length + 8)), "a checksum does not match");
