@@ -1,5 +1,6 @@
 // The command line. Exit status: 0 done, 1 failed, 2 wrong usage; an error is one sentence on stderr.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <thread>
 
 #include "experiments/catalog.h"
@@ -14,6 +15,16 @@
 namespace dale {
 namespace {
 
+const CLI::Range positive(Index{1}, Index{1'000'000'000});
+
+/// CLI11 takes -1 and 2^64 for a whole number without a sign, and lets them wrap round.
+std::string expect_seed(const std::string& text) {
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return "";
+  return fmt::format("{} is no whole number from 0 to 2^64 - 1", text);
+}
+
 /// What several commands share.
 struct Common {
   std::string data, device = "cpu";
@@ -26,7 +37,7 @@ struct Common {
     command->add_option("--threads", threads, "threads; the results do not depend on it")
         ->capture_default_str()
         ->check(CLI::Range(1, 1024));
-    command->add_option("--seed", seed, "same seed, same bits")->capture_default_str();
+    command->add_option("--seed", seed, "same seed, same bits")->capture_default_str()->check(expect_seed);
   }
 };
 
@@ -40,19 +51,15 @@ void add_train(CLI::App& app, Common& common) {
   c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)")
       ->capture_default_str();
   c->add_option("--out", o.out, "folder for the run")->required();
-  c->add_option("--steps", o.steps, "training steps")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--batch", o.batch, "images a step")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--steps", o.steps, "training steps")->capture_default_str()->check(positive);
+  c->add_option("--batch", o.batch, "images a step")->capture_default_str()->check(positive);
   c->add_option("--width", o.channels, "channels of the network's first level, a multiple of 8")
       ->capture_default_str();
   c->add_option("--lr", o.learning_rate, "Adam's learning rate")->capture_default_str();
   c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step")
       ->capture_default_str();
-  c->add_option("--warmup", o.warmup, "steps of linear warm-up")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+  c->add_option("--warmup", o.warmup, "steps of linear warm-up")->capture_default_str();
+  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")->capture_default_str();
   c->add_option("--ema", o.ema, "decay of the weights' average")->capture_default_str();
   c->add_option("--dropout", o.dropout, "probability of dropout in the network's blocks")
       ->capture_default_str();
@@ -88,9 +95,9 @@ void add_sample(CLI::App& app, Common& common) {
                 "probability-flow (Heun), ddim, dpm-solver, ancestral, stochastic, dale-langevin, "
                 "unconstrained or eta")
       ->capture_default_str();
-  c->add_option("--steps", o.steps, "solver steps")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--count", o.count, "images")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--batch", o.batch, "images at a time")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--steps", o.steps, "solver steps")->capture_default_str()->check(positive);
+  c->add_option("--count", o.count, "images")->capture_default_str()->check(positive);
+  c->add_option("--batch", o.batch, "images at a time")->capture_default_str()->check(positive);
   c->add_option("--s-min", o.s_min, "samplers by level: the least noise level")->capture_default_str();
   c->add_option("--s-max", o.s_max_factor,
                 "samplers by level: the largest, in standard deviations of the data")
@@ -167,7 +174,7 @@ void add_likelihood(CLI::App& app, Common& common) {
       app.add_subcommand("likelihood", "bits per dimension of test images, by the probability flow");
   c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
   c->add_option("--dataset", dataset, "whose test images")->capture_default_str();
-  c->add_option("--count", count, "images")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--count", count, "images")->capture_default_str()->check(positive);
   c->add_option("--steps", steps, "steps of the integral")
       ->capture_default_str()
       ->check(CLI::Range(2, 100000));
@@ -253,6 +260,9 @@ int run(int argc, char** argv) {
     const bool extra = app.get_subcommands().empty() && !app.remaining(true).empty();
     fmt::print(stderr, "dale: {} (dale --help lists the commands and options)\n",
                extra ? unknown_argument(app) : error.what());
+    return 2;
+  } catch (const CLI::ConversionError& error) {
+    fmt::print(stderr, "dale: {}; expected a number\n", error.what());
     return 2;
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "dale: {}\n", error.what());

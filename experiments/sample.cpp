@@ -199,6 +199,9 @@ Likelihood likelihood(const std::filesystem::path& path, const std::string& data
   const Model model = load_model(path);
   const Dataset test = load_dataset(dataset, data, Split::test);
   const Tensor& images = test.images;
+  if (images.dim(2) != model.height || images.dim(3) != model.width)
+    invalid("the model makes images of {}x{}, those of {} are {}x{}: name the data it was trained on",
+            model.height, model.width, dataset, images.dim(2), images.dim(3));
   count = std::min(count, images.dim(0));
   auto levels = edm_levels(*model.process, steps, 0.002, 40 * model.edm.deviation);
   levels.pop_back();

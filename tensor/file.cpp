@@ -135,6 +135,7 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void make_folder(const std::filesystem::path& path) {
+  if (path.empty()) invalid("the name of the folder is empty; expected one");
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) failed("cannot make the folder {}: {}", path.string(), error.message());

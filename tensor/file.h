@@ -43,7 +43,7 @@ void fail_file_operation(Index n);
 std::string read_file(const std::filesystem::path& path);
 
 /// Makes a folder and those above it where they are missing, and tries that a file can be made there. Throws
-/// std::runtime_error with the path and the system's reason.
+/// std::runtime_error with the path and the system's reason, std::invalid_argument for an empty name.
 void make_folder(const std::filesystem::path& path);
 
 /// Π shape_k × width in bytes; nothing when a size is negative or the product passes 2⁶³ − 1.

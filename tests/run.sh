@@ -33,6 +33,7 @@ failed=$((failed + $(echo "${counts:-0 1} 0" | cut -d' ' -f2 | sed 's/^$/0/')))
 
 script layers tests/layers.sh
 script 'command line' tests/cli.sh "$build"
+script 'kill -9' tests/kill.sh "$build"
 script 'README program and installed library' tests/readme.sh "$build"
 
 ! "$build/dale" info | grep -q '^cuda *none' || skipped="$skipped
