@@ -51,7 +51,7 @@ test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
 # left out, because with them g++ takes no function's address for a constant and refuses the assertion that a machine's
 # table is complete; the first access through a null pointer ends the program all the same. g++ 12 warns of
 # uninitialised members of std::function only under the sanitizers.
-SANITIZED = $(MAKE) --no-print-directory run-tests CUDA=0 CXXFLAGS=-O1 \
+SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 CXXFLAGS=-O1 \
             KERNELS='-O1 -march=$(ARCH) -fno-math-errno -fno-trapping-math'
 asan: deps
 	+@$(SANITIZED) BUILD=build-asan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=address,undefined \
