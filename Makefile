@@ -19,9 +19,10 @@ COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filte
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
 LDLIBS   := -lopenblas -lz -lfmt -pthread
+APPLIBS  := -lcurl -lcrypto
 
 PACKAGES := libopenblas-dev libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
-            pkg-config dataset-fashion-mnist
+            libcurl4-openssl-dev libssl-dev pkg-config dataset-fashion-mnist
 
 LEVELLED := $(filter-out tensor/cpu/parallel.cpp tensor/cpu/level.cpp,$(wildcard tensor/cpu/*.cpp))
 LIBRARY  := $(wildcard tensor/*.cpp autograd/*.cpp nn/*.cpp diffusion/*.cpp) tensor/cpu/parallel.cpp tensor/cpu/level.cpp
@@ -44,13 +45,23 @@ object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 OBJECTS  := $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
 APP      := $(call object,$(PROGRAM))
 
-.PHONY: all test test64 run-tests experiments bench bench-peer deps install clean help
+.PHONY: all test test64 asan tsan run-tests experiments bench bench-peer deps install clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
 
 test: deps ; @$(MAKE) --no-print-directory run-tests
 test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
+# The tests under the sanitizers: of addresses and undefined behaviour, and of threads. The three checks for null are
+# left out, because with them g++ takes no function's address for a constant and refuses the assertion that a machine's
+# table is complete; the first access through a null pointer ends the program all the same. g++ 12 warns of
+# uninitialised members of std::function only under the sanitizers.
+SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 CXXFLAGS=-O1 \
+            LEVELS=$(lastword $(LEVELS)) KERNELS='-O1 -fno-math-errno -fno-trapping-math'
+asan: deps
+	+@$(SANITIZED) BUILD=build-asan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=address,undefined \
+	  -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute -fno-sanitize-recover=all'
+tsan: deps ; +@$(SANITIZED) BUILD=build-tsan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=thread'
 run-tests: $(BUILD)/check $(BUILD)/dale
 	@tests/run.sh $(BUILD)
 
@@ -82,11 +93,11 @@ deps:
 $(BUILD)/libdale.a: $(OBJECTS)
 	rm -f $@ && ar rcs $@ $^
 $(BUILD)/dale: $(BUILD)/experiments/dale.o $(APP) $(BUILD)/libdale.a
-	$(CXX) -o $@ $^ $(LDLIBS)
+	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
-	$(CXX) -o $@ $^ $(LDLIBS)
+	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
-	$(CXX) -o $@ $^ -lbenchmark $(LDLIBS)
+	$(CXX) $(EXTRA) -o $@ $^ -lbenchmark $(APPLIBS) $(LDLIBS)
 
 # A level's kernels become one object that shows nothing but its table: inline functions that the levels share would
 # otherwise be merged by the linker, and AVX-512 code be run where there is none.
@@ -119,7 +130,7 @@ install: all
 	  'Libs: -L$(abspath $(PREFIX))/lib -ldale $(LDLIBS)' > $(PREFIX)/lib/pkgconfig/dale.pc
 
 clean:
-	rm -rf build build64
+	rm -rf build build64 build-asan build-tsan
 
 help:
 	@echo 'make              build/libdale.a and build/dale (with the CUDA machine where nvcc is found; CUDA=0 leaves it out)'
@@ -128,7 +139,8 @@ help:
 	@echo 'make bench        measure                          make deps     install what is missing (Debian packages)'
 	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer, several GB, unless PEER= has it)'
 	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
-	@echo 'make clean        remove build/ and build64/'
+	@echo 'make asan, tsan   the tests under the sanitizers of addresses and undefined behaviour, and of threads'
+	@echo 'make clean        remove build/, build64/, build-asan/ and build-tsan/'
 	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

@@ -32,9 +32,14 @@ std::vector<SampleOptions> samplers_for(const Process& process, const CompareOpt
   return all;
 }
 
+/// A named set's folder in the results, and that of the user's own images.
+std::string folder_of(const std::string& dataset) {
+  return (std::filesystem::path(dataset) / "").parent_path().filename();
+}
+
 CompareRow run(const std::string& dataset, const std::string& process, const Profile& profile,
                const CompareOptions& o) {
-  const auto folder = o.out / dataset / process;
+  const auto folder = o.out / folder_of(dataset) / process;
   TrainOptions t;
   t.dataset = dataset;
   t.process = process;
@@ -44,6 +49,7 @@ CompareRow run(const std::string& dataset, const std::string& process, const Pro
   t.channels = profile.channels;
   t.seed = o.seed;
   t.device = o.device;
+  t.resume = true;
   CompareRow row{dataset, process, train(t), {}};
   Model model = load_model(row.training.model);
   for (const SampleOptions& s : samplers_for(*model.process, o)) {
@@ -83,7 +89,7 @@ void compare(const CompareOptions& o) {
     std::vector<const CompareRow*> same;
     for (const CompareRow& row : rows)
       if (row.dataset == dataset) same.push_back(&row);
-    write_png(o.out / dataset / "side-by-side.png", side_by_side(same));
+    write_png(o.out / folder_of(dataset) / "side-by-side.png", side_by_side(same));
   }
   for (const std::string& name : missing)
     fmt::print("not compared: {}, which was not found (dale info says where it is looked for)\n", name);

@@ -27,7 +27,8 @@ struct CompareRow {
   std::vector<Samples> samples;
 };
 
-/// Throws std::runtime_error when no data set is found, std::invalid_argument for an unknown profile.
+/// Continues what an earlier call left unfinished in `out`. Throws std::runtime_error when no data set is
+/// found, std::invalid_argument for an unknown profile, and as train.
 void compare(const CompareOptions& options);
 
 /// The report: a page without any outside reference. `missing` are the data sets that were not found.

@@ -1,16 +1,29 @@
 // The command line. Exit status: 0 done, 1 failed, 2 wrong usage; an error is one sentence on stderr.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <thread>
 
+#include "experiments/catalog.h"
 #include "experiments/compare.h"
 #include "experiments/info.h"
 #include "experiments/report.h"
+#include "experiments/stop.h"
 #include "experiments/study.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
 
 namespace dale {
 namespace {
+
+const CLI::Range positive(Index{1}, Index{1'000'000'000});
+
+/// CLI11 takes -1 and 2^64 for a whole number without a sign, and lets them wrap round.
+std::string expect_seed(const std::string& text) {
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error == std::errc() && end == text.data() + text.size()) return "";
+  return fmt::format("{} is no whole number from 0 to 2^64 - 1", text);
+}
 
 /// What several commands share.
 struct Common {
@@ -24,29 +37,43 @@ struct Common {
     command->add_option("--threads", threads, "threads; the results do not depend on it")
         ->capture_default_str()
         ->check(CLI::Range(1, 1024));
-    command->add_option("--seed", seed, "same seed, same bits")->capture_default_str();
+    command->add_option("--seed", seed, "same seed, same bits")->capture_default_str()->check(expect_seed);
   }
 };
 
 void add_train(CLI::App& app, Common& common) {
   static TrainOptions o;
   CLI::App* c = app.add_subcommand("train", "train a model: config.json, metrics.csv, model.safetensors");
-  c->add_option("--dataset", o.dataset, "fashion-mnist, mnist or kmnist")->capture_default_str();
+  c->add_option(
+       "--dataset", o.dataset,
+       "fashion-mnist, mnist, kmnist, a folder of PNG files (a folder in it for each class), or a .npy file")
+      ->capture_default_str();
   c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)")
       ->capture_default_str();
   c->add_option("--out", o.out, "folder for the run")->required();
-  c->add_option("--steps", o.steps, "training steps")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--batch", o.batch, "images a step")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--steps", o.steps, "training steps")->capture_default_str()->check(positive);
+  c->add_option("--batch", o.batch, "images a step")->capture_default_str()->check(positive);
   c->add_option("--width", o.channels, "channels of the network's first level, a multiple of 8")
       ->capture_default_str();
   c->add_option("--lr", o.learning_rate, "Adam's learning rate")->capture_default_str();
-  c->add_option("--warmup", o.warmup, "steps of linear warm-up")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+  c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step")
+      ->capture_default_str();
+  c->add_option("--warmup", o.warmup, "steps of linear warm-up")->capture_default_str();
+  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")->capture_default_str();
   c->add_option("--ema", o.ema, "decay of the weights' average")->capture_default_str();
+  c->add_option("--dropout", o.dropout, "probability of dropout in the network's blocks")
+      ->capture_default_str();
+  c->add_flag("--classes", o.classes, "feed the labels to the network");
+  c->add_option("--label-dropout", o.label_dropout, "probability that a label is replaced by none")
+      ->capture_default_str();
+  c->add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints; the last two are kept")
+      ->capture_default_str();
+  c->add_flag(
+      "--resume", o.resume,
+      "continue the run in --out from its last checkpoint, to the very bytes it would have had if it had "
+      "never "
+      "been stopped; needs the options it began with (--threads and --checkpoint-every are free, --steps too "
+      "where the rate does not decay), and starts a run where there is none");
   common.add_to(c);
   c->callback([&common] {
     o.data = common.data;
@@ -55,6 +82,7 @@ void add_train(CLI::App& app, Common& common) {
     const TrainResult r = train(o);
     fmt::print("{}  {} steps in {:.1f} s, {:.1f} images/s, last loss {:.4f}\n", r.model.string(), o.steps,
                r.seconds, r.images_per_second, r.loss.back());
+    if (!r.note.empty()) fmt::print("{}: {}\n", o.dataset, r.note);
   });
 }
 
@@ -67,9 +95,9 @@ void add_sample(CLI::App& app, Common& common) {
                 "probability-flow (Heun), ddim, dpm-solver, ancestral, stochastic, dale-langevin, "
                 "unconstrained or eta")
       ->capture_default_str();
-  c->add_option("--steps", o.steps, "solver steps")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--count", o.count, "images")->capture_default_str()->check(CLI::PositiveNumber);
-  c->add_option("--batch", o.batch, "images at a time")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--steps", o.steps, "solver steps")->capture_default_str()->check(positive);
+  c->add_option("--count", o.count, "images")->capture_default_str()->check(positive);
+  c->add_option("--batch", o.batch, "images at a time")->capture_default_str()->check(positive);
   c->add_option("--s-min", o.s_min, "samplers by level: the least noise level")->capture_default_str();
   c->add_option("--s-max", o.s_max_factor,
                 "samplers by level: the largest, in standard deviations of the data")
@@ -146,7 +174,7 @@ void add_likelihood(CLI::App& app, Common& common) {
       app.add_subcommand("likelihood", "bits per dimension of test images, by the probability flow");
   c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
   c->add_option("--dataset", dataset, "whose test images")->capture_default_str();
-  c->add_option("--count", count, "images")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_option("--count", count, "images")->capture_default_str()->check(positive);
   c->add_option("--steps", steps, "steps of the integral")
       ->capture_default_str()
       ->check(CLI::Range(2, 100000));
@@ -155,6 +183,29 @@ void add_likelihood(CLI::App& app, Common& common) {
     const Likelihood r = likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed});
     fmt::print("{:.3f} ± {:.3f} bits/dim over {} test images of {} ({} steps, one Hutchinson draw each)\n",
                r.bits, r.standard_error, r.count, dataset, steps);
+    if (!r.note.empty()) fmt::print("{}: {}\n", dataset, r.note);
+  });
+}
+
+void add_data(CLI::App& app, Common& common) {
+  static std::vector<std::string> names;
+  static bool verify = false;
+  static FetchOptions o;
+  CLI::App* c =
+      app.add_subcommand("data", "the data sets: what is here, whether it is as published, and the rest");
+  c->add_option("--fetch", names, "fetch what is missing of these, into the first of the folders looked in");
+  c->add_flag("--verify", verify, "compare every file with its published digest");
+  c->add_option("--mirror", o.mirrors, "fetch from URLs that begin so, instead of the published mirrors");
+  c->add_option("--stall", o.stall, "seconds after which a mirror that sends next to nothing is given up")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
+  common.add_to(c);
+  c->callback([&common] {
+    for (const std::string& name : names) catalog_entry(name);
+    for (const std::string& name : names) fetch_dataset(name, common.data, o);
+    bool sound = true;
+    if (names.empty() || verify) fmt::print("{}", data_report(common.data, verify, sound));
+    if (!sound) failed("a file is not the published one: move it away, then dale data --fetch gets it again");
   });
 }
 
@@ -176,9 +227,7 @@ std::string unknown_argument(const CLI::App& app) {
       known.push_back(c->get_name());
   try {
     unknown_name(chosen.empty() ? "command or option" : "option", argument, known);
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
+  } catch (const std::invalid_argument& error) { return error.what(); }
 }
 
 int run(int argc, char** argv) {
@@ -186,6 +235,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", version);
   app.require_subcommand(1);
   Common common;
+  add_data(app, common);
   add_train(app, common);
   add_sample(app, common);
   add_compare(app, common);
@@ -211,12 +261,18 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "dale: {} (dale --help lists the commands and options)\n",
                extra ? unknown_argument(app) : error.what());
     return 2;
+  } catch (const CLI::ConversionError& error) {
+    fmt::print(stderr, "dale: {}; expected a number\n", error.what());
+    return 2;
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "dale: {}\n", error.what());
     return 2;
   } catch (const std::invalid_argument& error) {
     fmt::print(stderr, "dale: {}\n", error.what());
     return 2;
+  } catch (const Stopped& stop) {
+    fmt::print(stderr, "dale: {}\n", stop.what());
+    return 128 + stop.signal;
   } catch (const std::exception& error) {
     fmt::print(stderr, "dale: {}\n", error.what());
     return 1;

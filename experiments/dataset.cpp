@@ -1,128 +1,188 @@
-// zlib reads gzipped and plain files alike. One byte more than the header promises is asked for: it shows
-// trailing bytes, and takes zlib to the end of the stream, where it compares the checksum.
 #include "experiments/dataset.h"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdint>
 #include <cstdlib>
-#include <memory>
-#include <system_error>
 
+#include "experiments/idx.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
+#include "tensor/image.h"
+#include "tensor/npy.h"
+#include "tensor/verbs.h"
 
 namespace dale {
 namespace {
 
-constexpr Index side = 28;
-constexpr int classes = 10;
+namespace fs = std::filesystem;
 
-struct Idx {
-  Shape shape;
-  std::string bytes;
-};
+constexpr Index side = 28, classes = 10, kept_back = 5;
 
-using GzFile = std::unique_ptr<gzFile_s, int (*)(gzFile)>;
-
-/// At most `limit` bytes, fewer at the end of the file, in chunks: a false size costs no more memory than the
-/// file has bytes to fill.
-std::string read_bytes(gzFile file, std::uint64_t limit) {
-  constexpr std::uint64_t chunk = 1 << 20;
-  std::string bytes;
-  while (bytes.size() < limit) {
-    const std::size_t had = bytes.size();
-    const auto wanted = static_cast<unsigned>(std::min<std::uint64_t>(chunk, limit - had));
-    bytes.resize(had + wanted);
-    const int n = gzread(file, bytes.data() + had, wanted);
-    bytes.resize(had + static_cast<std::size_t>(std::max(n, 0)));
-    int error = Z_OK;
-    const char* reason = gzerror(file, &error);  // begins with the path
-    if (n < 0 || error != Z_OK) failed("cannot read {}; expected a whole idx file, gzipped or not", reason);
-    if (n == 0) break;
-  }
-  return bytes;
+bool is_named(const std::string& name) {
+  const auto names = dataset_names();
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
-
-Index big_endian(std::string_view bytes) {
-  Index value = 0;
-  for (char c : bytes.substr(0, 4)) value = value << 8 | static_cast<unsigned char>(c);
-  return value;
-}
-
-Idx read_idx(const std::filesystem::path& path, Index magic, int rank) {
-  const std::string name = path.string();
-  errno = 0;
-  const GzFile file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) failed("cannot read {}: {}", name, std::generic_category().message(errno ? errno : ENOMEM));
-
-  const std::size_t length = 4 + 4 * static_cast<std::size_t>(rank);
-  const std::string header = read_bytes(file.get(), length);
-  if (header.size() >= 4 && big_endian(header) != magic)
-    failed("{}: magic number 0x{:08x}; expected 0x{:08x}", name, big_endian(header), magic);
-  if (header.size() < length) failed("{}: {} bytes; expected a header of {}", name, header.size(), length);
-
-  Idx idx;
-  for (int i = 0; i < rank; ++i) idx.shape.push_back(big_endian(std::string_view(header).substr(4 + 4 * i)));
-  const auto expected = byte_count(idx.shape, 1);
-  if (!expected) failed("{}: the shape {} overflows; expected less than 2^63 bytes", name, str(idx.shape));
-  const auto size = static_cast<std::uint64_t>(*expected);
-  idx.bytes = read_bytes(file.get(), size + 1);
-  if (idx.bytes.size() < size)
-    failed("{}: truncated: {} bytes; expected {} for shape {}", name, idx.bytes.size(), size, str(idx.shape));
-  if (idx.bytes.size() > size) failed("{}: trailing bytes; expected {} for {}", name, size, str(idx.shape));
-  return idx;
-}
-
-/// FOLDER/STEM or FOLDER/STEM.gz, whichever is there.
-std::optional<std::filesystem::path> idx_file(const std::filesystem::path& folder, const std::string& stem) {
-  std::error_code ignored;
-  for (const char* ending : {"", ".gz"})
-    if (const auto path = folder / (stem + ending); std::filesystem::exists(path, ignored)) return path;
-  return std::nullopt;
-}
-
-std::string prefix(Split split) { return split == Split::train ? "train" : "t10k"; }
-std::string images_stem(Split split) { return prefix(split) + "-images-idx3-ubyte"; }
-std::string labels_stem(Split split) { return prefix(split) + "-labels-idx1-ubyte"; }
 
 [[noreturn]] void missing(const std::string& name, const std::string& data_option, Split split) {
   std::string folders;
   for (const auto& folder : dataset_folders(data_option))
     folders += (folders.empty() ? "" : ", ") + folder.string();
+  const SplitFiles files = split_files(split);
   failed("no {0}/{1}[.gz] with {2}[.gz] in any of the folders {3}; to get this data set, {4}", name,
-         images_stem(split), labels_stem(split), folders, dataset_remedy(name));
+         files.images, files.labels, folders, dataset_remedy(name));
+}
+
+/// Images of a set that comes in one part: every fifth is kept for evaluation, the others are for training.
+Dataset part_of(Dataset whole, Split split, const char* source) {
+  const Index N = whole.images.dim(0), test = N / kept_back;
+  if (N < kept_back)
+    failed("{}: {} images; expected at least {}, because every fifth is kept for evaluation",
+           whole.folder.string(), N, kept_back);
+  std::vector<std::int32_t> rows;
+  for (Index n = 0; n < N; ++n)
+    if ((n % kept_back == kept_back - 1) == (split == Split::test))
+      rows.push_back(static_cast<std::int32_t>(n));
+  const IntTensor index({static_cast<Index>(rows.size())}, rows);
+  whole.images = raw::gather(whole.images, index);
+  if (whole.labels.defined()) {
+    const std::vector<std::int32_t> all = whole.labels.to_vector();
+    for (std::int32_t& row : rows) row = all[static_cast<std::size_t>(row)];
+    whole.labels = IntTensor(index.shape(), rows);
+  }
+  whole.split = split;
+  whole.note = fmt::format("{} images, {}: {} for training, {} kept for evaluation, every fifth{}", N, source,
+                           N - test, test, whole.note.empty() ? "" : "; " + whole.note);
+  return whole;
+}
+
+Dataset load_idx(const std::string& name, const fs::path& folder, Split split) {
+  const SplitFiles files = split_files(split);
+  const std::string images_file = *idx_file(folder, files.images),
+                    labels_file = *idx_file(folder, files.labels);
+  Dataset data{name,    split, folder, read_idx_images(images_file), read_idx_labels(labels_file),
+               classes, {},    ""};
+  const Tensor& images = data.images;
+  if (images.dim(2) != side || images.dim(3) != side)
+    failed("{}: images of {}x{}; expected {}x{}", images_file, images.dim(2), images.dim(3), side, side);
+  if (images.dim(0) != data.labels.dim(0) || images.dim(0) == 0)
+    failed("{}: {} images and {} labels; expected as many of both, at least one", images_file, images.dim(0),
+           data.labels.dim(0));
+  const std::int32_t highest = *std::max_element(data.labels.data(), data.labels.data() + data.labels.size());
+  if (highest >= classes) failed("{}: a label {}; expected 0 to {}", labels_file, highest, classes - 1);
+  data.digests[files.images] = md5(read_gzip(images_file, ~0ull));
+  data.digests[files.labels] = md5(read_gzip(labels_file, ~0ull));
+  return data;
+}
+
+// ---- The user's own images
+
+void expect_sides(const std::string& path, Index H, Index W) {
+  if (H < 4 || W < 4 || H % 4 || W % 4)
+    failed("{}: images of {}x{}; expected multiples of 4, because the network halves them twice", path, H, W);
+}
+
+Dataset load_npy(const fs::path& path) {
+  const Tensor images = read_npy(path);
+  if (images.rank() != 4 || images.dim(1) != 1)
+    failed("{}: an array of shape {}; expected images (N,1,H,W)", path.string(), str(images.shape()));
+  expect_sides(path.string(), images.dim(2), images.dim(3));
+  for (real v : images.cspan())
+    if (!(v >= 0 && v <= 1)) failed("{}: a pixel is {}; expected values in [0, 1]", path.string(), v);
+  return {path.string(),
+          Split::train,
+          path,
+          images,
+          {},
+          0,
+          {{path.filename().string(), md5(read_file(path))}},
+          ""};
+}
+
+/// What lies in a folder, by name, without hidden files.
+std::vector<fs::path> sorted(const fs::path& folder) {
+  std::vector<fs::path> all;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (!at->path().filename().string().starts_with('.')) all.push_back(at->path());
+  if (error) failed("cannot read the folder {}: {}", folder.string(), error.message());
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+struct PngFiles {
+  std::vector<fs::path> paths;
+  std::vector<std::int32_t> labels;
+  Index classes = 0, others = 0;  // others: files that are not PNG
+
+  void add(const fs::path& path, std::int32_t label) {
+    std::string ending = path.extension().string();
+    std::transform(ending.begin(), ending.end(), ending.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    if (ending != ".png") {
+      ++others;
+      return;
+    }
+    paths.push_back(path);
+    labels.push_back(label);
+  }
+};
+
+PngFiles find_png(const fs::path& folder) {
+  PngFiles found;
+  const std::vector<fs::path> all = sorted(folder);
+  for (const fs::path& path : all)
+    if (!fs::is_directory(path)) found.add(path, 0);
+  for (const fs::path& path : all) {
+    if (!fs::is_directory(path)) continue;
+    if (found.classes == 0 && !found.paths.empty())
+      failed("{}: holds both images and folders; expected images, or a folder for each class",
+             folder.string());
+    for (const fs::path& image : sorted(path)) found.add(image, static_cast<std::int32_t>(found.classes));
+    ++found.classes;
+  }
+  if (found.paths.empty())
+    failed("{}: no PNG files; expected some, or a folder of them for each class", folder.string());
+  return found;
+}
+
+Dataset load_png_folder(const fs::path& folder) {
+  const PngFiles found = find_png(folder);
+  const Index N = static_cast<Index>(found.paths.size());
+  Tensor images;
+  std::string digests;
+  for (Index n = 0; n < N; ++n) {
+    const fs::path& path = found.paths[static_cast<std::size_t>(n)];
+    const std::string bytes = read_file(path);
+    const Tensor image = png_image(bytes, path);
+    const Index H = image.dim(1), W = image.dim(2);
+    if (n == 0) {
+      expect_sides(path.string(), H, W);
+      images = Tensor({N, 1, H, W});
+    }
+    if (H != images.dim(2) || W != images.dim(3))
+      failed("{}: an image of {}x{}; expected {}x{}, like {}", path.string(), H, W, images.dim(2),
+             images.dim(3), found.paths[0].string());
+    std::copy(image.data(), image.data() + H * W, images.data() + n * H * W);
+    digests += md5(bytes);
+  }
+  const IntTensor labels = found.classes ? IntTensor({N}, found.labels) : IntTensor();
+  const std::string note =
+      found.others ? fmt::format("{} files that are not PNG were left out", found.others) : "";
+  return {folder.string(),         Split::train, folder, images, labels, found.classes,
+          {{"png", md5(digests)}}, note};
 }
 
 }  // namespace
 
-Tensor read_idx_images(const std::filesystem::path& path) {
-  const Idx idx = read_idx(path, 0x803, 3);
-  Tensor images({idx.shape[0], 1, idx.shape[1], idx.shape[2]});
-  std::transform(idx.bytes.begin(), idx.bytes.end(), images.data(),
-                 [](char c) { return static_cast<unsigned char>(c) / real(255); });
-  return images;
-}
-
-IntTensor read_idx_labels(const std::filesystem::path& path) {
-  const Idx idx = read_idx(path, 0x801, 1);
-  IntTensor labels(idx.shape);
-  std::transform(idx.bytes.begin(), idx.bytes.end(), labels.data(),
-                 [](char c) { return static_cast<unsigned char>(c); });
-  return labels;
-}
-
 std::vector<std::string> dataset_names() { return {"fashion-mnist", "mnist", "kmnist"}; }
 
 std::string dataset_remedy(const std::string& name) {
-  if (name == "fashion-mnist") return "run `apt-get install dataset-fashion-mnist`";
-  return fmt::format("put its four idx files into ./data/{}/", name);
+  const std::string package = name == "fashion-mnist" ? "`apt-get install dataset-fashion-mnist` or " : "";
+  return fmt::format("run {}`dale data --fetch {}`, or put its four idx files into ./data/{}/", package, name,
+                     name);
 }
 
-std::vector<std::filesystem::path> dataset_folders(const std::string& data_option) {
-  std::vector<std::filesystem::path> folders;
+std::vector<fs::path> dataset_folders(const std::string& data_option) {
+  std::vector<fs::path> folders;
   if (!data_option.empty()) folders.push_back(data_option);
   if (const char* variable = std::getenv("DALE_DATA"); variable && *variable) folders.push_back(variable);
   folders.push_back("./data");
@@ -130,32 +190,49 @@ std::vector<std::filesystem::path> dataset_folders(const std::string& data_optio
   return folders;
 }
 
-std::optional<std::filesystem::path> find_dataset(const std::string& name, const std::string& data_option,
-                                                  Split split) {
-  for (const auto& folder : dataset_folders(data_option))
-    if (idx_file(folder / name, images_stem(split)) && idx_file(folder / name, labels_stem(split)))
-      return folder / name;
+SplitFiles split_files(Split split) {
+  const std::string prefix = split == Split::train ? "train" : "t10k";
+  return {prefix + "-images-idx3-ubyte", prefix + "-labels-idx1-ubyte"};
+}
+
+std::optional<fs::path> idx_file(const fs::path& folder, const std::string& stem) {
+  std::error_code ignored;
+  for (const char* ending : {"", ".gz"})
+    if (const auto path = folder / (stem + ending); fs::exists(path, ignored)) return path;
   return std::nullopt;
 }
 
-Dataset load_dataset(const std::string& name, const std::string& data_option, Split split) {
-  const auto known = dataset_names();
-  if (std::find(known.begin(), known.end(), name) == known.end()) unknown_name("data set", name, known);
-  const auto folder = find_dataset(name, data_option, split);
-  if (!folder) missing(name, data_option, split);
+std::optional<fs::path> find_split(const std::string& name, const std::string& data_option, Split split) {
+  const SplitFiles files = split_files(split);
+  for (const auto& folder : dataset_folders(data_option))
+    if (idx_file(folder / name, files.images) && idx_file(folder / name, files.labels)) return folder / name;
+  return std::nullopt;
+}
 
-  const std::string images_file = *idx_file(*folder, images_stem(split));
-  const std::string labels_file = *idx_file(*folder, labels_stem(split));
-  const Tensor images = read_idx_images(images_file);
-  const IntTensor labels = read_idx_labels(labels_file);
-  if (images.dim(2) != side || images.dim(3) != side)
-    failed("{}: images of {}x{}; expected {}x{}", images_file, images.dim(2), images.dim(3), side, side);
-  if (images.dim(0) != labels.dim(0) || images.dim(0) == 0)
-    failed("{}: {} images and {} labels; expected as many of both, at least one", images_file, images.dim(0),
-           labels.dim(0));
-  const std::int32_t highest = *std::max_element(labels.data(), labels.data() + labels.size());
-  if (highest >= classes) failed("{}: a label {}; expected 0 to {}", labels_file, highest, classes - 1);
-  return {name, split, *folder, images, labels};
+std::optional<fs::path> find_dataset(const std::string& name, const std::string& data_option) {
+  std::error_code ignored;
+  if (!is_named(name)) return fs::exists(name, ignored) ? std::optional<fs::path>(name) : std::nullopt;
+  const auto train = find_split(name, data_option, Split::train);
+  return train ? train : find_split(name, data_option, Split::test);
+}
+
+Dataset load_dataset(const std::string& name, const std::string& data_option, Split split) {
+  if (is_named(name)) {
+    const auto train = find_split(name, data_option, Split::train),
+               test = find_split(name, data_option, Split::test);
+    if (!train && test)
+      return part_of(load_idx(name, *test, Split::test), split, "those of the test files alone");
+    const auto folder = split == Split::train ? train : test;
+    if (!folder) missing(name, data_option, split);
+    return load_idx(name, *folder, split);
+  }
+  const fs::path path = name;
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return part_of(load_png_folder(path), split, "in one part");
+  if (path.extension() == ".npy") return part_of(load_npy(path), split, "in one part");
+  if (name.find('/') != name.npos)
+    failed("{}: no such folder; expected one of PNG files, or a .npy file", name);
+  unknown_name("data set", name, dataset_names());
 }
 
 }  // namespace dale

@@ -1,10 +1,16 @@
-// The data sets: 28 × 28 grey images in ten classes, as the four idx files in which MNIST came and its
-// successors followed, gzipped or not. An idx file is a magic number, one size an axis (all of 32 bits, the
-// high byte first), and unsigned bytes. Nothing is downloaded: a data set is looked for, and where it is
-// missing the error says what to do.
+// What is trained on: grey images, with a label each where they come in classes.
+//   fashion-mnist, mnist, kmnist   28 × 28 in ten classes, four idx files each, looked for in a few folders
+//   a folder of PNG files          of one size; if they lie in folders below it, each of these is a class
+//   a file.npy                     (N,1,H,W) in [0,1], without labels
+// Training must keep images back for evaluation. The named sets come with 10,000; of what does not come in
+// two parts, and of a named set whose training files are missing, every fifth image is kept.
+//
+// Nothing is downloaded here: where a data set is missing the error says what to do (catalog.h is who
+// fetches).
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,33 +24,43 @@ enum class Split { train, test };
 struct Dataset {
   std::string name;
   Split split;
-  std::filesystem::path folder;
-  Tensor images;     // (N,1,28,28) in [0,1]
-  IntTensor labels;  // (N), 0 … 9
+  std::filesystem::path folder;  // or file
+  Tensor images;                 // (N,1,H,W) in [0,1]
+  IntTensor labels;              // (N), 0 … classes − 1; undefined without classes
+  Index classes;                 // 0: no labels
+  /// MD5 of what was read: of each idx file's contents, of the .npy file, or of the MD5s of all PNG files.
+  std::map<std::string, std::string> digests;
+  std::string note;  // what a reader of a report must know of the images, or ""
 };
-
-/// (N,1,H,W) in [0,1], of an idx file with magic 0x00000803. Throws std::runtime_error (see tensor/file.h)
-/// for damage of any kind, also in the compression.
-Tensor read_idx_images(const std::filesystem::path& path);
-/// (N), of an idx file with magic 0x00000801. Throws as read_idx_images.
-IntTensor read_idx_labels(const std::filesystem::path& path);
 
 /// fashion-mnist, mnist, kmnist.
 std::vector<std::string> dataset_names();
-/// What to do to get a data set, as a clause: "run `apt-get install …`" or "put its four idx files into …".
+/// What to do to get a data set, as a clause: "run `dale data --fetch …` or put …".
 std::string dataset_remedy(const std::string& name);
 
 /// Where to look, in order: `data_option` (the value of --data) unless empty, $DALE_DATA if set, ./data, and
 /// the system's folder of data sets.
 std::vector<std::filesystem::path> dataset_folders(const std::string& data_option);
 
-/// The first FOLDER/NAME in which both idx files of the split are, gzipped or not.
-std::optional<std::filesystem::path> find_dataset(const std::string& name, const std::string& data_option,
-                                                  Split split = Split::train);
+/// The idx files of a split of a named set, as they are called without .gz: images, labels.
+struct SplitFiles {
+  std::string images, labels;
+};
+SplitFiles split_files(Split split);
+/// FOLDER/STEM or FOLDER/STEM.gz, whichever is there.
+std::optional<std::filesystem::path> idx_file(const std::filesystem::path& folder, const std::string& stem);
+/// The first FOLDER/NAME in which both idx files of the split are.
+std::optional<std::filesystem::path> find_split(const std::string& name, const std::string& data_option,
+                                                Split split);
+/// Where the images to train on would come from: of a named set find_split of the training files, else of
+/// the test files; a folder or file that is there.
+std::optional<std::filesystem::path> find_dataset(const std::string& name, const std::string& data_option);
 
-/// Throws std::invalid_argument for an unknown name; std::runtime_error when it is nowhere (saying where it
-/// was looked for, and how to get it), when a file is damaged, when there are more images than labels or
-/// fewer, when the images are not 28 × 28, and when a label is above 9.
+/// Throws std::invalid_argument for what is neither a known name, a folder nor a .npy file;
+/// std::runtime_error when a named set is nowhere (saying where it was looked for, and how to get it), when
+/// a file is damaged, when there are more images than labels or fewer, when images differ in size or have a
+/// side that is no multiple of 4 (of named sets: that is not 28), when a label is above 9, and when a part
+/// is empty.
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train);
 
 }  // namespace dale

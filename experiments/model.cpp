@@ -1,5 +1,6 @@
 #include "experiments/model.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "nn/checkpoint.h"
@@ -32,15 +33,14 @@ struct Metadata {
     double number = 0;
     try {
       number = std::stod(value, &end);
-    } catch (const std::exception&) {
-      end = std::string::npos;
-    }
+    } catch (const std::exception&) { end = std::string::npos; }
     if (end != value.size() || !std::isfinite(number))
       failed("{}: its metadata has {} = '{}', expected a number", path.string(), name, value);
     return number;
   }
-  /// A whole number a network can have as a size.
-  Index size(const std::string& name) const {
+  /// A whole number a network can have as a size; `absent` where the entry is missing, if that may be.
+  Index size(const std::string& name, std::optional<Index> absent = {}) const {
+    if (absent && !entries.contains(name)) return *absent;
     const double value = number(name);
     if (value < 1 || value > 65536 || value != std::floor(value))
       failed("{}: its metadata has {} = {}, expected a whole number from 1 to 65536", path.string(), name,
@@ -50,7 +50,7 @@ struct Metadata {
 };
 
 UNetShape unet_shape(const Metadata& metadata) {
-  UNetShape shape{metadata.size("channels"), {}, metadata.size("time_width")};
+  UNetShape shape{metadata.size("channels"), {}, metadata.size("time_width"), metadata.size("classes", 0)};
   std::stringstream list(metadata.text("multipliers"));
   for (std::string part; std::getline(list, part, ',');) {
     const std::map<std::string, std::string> one{{"multipliers", part}};
@@ -62,10 +62,31 @@ UNetShape unet_shape(const Metadata& metadata) {
   return shape;
 }
 
+/// The largest weights of each part must have the shapes that the metadata implies, before a network is
+/// built: a false size must not cost memory that the file does not have.
+void expect_sizes(const UNetShape& s, const NamedTensors& file, const std::string& path) {
+  std::vector<std::pair<std::string, Shape>> sizes{{"stem.weight", {s.channels, 1, 3, 3}},
+                                                   {"time1.weight", {s.time_width, s.time_width}}};
+  if (s.classes) sizes.push_back({"label.weight", {s.classes + 1, s.time_width}});
+  for (std::size_t i = 0; i < s.multipliers.size(); ++i) {
+    const Index width = s.channels * s.multipliers[i];
+    sizes.push_back({fmt::format("down.{}.conv2.weight", i), {width, width, 3, 3}});
+  }
+  for (const auto& [name, shape] : sizes) {
+    const auto at = std::find_if(file.tensors.begin(), file.tensors.end(),
+                                 [&](const auto& t) { return t.first == name; });
+    if (at == file.tensors.end()) failed("{}: it has no tensor '{}', which the network expects", path, name);
+    if (!(at->second.shape() == shape))
+      failed("{}: tensor '{}' has shape {}, the network expects {}", path, name, str(at->second.shape()),
+             str(shape));
+  }
+}
+
 }  // namespace
 
-ScoreModel Model::score_model() const {
-  return {process, edm, meaning, [this](const Var& x, const Var& t) { return network(x, t); }};
+ScoreModel Model::score_model(const Condition& condition) const {
+  return {process, edm, meaning,
+          [this, condition](const Var& x, const Var& t) { return network(x, t, condition); }};
 }
 
 Parameterisation customary(const Process& process) {
@@ -90,6 +111,9 @@ void save_model(const std::filesystem::path& path, Model& model, const std::vect
   file.metadata["channels"] = std::to_string(model.network.shape.channels);
   file.metadata["multipliers"] = joined(model.network.shape.multipliers);
   file.metadata["time_width"] = std::to_string(model.network.shape.time_width);
+  if (model.network.shape.classes) file.metadata["classes"] = std::to_string(model.network.shape.classes);
+  file.metadata["height"] = std::to_string(model.height);
+  file.metadata["width"] = std::to_string(model.width);
   const auto all = parameters(model.network);
   for (std::size_t i = 0; i < all.size(); ++i) file.tensors.emplace_back(all[i].name, values[i]);
   write_safetensors(path, file);
@@ -103,9 +127,15 @@ Model load_model(const std::filesystem::path& path) {
   if (!(edm.deviation > 0))
     failed("{}: its metadata has data_deviation = {}, expected > 0", path.string(), edm.deviation);
   try {
-    Model model{&process_named(metadata.text("process")), edm,
+    const UNetShape shape = unet_shape(metadata);
+    expect_sizes(shape, file, path.string());
+    Model model{&process_named(metadata.text("process")),
+                edm,
                 parameterisation_named(metadata.text("network_output")),
-                ScoreUNet(unet_shape(metadata), Key{0}), file.metadata};
+                ScoreUNet(shape, Key{0}),
+                metadata.size("height", 28),
+                metadata.size("width", 28),
+                file.metadata};
     assign_parameters(parameters(model.network), file, path);
     return model;
   } catch (const std::invalid_argument& error) {  // a file's fault, not the caller's

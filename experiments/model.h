@@ -17,10 +17,12 @@ struct Model {
   Edm edm;
   Parameterisation meaning;  // of the network's output
   ScoreUNet network;
+  Index height = 28, width = 28;             // of its images
   std::map<std::string, std::string> notes;  // where it came from: data set, steps, seed, …
 
-  /// The network under its meaning, and D(y; s) from it. The model must outlive both.
-  ScoreModel score_model() const;
+  /// The network under its meaning, told `condition`, and D(y; s) from it without. The model must outlive
+  /// both.
+  ScoreModel score_model(const Condition& condition = {}) const;
   Denoiser denoiser() const { return score_model().denoiser(); }
   void to(Device device);
 };

@@ -8,11 +8,12 @@ namespace dale {
 
 using std::chrono::steady_clock;
 
-Progress::Progress(std::string title, Index total, std::string unit, Index per_step)
+Progress::Progress(std::string title, Index total, std::string unit, Index per_step, Index before)
     : title_(std::move(title)),
       unit_(std::move(unit)),
       total_(total),
       per_step_(per_step),
+      before_(before),
       start_(steady_clock::now()),
       shown_(start_),
       terminal_(isatty(STDERR_FILENO)) {}
@@ -28,9 +29,10 @@ double Progress::seconds() const {
 void Progress::update(Index done, const std::string& note) {
   const auto now = steady_clock::now();
   const double since = std::chrono::duration<double>(now - shown_).count();
-  if (done < total_ && since < (terminal_ ? 0.2 : 15.0)) return;
+  const bool last = done >= total_ && (terminal_ || seconds() > 2);
+  if (!last && since < (terminal_ ? 0.2 : 15.0)) return;
   shown_ = now;
-  const double rate = static_cast<double>(done) / std::max(1e-9, seconds());
+  const double rate = static_cast<double>(done - before_) / std::max(1e-9, seconds());
   const Index left = static_cast<Index>(static_cast<double>(total_ - done) / std::max(1e-9, rate) + 0.5);
   const std::string text =
       fmt::format("{} {}/{}  {:.0f} {}/s  {}:{:02} left  {}", title_, done, total_,

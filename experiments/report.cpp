@@ -104,7 +104,9 @@ std::string report_html(const CompareOptions& o, const std::vector<CompareRow>& 
     std::vector<const CompareRow*> same;
     for (const CompareRow& row : rows)
       if (row.dataset == first.dataset) same.push_back(&row);
-    html += fmt::format("<h2>{}</h2>\n{}{}", first.dataset, grids(same), training_curves(same));
+    const std::string& note = first.training.note;
+    html += fmt::format("<h2>{}</h2>\n{}{}{}", escape_html(first.dataset),
+                        note.empty() ? "" : "<p>" + escape_html(note) + "</p>\n", grids(same), training_curves(same));
   }
   html += "<h2>Figures</h2>\n" + table(rows);
   for (const std::string& name : missing) html += fmt::format("<p>Not compared: {}, which was not found.</p>\n", name);

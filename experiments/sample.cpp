@@ -145,14 +145,14 @@ SampleResult sample(Model& model, const SampleOptions& o) {
     ++calls;
     return network(y, s);
   };
-  SampleResult result{Tensor({o.count, 1, o.size, o.size}), 0, 0};
+  SampleResult result{Tensor({o.count, 1, model.height, model.width}), 0, 0};
   Progress bar("sampling with " + o.sampler, o.count, "images", 1);
   for (Index first = 0; first < o.count; first += o.batch) {
     const Index n = std::min(o.batch, o.count - first);
     const Var y = entry.run({counted,
                              model,
                              o,
-                             {n, 1, o.size, o.size},
+                             {n, 1, model.height, model.width},
                              static_cast<std::uint64_t>(first),
                              Key{o.seed},
                              result.sign_changes});
@@ -197,7 +197,11 @@ void write_samples(const std::filesystem::path& out, const SampleResult& r, cons
 Likelihood likelihood(const std::filesystem::path& path, const std::string& dataset, const std::string& data,
                       Index count, int steps, Key key) {
   const Model model = load_model(path);
-  const Tensor images = load_dataset(dataset, data, Split::test).images;
+  const Dataset test = load_dataset(dataset, data, Split::test);
+  const Tensor& images = test.images;
+  if (images.dim(2) != model.height || images.dim(3) != model.width)
+    invalid("the model makes images of {}x{}, those of {} are {}x{}: name the data it was trained on",
+            model.height, model.width, dataset, images.dim(2), images.dim(3));
   count = std::min(count, images.dim(0));
   auto levels = edm_levels(*model.process, steps, 0.002, 40 * model.edm.deviation);
   levels.pop_back();
@@ -209,7 +213,7 @@ Likelihood likelihood(const std::filesystem::path& path, const std::string& data
   for (double b : bits) mean += b / static_cast<double>(bits.size());
   for (double b : bits) squares += (b - mean) * (b - mean);
   const double n = static_cast<double>(bits.size());
-  return {mean, bits.size() > 1 ? std::sqrt(squares / (n - 1) / n) : 0, count};
+  return {mean, bits.size() > 1 ? std::sqrt(squares / (n - 1) / n) : 0, count, test.note};
 }
 
 }  // namespace dale

@@ -8,7 +8,7 @@ namespace dale {
 struct SampleOptions {
   std::string sampler = "probability-flow";
   int steps = 20;
-  Index count = 64, batch = 64, size = 28;
+  Index count = 64, batch = 64;
   std::uint64_t seed = 0;
   double s_min = 0.002,
          s_max_factor = 40;  // by level: from s_max_factor σ_d (the process's last level at most) to s_min
@@ -18,7 +18,7 @@ struct SampleOptions {
 };
 
 struct SampleResult {
-  Tensor images;      // (count,1,size,size) in [0,1]
+  Tensor images;      // (count,1,H,W) in [0,1]
   Index evaluations;  // of the network, for each image
   double seconds;
   Index sign_changes = -1;  // of the unconstrained sampler, over all images; −1 for the others
@@ -43,6 +43,7 @@ void write_samples(const std::filesystem::path& out, const SampleResult& result,
 struct Likelihood {
   double bits, standard_error;
   Index count;
+  std::string note;  // the data set's
 };
 Likelihood likelihood(const std::filesystem::path& path, const std::string& dataset, const std::string& data,
                       Index count, int steps, Key key);

@@ -1,75 +1,91 @@
+// A step is a function of the state (weights, their average, Adam's moments) and of the step's number, from
+// which batch, noise, dropout masks and learning rate follow. That is all there is to saving and resuming.
 #include "experiments/train.h"
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "autograd/anomaly.h"
 #include "diffusion/loss.h"
+#include "experiments/batches.h"
 #include "experiments/progress.h"
+#include "experiments/run.h"
+#include "experiments/stop.h"
 #include "nn/ema.h"
 #include "nn/optim.h"
 #include "tensor/cpu/parallel.h"
-#include "tensor/file.h"
 
 namespace dale {
 namespace {
 
 // Streams of the run's key.
-enum : std::uint64_t { weights_stream, order_stream, noise_stream };
-
-/// Indices of the images of one step: epochs follow one another, each in an order of its own, and a batch may
-/// span two.
-class Batches {
- public:
-  Batches(Key key, Index images, Index batch) : key_(key), images_(images), batch_(batch) {}
-
-  IntTensor at(Index step, Device device) {
-    std::vector<std::int32_t> picked;
-    for (Index i = step * batch_; i < (step + 1) * batch_; ++i) {
-      if (i / images_ != epoch_) {
-        epoch_ = i / images_;
-        order_ = permutation(key_.split(static_cast<std::uint64_t>(epoch_)), images_);
-      }
-      picked.push_back(order_[static_cast<std::size_t>(i % images_)]);
-    }
-    return IntTensor({batch_}, picked, device);
-  }
-
- private:
-  Key key_;
-  Index images_, batch_, epoch_ = -1;
-  std::vector<std::int32_t> order_;
-};
+enum : std::uint64_t { weights_stream, order_stream, noise_stream, dropout_stream, label_stream };
 
 void check_options(const TrainOptions& o) {
-  if (o.steps < 1 || o.batch < 1)
-    invalid("training needs at least 1 step and 1 image a batch, not {} and {}", o.steps, o.batch);
-  if (!(o.learning_rate > 0)) invalid("the learning rate is {}; it must be positive", o.learning_rate);
-  if (o.ema < 0 || o.ema >= 1)
-    invalid("the decay of the weights' average is {}; it must be in [0, 1)", o.ema);
-  if (o.channels < 1 || o.channels % 8)
-    invalid("the width is {}; it must be a positive multiple of 8", o.channels);
+  const auto expect = [](bool holds, const char* what, auto value, const char* must) {
+    if (!holds) invalid("the {} is {}; it must be {}", what, value, must);
+  };
+  constexpr Index most = 1'000'000'000;
+  const auto fraction = [](double v) { return v >= 0 && v < 1; };
+  expect(o.steps >= 1 && o.steps <= most, "number of steps", o.steps, "at least 1 and at most 10^9");
+  expect(o.batch >= 1 && o.batch <= 65536, "number of images a batch", o.batch,
+         "at least 1 and at most 65536");
+  expect(o.warmup >= 0 && o.warmup <= most, "number of warm-up steps", o.warmup,
+         "at least 0 and at most 10^9");
+  expect(o.checkpoint_every >= 1, "number of steps between checkpoints", o.checkpoint_every, "at least 1");
+  expect(o.channels >= 8 && o.channels % 8 == 0 && o.channels <= 4096, "width", o.channels,
+         "a positive multiple of 8, at most 4096");
+  expect(o.learning_rate > 0 && std::isfinite(o.learning_rate), "learning rate", o.learning_rate,
+         "positive and finite");
+  expect(o.clip >= 0 && std::isfinite(o.clip), "largest norm of the gradient", o.clip,
+         "positive and finite, or 0 for no limit");
+  expect(fraction(o.ema), "decay of the weights' average", o.ema, "in [0, 1)");
+  expect(fraction(o.dropout), "probability of dropout", o.dropout, "in [0, 1)");
+  expect(o.label_dropout >= 0 && o.label_dropout <= 1, "probability of label dropout", o.label_dropout,
+         "in [0, 1]");
+  if (o.decay != "constant" && o.decay != "cosine") unknown_name("decay", o.decay, {"constant", "cosine"});
 }
 
-nlohmann::ordered_json config_of(const TrainOptions& o, const Edm& edm, Index images, Index parameters) {
+/// Of the step after `step` others: linear warm-up, then constant or half a cosine over the whole run.
+double learning_rate(const TrainOptions& o, Index step) {
+  const double warm =
+      std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(std::max<Index>(1, o.warmup)));
+  if (o.decay == "constant") return o.learning_rate * warm;
+  const double done = static_cast<double>(step) / static_cast<double>(o.steps);
+  return o.learning_rate * warm * (1 + std::cos(std::numbers::pi * done)) / 2;
+}
+
+nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, const Edm& edm,
+                                 Index parameters) {
   return {{"dale", version},
           {"random_stream", random_stream_version},
+          {"bytes_a_real", sizeof(real)},
           {"dataset", o.dataset},
-          {"training_images", images},
+          {"data_md5", data.digests},
+          {"training_images", data.images.dim(0)},
+          {"note", data.note},
           {"process", o.process},
           {"data_mean", edm.mean},
           {"data_deviation", edm.deviation},
+          {"height", data.images.dim(2)},
+          {"width", data.images.dim(3)},
           {"channels", o.channels},
+          {"classes", o.classes ? data.classes : 0},
+          {"label_dropout", o.label_dropout},
+          {"dropout", o.dropout},
           {"parameters", parameters},
           {"steps", o.steps},
           {"batch", o.batch},
           {"learning_rate", o.learning_rate},
           {"warmup_steps", o.warmup},
+          {"decay", o.decay},
           {"clip", o.clip},
           {"ema", o.ema},
           {"seed", o.seed},
           {"device", str(o.device)},
-          {"threads", threads()}};
+          {"threads", threads()},
+          {"checkpoint_every", o.checkpoint_every}};
 }
 
 /// The loss that goes with a network's meaning: (6); the paper's with its weight s⁴, at times i/1000, i = 1 …
@@ -104,57 +120,170 @@ Step loss_and_gradients(const std::function<Var()>& loss_of, const Vars& xs, Ind
   return step;
 }
 
+class Training {
+ public:
+  Training(const TrainOptions& o, const Dataset& data)
+      : o_(o),
+        key_{o.seed},
+        model_(fresh_model(o, data)),
+        all_(parameters(model_.network)),
+        adam_(all_),
+        ema_(all_, o.ema) {
+    const Process& process = *model_.process;
+    const Tensor y0 = process.chart(embed_pixels(data.images)).value();
+    model_.edm = Edm::fitted(y0);
+    Index count = 0;
+    for (const auto& p : all_) count += p.parameter->size();
+    config_ = config_of(o, data, model_.edm, count);
+    batches_.emplace(y0, o.classes ? data.labels : IntTensor(), key_.split(order_stream), o.batch);
+  }
+
+  const nlohmann::ordered_json& config() const { return config_; }
+
+  /// Takes the state of a checkpoint.
+  void resume(const Checkpoint& from) {
+    const std::string path = from.path.string();
+    std::vector<std::string> free{"threads", "checkpoint_every"};
+    if (o_.decay == "constant") free.push_back("steps");
+    const auto& metadata = from.state.metadata;
+    const auto config = metadata.find("config");
+    if (config == metadata.end()) failed("{}: its metadata has no 'config'", path);
+    expect_same_config(read_config(config->second, path), config_, free, path);
+    if (from.steps > o_.steps)
+      invalid("{} is beyond the {} steps asked for: choose more steps, or another --out", path, o_.steps);
+    std::vector<std::pair<std::string, Tensor*>> tensors;
+    visit_state([&](const std::string& name, Tensor& t) { tensors.emplace_back(name, &t); });
+    assign_tensors(tensors, from.state, from.path);
+    adam_.resume_at(from.steps);
+    ema_.resume_at(from.steps);
+  }
+
+  void save(Index steps) {
+    NamedTensors state;
+    visit_state([&](const std::string& name, Tensor& t) { state.tensors.emplace_back(name, t); });
+    state.metadata = {{"config", config_.dump()},
+                      {"dale", version},
+                      {"random_stream", std::to_string(random_stream_version)},
+                      {"seed", std::to_string(o_.seed)},
+                      {"images_seen", std::to_string(steps * o_.batch)}};
+    save_checkpoint(o_.out, steps, std::move(state));
+  }
+
+  void save_weights(const std::filesystem::path& path) { save_model(path, model_, ema_.average()); }
+
+  /// The step after `step` others.
+  MetricsRow step(Index step) {
+    const auto start = std::chrono::steady_clock::now();
+    const Batch batch = batches_->at(step);
+    const Tensor y0 = batch.images.to(o_.device);
+    const std::uint64_t number = static_cast<std::uint64_t>(step);
+    const ScoreModel score_model = model_.score_model(
+        {labels_of(batch, number), {o_.dropout, key_.split(dropout_stream).split(number)}});
+    Vars xs;
+    for (const auto& p : all_) xs.push_back(*p.parameter);
+    const auto loss_of = [&] {
+      return loss_of_batch(score_model, y0, key_.split(noise_stream).split(number));
+    };
+    const Step s = loss_and_gradients(loss_of, xs, step + 1);
+    const double rate = learning_rate(o_, step);
+    adam_.step(s.gradients, rate, clip_scale(s.gradient_norm, o_.clip));
+    ema_.update();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return {s.loss, s.gradient_norm, rate, static_cast<double>(o_.batch) / seconds};
+  }
+
+ private:
+  static Model fresh_model(const TrainOptions& o, const Dataset& data) {
+    if (o.classes && data.classes == 0)
+      invalid(
+          "--classes needs labels, which {} has not: put the images of each class into a folder of its own",
+          o.dataset);
+    const UNetShape shape{.channels = o.channels, .classes = o.classes ? data.classes : 0};
+    const Process& process = process_named(o.process);
+    Model model{&process,
+                {},
+                customary(process),
+                ScoreUNet(shape, Key{o.seed}.split(weights_stream)),
+                data.images.dim(2),
+                data.images.dim(3),
+                {}};
+    model.notes = {
+        {"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}};
+    if (!data.note.empty()) model.notes["note"] = data.note;
+    model.to(o.device);
+    return model;
+  }
+
+  /// The labels of a batch, each replaced by "none" with the probability of label dropout.
+  IntTensor labels_of(const Batch& batch, std::uint64_t step) const {
+    if (!batch.labels.defined()) return {};
+    std::vector<std::int32_t> labels = batch.labels.to_vector();
+    const std::vector<real> dropped =
+        bernoulli(key_.split(label_stream).split(step), {o_.batch}, o_.label_dropout).to_vector();
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      if (dropped[i] != 0) labels[i] = static_cast<std::int32_t>(model_.network.shape.classes);
+    return IntTensor({o_.batch}, labels, o_.device);
+  }
+
+  /// All that a step changes.
+  void visit_state(const VisitTensor& f) {
+    for (const auto& p : all_) f("model." + p.name, p.parameter->leaf_value());
+    ema_.visit("ema.", f);
+    adam_.visit("adam.", f);
+  }
+
+  const TrainOptions& o_;
+  Key key_;
+  Model model_;
+  std::vector<NamedParameter> all_;
+  Adam adam_;
+  Ema ema_;
+  nlohmann::ordered_json config_;
+  std::optional<Batches> batches_;
+};
+
 }  // namespace
 
 TrainResult train(const TrainOptions& o) {
   check_options(o);
-  const Process& process = process_named(o.process);
-  const Tensor y0 =
-      process.chart(embed_pixels(load_dataset(o.dataset, o.data, Split::train).images)).value().to(o.device);
+  process_named(o.process);
+  if (!o.resume && holds_run(o.out))
+    invalid("{} holds a run already: continue it with --resume, or choose another --out", o.out.string());
+  const StopSignals signals;
+  const Dataset data = load_dataset(o.dataset, o.data, Split::train);
+  Training training(o, data);
   make_folder(o.out);
+  const std::optional<Checkpoint> last = o.resume ? last_checkpoint(o.out) : std::nullopt;
+  if (last) training.resume(*last);
+  const Index first = last ? last->steps : 0;
+  write_file(o.out / "config.json", training.config().dump(2) + "\n");
+  Metrics metrics(o.out, first);
 
-  const Key key{o.seed};
-  Model model{
-      &process, Edm::fitted(y0), customary(process), ScoreUNet({o.channels}, key.split(weights_stream)), {}};
-  model.notes = {
-      {"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}};
-  model.to(o.device);
-  const auto all = parameters(model.network);
-  Index count = 0;
-  for (const auto& p : all) count += p.parameter->size();
-  write_file(o.out / "config.json", config_of(o, model.edm, y0.dim(0), count).dump(2) + "\n");
-
-  Adam adam(all);
-  Ema ema(all, o.ema);
-  Batches batches(key.split(order_stream), y0.dim(0), o.batch);
-  const ScoreModel score_model = model.score_model();
-  std::string metrics = "step,loss,gradient_norm,learning_rate,images_per_second\n";
-  TrainResult result{o.out / "model.safetensors", {}, 0, 0};
-  Progress bar(o.dataset + " " + o.process, o.steps, "images", o.batch);
-  for (Index step = 0; step < o.steps; ++step) {
-    const auto start = std::chrono::steady_clock::now();
-    const Tensor batch = raw::gather(y0, batches.at(step, o.device));
-    Vars xs;
-    for (const auto& p : all) xs.push_back(*p.parameter);
-    const auto loss_of = [&] {
-      return loss_of_batch(score_model, batch,
-                           key.split(noise_stream).split(static_cast<std::uint64_t>(step)));
-    };
-    const Step s = loss_and_gradients(loss_of, xs, step + 1);
-    const double rate =
-        o.learning_rate * std::min(1.0, static_cast<double>(step + 1) / std::max<Index>(1, o.warmup));
-    adam.step(s.gradients, rate, clip_scale(s.gradient_norm, o.clip));
-    ema.update();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    metrics += fmt::format("{},{:.9g},{:.9g},{:.9g},{:.1f}\n", step + 1, s.loss, s.gradient_norm, rate,
-                           static_cast<double>(o.batch) / seconds);
-    result.loss.push_back(s.loss);
-    bar.update(step + 1, fmt::format("loss {:.4f}", s.loss));
+  const auto save = [&](Index steps) {
+    metrics.sync();
+    training.save(steps);
+  };
+  Progress bar(o.dataset + " " + o.process, o.steps, "images", o.batch, first);
+  for (Index step = first; step < o.steps; ++step) {
+    const MetricsRow row = training.step(step);
+    metrics.append(row);
+    bar.update(step + 1, fmt::format("loss {:.4f}", row.loss));
+    if (o.after_step) o.after_step(step + 1);
+    const int signal = signals.received();
+    if (signal || (step + 1) % o.checkpoint_every == 0 || step + 1 == o.steps) save(step + 1);
+    if (signal)
+      throw Stopped(signal,
+                    fmt::format("stopped by {} after step {} of {}; {} is saved and --resume continues it",
+                                signal == SIGINT ? "SIGINT" : "SIGTERM", step + 1, o.steps, o.out.string()));
   }
-  result.seconds = bar.seconds();
+
+  TrainResult result{o.out / "model.safetensors", {}, 0, 0, data.note};
+  for (const MetricsRow& row : metrics.rows()) {
+    result.loss.push_back(row.loss);
+    result.seconds += static_cast<double>(o.batch) / row.images_per_second;
+  }
   result.images_per_second = static_cast<double>(o.steps * o.batch) / result.seconds;
-  write_file(o.out / "metrics.csv", metrics);
-  save_model(result.model, model, ema.average());
+  training.save_weights(result.model);
   return result;
 }
 

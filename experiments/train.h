@@ -1,5 +1,5 @@
-// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder gets
-// config.json (everything resolved), metrics.csv (a row a step) and model.safetensors (the averaged weights).
+// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder (run.h) gets
+// config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
 #pragma once
 
 #include "experiments/dataset.h"
@@ -11,20 +11,30 @@ struct TrainOptions {
   std::string dataset = "fashion-mnist", process = "gbm", data;  // data: folder given with --data, or empty
   std::filesystem::path out;
   Index steps = 900, batch = 64, channels = 16, warmup = 200;
-  double learning_rate = 1e-3, ema = 0.999, clip = 1;
+  std::string decay = "constant";  // of the learning rate: "constant", or "cosine" to 0 at the last step
+  double learning_rate = 1e-3, ema = 0.999, clip = 1, dropout = 0;
+  bool classes = false;        // feed the labels,
+  double label_dropout = 0.1;  // each replaced by "none" with this probability
+  Index checkpoint_every = 200;
+  bool resume = false;  // continue the run in `out`, if there is one
   std::uint64_t seed = 0;
   Device device = Device::cpu;
+  std::function<void(Index)> after_step;  // called with the number of steps done; for tests
 };
 
 struct TrainResult {
   std::filesystem::path model;
-  std::vector<double> loss;  // a step each
-  double seconds, images_per_second;
+  std::vector<double> loss;           // a step each
+  double seconds, images_per_second;  // in steps, those before a resume included
+  std::string note;                   // the data set's
 };
 
-/// The same options give the same bytes of model.safetensors, at any number of threads. Throws
-/// std::runtime_error when the loss or a gradient is not finite, with the step and the op; what was saved
-/// before stays.
+/// The same options give the same bytes of model.safetensors, at any number of threads, and however often
+/// the run was stopped and resumed. With `resume` the options must be those the run began with, but for
+/// threads, checkpoint_every and, where the learning rate does not decay, steps. Throws
+/// std::invalid_argument for options that are not, and for an `out` that holds a run when not told to resume
+/// it; std::runtime_error when the loss or a gradient is not finite, with the step and the op, or a file
+/// cannot be written: the last checkpoint then stays; Stopped after SIGINT or SIGTERM, with the state saved.
 TrainResult train(const TrainOptions& options);
 
 }  // namespace dale

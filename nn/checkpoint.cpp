@@ -106,13 +106,14 @@ void expect_tiling(std::vector<Entry> entries, Index size, const std::string& pa
   if (reached < size) failed("{}: a hole at the end; expected {} bytes of data, not {}", path, reached, size);
 }
 
-void expect_finite(std::string_view float32, const std::string& name, const std::string& path) {
-  for (std::size_t i = 0; i < float32.size(); i += sizeof(float)) {
-    float value;
-    std::memcpy(&value, float32.data() + i, sizeof(float));
+template <class Number>
+void expect_finite(std::string_view bytes, const std::string& name, const std::string& path) {
+  for (std::size_t i = 0; i < bytes.size(); i += sizeof(Number)) {
+    Number value;
+    std::memcpy(&value, bytes.data() + i, sizeof(Number));
     if (!std::isfinite(value))
       failed("{} was not written: element {} of tensor '{}' is {}; expected finite values", path,
-             i / sizeof(float), name, value);
+             i / sizeof(Number), name, value);
   }
 }
 
@@ -127,7 +128,7 @@ const Tensor& NamedTensors::at(const std::string& name) const {
   unknown_name("tensor", name, known);
 }
 
-void write_safetensors(const std::filesystem::path& path, const NamedTensors& named) {
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& named, Index width) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   if (!named.metadata.empty()) json[metadata_key] = named.metadata;
   std::string data;
@@ -135,9 +136,11 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& na
     if (name == metadata_key || json.contains(name))
       invalid("[write_safetensors] the name '{}' is taken; each tensor needs its own", name);
     const std::size_t begin = data.size();
-    data += float32_bytes(tensor);
-    expect_finite(std::string_view(data).substr(begin), name, path.string());
-    json[name] = {{"dtype", "F32"},
+    data += tensor_bytes(tensor, width);
+    const std::string_view added = std::string_view(data).substr(begin);
+    width == 4 ? expect_finite<float>(added, name, path.string())
+               : expect_finite<double>(added, name, path.string());
+    json[name] = {{"dtype", width == 4 ? "F32" : "F64"},
                   {"shape", std::vector<Index>(tensor.shape().begin(), tensor.shape().end())},
                   {"data_offsets", {begin, data.size()}}};
   }
@@ -190,21 +193,28 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
 
 void assign_parameters(const std::vector<NamedParameter>& parameters, const NamedTensors& file,
                        const std::filesystem::path& path) {
+  std::vector<std::pair<std::string, Tensor*>> tensors;
+  for (const auto& [name, parameter] : parameters) tensors.emplace_back(name, &parameter->leaf_value());
+  assign_tensors(tensors, file, path);
+}
+
+void assign_tensors(const std::vector<std::pair<std::string, Tensor*>>& tensors, const NamedTensors& file,
+                    const std::filesystem::path& path) {
   std::map<std::string, const Tensor*> left;
   for (const auto& [name, tensor] : file.tensors) left[name] = &tensor;
   std::vector<Tensor> values;
-  for (const auto& [name, parameter] : parameters) {
+  for (const auto& [name, tensor] : tensors) {
     const auto at = left.find(name);
     if (at == left.end()) failed("{}: it has no tensor '{}', which the network expects", path.string(), name);
-    if (!(at->second->shape() == parameter->shape()))
+    if (!(at->second->shape() == tensor->shape()))
       failed("{}: tensor '{}' has shape {}, the network expects {}", path.string(), name,
-             str(at->second->shape()), str(parameter->shape()));
+             str(at->second->shape()), str(tensor->shape()));
     values.push_back(*at->second);
     left.erase(at);
   }
   if (!left.empty()) failed("{}: the network has no parameter '{}'", path.string(), left.begin()->first);
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    parameters[i].parameter->leaf_value() = values[i].to(parameters[i].parameter->device());
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    *tensors[i].second = values[i].to(tensors[i].second->device());
 }
 
 }  // namespace dale

@@ -22,19 +22,21 @@ struct NamedTensors {
   const Tensor& at(const std::string& name) const;
 };
 
-/// Writes every tensor as float32 in the order given, or nothing: throws std::runtime_error (see
-/// tensor/file.h), also for a tensor with a value that is not finite as float32, since a broken state must
-/// not pass for a good one. Throws std::invalid_argument for a name given twice, the name __metadata__, and
-/// text that is not UTF-8.
-void write_safetensors(const std::filesystem::path& path, const NamedTensors& named);
+/// Writes every tensor as float32 (width 4) or float64 (8) in the order given, or nothing: throws
+/// std::runtime_error (see tensor/file.h), also for a tensor with a value that is then not finite, since a
+/// broken state must not pass for a good one. Throws std::invalid_argument for a name given twice, the name
+/// __metadata__, and text that is not UTF-8.
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& named, Index width = 4);
 
 /// Tensors of dtype F32 or F64, in the header's order. Throws std::runtime_error for a file that is not
 /// wholly described by its header: ranges must fit their shapes and cover the data with neither overlap nor
 /// hole.
 NamedTensors read_safetensors(const std::filesystem::path& path);
 
-/// Gives every parameter the tensor of its name. Throws std::runtime_error with `path`, and changes nothing,
-/// when a name is missing or left over, or a shape differs.
+/// Gives every tensor, or every parameter, the file's tensor of its name. Throws std::runtime_error with
+/// `path`, and changes nothing, when a name is missing or left over, or a shape differs.
+void assign_tensors(const std::vector<std::pair<std::string, Tensor*>>& tensors, const NamedTensors& file,
+                    const std::filesystem::path& path);
 void assign_parameters(const std::vector<NamedParameter>& parameters, const NamedTensors& file,
                        const std::filesystem::path& path);
 

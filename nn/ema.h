@@ -26,6 +26,12 @@ class Ema {
   /// In the parameters' order.
   const std::vector<Tensor>& average() const { return average_; }
 
+  /// For checkpoints, as Adam's.
+  void visit(const std::string& prefix, const VisitTensor& f) {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) f(prefix + parameters_[i].name, average_[i]);
+  }
+  void resume_at(Index updates) { updates_ = updates; }
+
  private:
   std::vector<NamedParameter> parameters_;
   double decay_;

@@ -13,6 +13,8 @@
 namespace dale {
 
 using Visit = std::function<void(const std::string& name, Var& parameter)>;
+/// The same for what is not a parameter: the state of an optimiser or an average.
+using VisitTensor = std::function<void(const std::string& name, Tensor& tensor)>;
 
 struct NamedParameter {
   std::string name;

@@ -70,6 +70,13 @@ void Adam::step(const Vars& gradients, double lr, double scale) {
   }
 }
 
+void Adam::visit(const std::string& prefix, const VisitTensor& f) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    f(prefix + "m." + parameters_[i].name, m_[i]);
+    f(prefix + "v." + parameters_[i].name, v_[i]);
+  }
+}
+
 ExponentiatedGradient::ExponentiatedGradient(std::vector<NamedParameter> parameters,
                                              const ExponentiatedGradientSettings& settings)
     : parameters_(std::move(parameters)), ordinary_rate_(settings.ordinary_rate) {

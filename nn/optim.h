@@ -35,6 +35,11 @@ class Adam {
   void step(const Vars& gradients, double learning_rate, double gradient_scale = 1);
   Index steps() const { return steps_; }
 
+  /// For checkpoints: the moments by name ("m.stem.weight", "v.stem.weight", …), to be read or replaced, and
+  /// the number of steps behind them.
+  void visit(const std::string& prefix, const VisitTensor& f);
+  void resume_at(Index steps) { steps_ = steps; }
+
  private:
   std::vector<NamedParameter> parameters_;
   AdamSettings settings_;

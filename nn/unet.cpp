@@ -30,9 +30,9 @@ ResidualBlock::ResidualBlock(Index in, Index out, Index time_width, Key key)
   if (in != out) skip.emplace(in, out, 1, key.split(3));
 }
 
-Var ResidualBlock::operator()(const Var& x, const Var& e) const {
+Var ResidualBlock::operator()(const Var& x, const Var& e, const Dropout& dropout) const {
   const Var h = conv1.shifted(norm1.then_silu(x), time(e));
-  return conv2.plus(norm2.then_silu(h), skip ? (*skip)(x) : x);
+  return conv2.plus(dropout(norm2.then_silu(h)), skip ? (*skip)(x) : x);
 }
 
 void ResidualBlock::visit(const std::string& prefix, const Visit& f) {
@@ -49,6 +49,8 @@ ScoreUNet::ScoreUNet(const UNetShape& s, Key key)
       time1(s.time_width, s.time_width, key.split(0)),
       time2(s.time_width, s.time_width, key.split(1)),
       stem(1, s.channels, 3, key.split(2), 1, 1) {
+  if (s.classes > 0)
+    label = uniform_parameter(key.split(5), {s.classes + 1, s.time_width}, s.time_width);
   const std::size_t levels = s.multipliers.size();
   Index c = s.channels;
   for (std::size_t i = 0; i < levels; ++i) {
@@ -68,7 +70,7 @@ ScoreUNet::ScoreUNet(const UNetShape& s, Key key)
   head.emplace(c, 1, 3, key.split(4), 1, 1);
 }
 
-Var ScoreUNet::operator()(const Var& x, const Var& t) const {
+Var ScoreUNet::operator()(const Var& x, const Var& t, const Condition& condition) const {
   const Index unit = Index{1} << (shape.multipliers.size() - 1);
   if (x.rank() != 4 || x.dim(1) != 1 || x.dim(2) % unit || x.dim(3) % unit)
     invalid("[unet] x {} must be (N,1,H,W) with H and W multiples of {}", str(x.shape()), unit);
@@ -76,17 +78,25 @@ Var ScoreUNet::operator()(const Var& x, const Var& t) const {
   if (!(t.shape() == times))
     invalid("[unet] t {} must have one time for each of the {} images", str(t.shape()), x.dim(0));
 
-  const Var e = silu(time2(silu(time1(time_embedding(t, shape.time_width)))));
+  Var time = time2(silu(time1(time_embedding(t, shape.time_width))));
+  if (label) {
+    const auto none = static_cast<std::int32_t>(shape.classes);
+    time = time + embedding(*label, condition.labels.defined() ? condition.labels
+                                                               : IntTensor::full(times, none, x.device()));
+  }
+  const Var e = silu(time);
+  std::uint64_t block = 0;
+  const auto dropout = [&] { return condition.dropout.split(block++); };
   Var h = stem(x);
   Vars skips;
   for (std::size_t i = 0; i < down.size(); ++i) {
-    h = down[i](h, e);
+    h = down[i](h, e, dropout());
     skips.push_back(h);
     if (i < shrink.size()) h = shrink[i](h);
   }
-  h = middle[0](h, e);
+  h = middle[0](h, e, dropout());
   for (std::size_t i = 0; i < up.size(); ++i) {
-    h = up[i](concat({h, skips.back()}, 1), e);
+    h = up[i](concat({h, skips.back()}, 1), e, dropout());
     skips.pop_back();
     if (i < grow.size()) h = grow[i](upsample_nearest(h, 2));
   }
@@ -96,6 +106,7 @@ Var ScoreUNet::operator()(const Var& x, const Var& t) const {
 void ScoreUNet::visit(const std::string& prefix, const Visit& f) {
   time1.visit(prefix + "time1.", f);
   time2.visit(prefix + "time2.", f);
+  if (label) f(prefix + "label.weight", *label);
   stem.visit(prefix + "stem.", f);
   for (std::size_t i = 0; i < down.size(); ++i) down[i].visit(child(prefix, "down", i), f);
   for (std::size_t i = 0; i < shrink.size(); ++i) shrink[i].visit(child(prefix, "shrink", i), f);

@@ -3,7 +3,10 @@
 // and nearest-neighbour doubling with a convolution between levels; a head. The time enters every block as
 // one number an image and channel.
 //
-//   block:  h = conv1(silu(norm1 x)) + time(e),   y = conv2(silu(norm2 h)) + skip(x)
+//   block:  h = conv1(silu(norm1 x)) + time(e),   y = conv2(dropout(silu(norm2 h))) + skip(x)
+//
+// With classes the embedding of the time has that of the label added; one label more stands for "none", so
+// that one network serves with and without labels, as guidance needs (Ho & Salimans 2022).
 //
 // With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution an
 // image of
@@ -13,6 +16,7 @@
 #include <optional>
 
 #include "nn/conv.h"
+#include "nn/dropout.h"
 #include "nn/embed.h"
 #include "nn/linear.h"
 #include "nn/norm.h"
@@ -29,7 +33,7 @@ struct ResidualBlock {
 
   ResidualBlock(Index in, Index out, Index time_width, Key key);
   /// x (N,in,H,W), e (N,time_width) → (N,out,H,W)
-  Var operator()(const Var& x, const Var& e) const;
+  Var operator()(const Var& x, const Var& e, const Dropout& dropout = {}) const;
   void visit(const std::string& prefix, const Visit& f);
 };
 
@@ -37,11 +41,19 @@ struct UNetShape {
   Index channels = 32;
   std::vector<Index> multipliers{1, 2, 2};
   Index time_width = 128;
+  Index classes = 0;  // 0: no labels
+};
+
+/// What a network is told beside image and time.
+struct Condition {
+  IntTensor labels;  // (N), each in [0, classes], with classes for none; undefined: none of them has one
+  Dropout dropout;   // in training: rate, and the key of this step
 };
 
 struct ScoreUNet {
   UNetShape shape;
   Linear time1, time2;
+  std::optional<Var> label;  // (classes + 1, time_width)
   Conv2d stem;
   std::vector<ResidualBlock> down;
   std::vector<Conv2d> shrink;
@@ -54,7 +66,7 @@ struct ScoreUNet {
   /// Throws std::invalid_argument unless every width is a positive multiple of the 8 groups of its norms.
   ScoreUNet(const UNetShape& shape, Key key);
   /// x (N,1,H,W) with H and W multiples of 2^(levels − 1), t (N) → (N,1,H,W)
-  Var operator()(const Var& x, const Var& t) const;
+  Var operator()(const Var& x, const Var& t, const Condition& condition = {}) const;
   void visit(const std::string& prefix, const Visit& f);
 };
 

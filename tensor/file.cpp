@@ -1,11 +1,13 @@
 // Reads to the end rather than to a claimed length; writes with fsync before rename, in that order, because a
-// rename may reach the disk before the bytes do.
+// rename may reach the disk before the bytes do, and syncs the folder, whose entry the rename is.
 #include "tensor/file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
@@ -25,6 +27,54 @@ static_assert(std::numeric_limits<float>::is_iec559 && std::numeric_limits<doubl
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
+std::atomic<Index> operations_to_failure = 0;
+
+/// Whether an operation succeeds; errno says why if not.
+bool done(const auto& operation) {
+  if (operations_to_failure > 0 && --operations_to_failure == 0) {
+    errno = ENOSPC;
+    return false;
+  }
+  errno = 0;
+  return operation();
+}
+
+int open_file(const std::filesystem::path& path, int flags) {
+  int file = -1;
+  done([&] { return (file = open(path.c_str(), flags | O_CLOEXEC, 0666)) >= 0; });
+  return file;
+}
+
+bool write_all(int file, std::string_view bytes) {
+  return done([&] {
+    while (!bytes.empty()) {
+      const ssize_t n = write(file, bytes.data(), bytes.size());
+      if (n < 0 && errno != EINTR) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    }
+    return true;
+  });
+}
+
+/// Some file systems cannot sync a folder and say EINVAL: there is then nothing to do.
+bool sync_folder(const std::filesystem::path& folder) {
+  const int file = open_file(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+  if (file < 0) return false;
+  const bool synced = done([&] { return fsync(file) == 0 || errno == EINVAL; });
+  close(file);
+  return synced;
+}
+
+template <class Number>
+std::string number_bytes(const std::vector<real>& values) {
+  std::string bytes(values.size() * sizeof(Number), '\0');
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Number value = static_cast<Number>(values[i]);
+    std::memcpy(bytes.data() + i * sizeof(Number), &value, sizeof(Number));
+  }
+  return bytes;
+}
+
 template <class Number>
 void read_numbers(std::string_view bytes, real* y) {
   for (std::size_t i = 0; i < bytes.size() / sizeof(Number); ++i) {
@@ -38,22 +88,39 @@ void read_numbers(std::string_view bytes, real* y) {
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
   const std::string temporary = path.string() + ".tmp";
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
-  if (!file) failed("cannot write {}: {}", path.string(), reason(errno));
+  const int file = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  if (file < 0) failed("cannot write {}: {}", path.string(), reason(errno));
 
   int error = 0;
-  const auto expect = [&error](bool done) {
-    if (!done && error == 0) error = errno ? errno : EIO;
+  const auto expect = [&error](bool succeeded) {
+    if (!succeeded && error == 0) error = errno ? errno : EIO;
   };
-  expect(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size());
-  expect(std::fflush(file) == 0);
-  expect(fsync(fileno(file)) == 0);
-  expect(std::fclose(file) == 0);
-  if (error == 0) expect(std::rename(temporary.c_str(), path.c_str()) == 0);
+  expect(write_all(file, bytes));
+  if (error == 0) expect(done([&] { return fsync(file) == 0; }));
+  expect(done([&] { return close(file) == 0; }));
+  if (error == 0) expect(done([&] { return std::rename(temporary.c_str(), path.c_str()) == 0; }));
+  if (error == 0) expect(sync_folder(path.parent_path()));
   if (error == 0) return;
   std::remove(temporary.c_str());
   failed("cannot write {}: {}", path.string(), reason(error));
 }
+
+Appender::Appender(std::filesystem::path path)
+    : path_(std::move(path)), file_(open_file(path_, O_WRONLY | O_CREAT | O_APPEND)) {
+  if (file_ < 0) failed("cannot write {}: {}", path_.string(), reason(errno));
+}
+
+Appender::~Appender() { close(file_); }
+
+void Appender::append(std::string_view bytes) {
+  if (!write_all(file_, bytes)) failed("cannot write {}: {}", path_.string(), reason(errno));
+}
+
+void Appender::sync() {
+  if (!done([&] { return fsync(file_) == 0; })) failed("cannot write {}: {}", path_.string(), reason(errno));
+}
+
+void fail_file_operation(Index n) { operations_to_failure = n; }
 
 std::string read_file(const std::filesystem::path& path) {
   std::FILE* file = std::fopen(path.c_str(), "rb");
@@ -68,6 +135,7 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void make_folder(const std::filesystem::path& path) {
+  if (path.empty()) invalid("the name of the folder is empty; expected one");
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) failed("cannot make the folder {}: {}", path.string(), error.message());
@@ -89,14 +157,9 @@ std::optional<Index> byte_count(const Shape& shape, Index width) {
   return empty ? 0 : bytes;
 }
 
-std::string float32_bytes(const Tensor& x) {
+std::string tensor_bytes(const Tensor& x, Index width) {
   const std::vector<real> values = x.to_vector();
-  std::string bytes(values.size() * sizeof(float), '\0');
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float value = static_cast<float>(values[i]);
-    std::memcpy(bytes.data() + i * sizeof(float), &value, sizeof(float));
-  }
-  return bytes;
+  return width == 4 ? number_bytes<float>(values) : number_bytes<double>(values);
 }
 
 Tensor tensor_from_bytes(const Shape& shape, std::string_view bytes, Index width) {

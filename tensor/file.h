@@ -14,22 +14,44 @@
 
 namespace dale {
 
-/// Writes PATH.tmp, flushes it to the disk, and renames it to PATH. Throws std::runtime_error with the path
-/// and the system's reason; PATH is then as it was, and PATH.tmp is gone.
+/// Writes PATH.tmp, flushes it to the disk, renames it to PATH, and flushes the folder. Throws
+/// std::runtime_error with the path and the system's reason; PATH is then as it was, or whole, and PATH.tmp
+/// is gone.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// A file that grows at its end. What was appended is with the system at once, and on the disk after sync().
+/// All throw std::runtime_error with the path and the system's reason; a failed append may leave a part
+/// behind.
+class Appender {
+ public:
+  explicit Appender(std::filesystem::path path);
+  ~Appender();
+  Appender(const Appender&) = delete;
+  void append(std::string_view bytes);
+  void sync();
+
+ private:
+  std::filesystem::path path_;
+  int file_;
+};
+
+/// For tests: of the operations of write_file and Appender (to open, write, sync, close and rename) the n-th
+/// from now fails as on a full disk; with 0 none does.
+void fail_file_operation(Index n);
 
 /// The whole file. Throws std::runtime_error with the path and the system's reason.
 std::string read_file(const std::filesystem::path& path);
 
 /// Makes a folder and those above it where they are missing, and tries that a file can be made there. Throws
-/// std::runtime_error with the path and the system's reason.
+/// std::runtime_error with the path and the system's reason, std::invalid_argument for an empty name.
 void make_folder(const std::filesystem::path& path);
 
 /// Π shape_k × width in bytes; nothing when a size is negative or the product passes 2⁶³ − 1.
 std::optional<Index> byte_count(const Shape& shape, Index width);
 
-/// The elements as little-endian float32, in row-major order.
-std::string float32_bytes(const Tensor& x);
+/// The elements as little-endian floating-point numbers of `width` bytes, in row-major order. REQUIRES width
+/// 4 or 8.
+std::string tensor_bytes(const Tensor& x, Index width = 4);
 
 /// Elements from little-endian floating-point numbers of `width` bytes.
 /// REQUIRES width 4 or 8, and bytes.size() = byte_count(shape, width).

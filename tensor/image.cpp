@@ -1,8 +1,14 @@
 // stb's encoder and decoder of PNG live in this file only, as static functions that work on memory: all
-// reading and writing goes through file.h.
+// reading and writing goes through file.h. The decoder believes what a file says of its sizes and compares no
+// checksum, so both are looked at before: a PNG is a signature of 8 bytes and chunks
+//   length (32 bits, the high byte first), four letters, `length` bytes, checksum of letters and bytes
+// from IHDR, which holds width, height, bits a sample and kind of colour, to IEND.
 #include "tensor/image.h"
 
+#include <zlib.h>
+
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -54,21 +60,72 @@ std::string png_bytes(const Tensor& image) {
 
 void write_png(const std::filesystem::path& path, const Tensor& image) { write_file(path, png_bytes(image)); }
 
-Tensor read_png(const std::filesystem::path& path) {
-  const std::string file = read_file(path);
-  if (file.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    failed("{}: {} bytes; expected a PNG of less than 2^31", path.string(), file.size());
+namespace {
+
+std::uint64_t big_endian(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (char c : bytes.substr(0, 4)) value = value << 8 | static_cast<unsigned char>(c);
+  return value;
+}
+
+/// Throws unless the chunks fill the file, each with its checksum, and the pixels can be in them: zlib's
+/// format makes at most 1032 bytes of one.
+void expect_png(std::string_view bytes, const std::string& path) {
+  constexpr std::string_view signature = "\x89PNG\r\n\x1a\n";
+  constexpr std::uint64_t frame = 12, largest_ratio = 1032;
+  const auto whole = [&](bool holds, const char* found) {
+    if (!holds) failed("{}: {}; expected a whole PNG file", path, found);
+  };
+  whole(bytes.starts_with(signature), "no PNG signature");
+  std::string_view rest = bytes.substr(signature.size()), letters;
+  while (letters != "IEND") {
+    whole(rest.size() >= frame && big_endian(rest) <= rest.size() - frame, "truncated inside a chunk");
+    const std::size_t length = big_endian(rest);
+    const std::string_view checked = rest.substr(4, length + 4);
+    whole(letters.empty() == checked.starts_with("IHDR"), "its header is not where it must be");
+    letters = checked.substr(0, 4);
+    whole(std::all_of(letters.begin(), letters.end(), [](unsigned char c) { return std::isalpha(c); }),
+          "a chunk's name is not of four letters");
+    const auto checksum =
+        crc32(0, reinterpret_cast<const Bytef*>(checked.data()), static_cast<uInt>(checked.size()));
+    whole(checksum == big_endian(rest.substr(length + 8)), "a checksum does not match");
+    if (letters == "IHDR") {
+      whole(length == 13, "its header is not of 13 bytes");
+      const std::uint64_t W = big_endian(checked.substr(4)), H = big_endian(checked.substr(8)),
+                          bits = checked[12] & 31;
+      constexpr std::uint64_t samples[] = {1, 1, 3, 1, 2, 1, 4, 1};  // a pixel, by the kind of colour
+      const std::uint64_t row = W * samples[checked[13] & 7] * bits / 8;
+      whole(W > 0 && H > 0 && W <= max_image_side && H <= max_image_side, "empty, or too large");
+      whole(row * H <= largest_ratio * bytes.size(), "more pixels than its bytes can hold");
+    }
+    rest.remove_prefix(length + frame);
+  }
+  whole(rest.empty(), "trailing bytes");
+}
+
+}  // namespace
+
+Tensor png_image(std::string_view bytes, const std::filesystem::path& path) {
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    failed("{}: {} bytes; expected a PNG of less than 2^31", path.string(), bytes.size());
+  expect_png(bytes, path.string());
   int W = 0, H = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &W,
-                            &H, &channels, 1),
+      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
+                            &W, &H, &channels, 0),
       stbi_image_free);
   if (!pixels) failed("{}: {}; expected a whole PNG file", path.string(), stbi_failure_reason());
+  const int colours = channels >= 3 ? 3 : 1;  // the last of an even number is transparency
   Tensor image({1, H, W});
-  std::transform(pixels.get(), pixels.get() + image.size(), image.data(),
-                 [](stbi_uc p) { return p / real(255); });
+  for (Index i = 0; i < image.size(); ++i) {
+    int sum = 0;
+    for (int c = 0; c < colours; ++c) sum += pixels.get()[i * channels + c];
+    image.data()[i] = static_cast<real>(sum) / static_cast<real>(255 * colours);
+  }
   return image;
 }
+
+Tensor read_png(const std::filesystem::path& path) { return png_image(read_file(path), path); }
 
 Tensor image_grid(const Tensor& images, Index columns, Index gap, Index zoom) {
   if (images.rank() != 4 || images.dim(1) != 1 || images.size() == 0)

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "tensor/tensor.h"
 
@@ -17,8 +18,12 @@ constexpr Index max_image_side = 1 << 14;
 std::string png_bytes(const Tensor& image);
 /// png_bytes through write_file.
 void write_png(const std::filesystem::path& path, const Tensor& image);
-/// (1,H,W) in [0,1]; colours become grey. Throws std::runtime_error when the file is not a whole PNG.
+/// (1,H,W) in [0,1]; grey is the mean of the colours, transparency is ignored, 16 bits become 8. Throws
+/// std::runtime_error when the file is not a whole PNG, its checksums included, or claims more pixels than
+/// its bytes can hold.
 Tensor read_png(const std::filesystem::path& path);
+/// The same from a file's bytes; `path` is for the message.
+Tensor png_image(std::string_view bytes, const std::filesystem::path& path);
 
 /// Images (N,1,H,W), row by row in so many columns, as one picture (1,GH,GW): each pixel a zoom × zoom
 /// square, `gap` white pixels between neighbours, white where the last row ends early. Throws

@@ -104,7 +104,7 @@ void write_npy(const std::filesystem::path& path, const Tensor& x) {
 
   std::string bytes(magic);
   bytes += {'\x01', '\x00', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
-  write_file(path, bytes + header + float32_bytes(x));
+  write_file(path, bytes + header + tensor_bytes(x));
 }
 
 Tensor read_npy(const std::filesystem::path& path) {

@@ -28,11 +28,30 @@ expect 2 '--out is required' train
 expect 2 '--checkpoint is required' sample --out "$work/x"
 expect 2 "unknown data set 'fashion-mnits'; did you mean 'fashion-mnist'?" train --dataset fashion-mnits --out "$work/x"
 expect 2 "unknown process 'gmb'; did you mean 'gbm'?" train --process gmb --out "$work/x"
-expect 2 '--steps' train --steps 0 --out "$work/x"
-expect 2 '--steps' train --steps many --out "$work/x"
-expect 2 '--threads' train --threads 0 --out "$work/x"
+expect 2 '--steps: Value 0 not in range 1 to 1000000000' train --steps 0 --out "$work/x"
+expect 2 '--steps: Value many not in range 1 to 1000000000' train --steps many --out "$work/x"
+expect 2 '--threads: Value 0 not in range 1 to 1024' train --threads 0 --out "$work/x"
+expect 2 '--batch: Value 0 not in range' train --batch 0 --out "$work/x"
+expect 2 '-1 is no whole number from 0 to 2^64 - 1' train --seed -1 --out "$work/x"
+expect 2 '18446744073709551616 is no whole number' train --seed 18446744073709551616 --out "$work/x"
 expect 2 'multiple of 8' train --width 20 --out "$work/x"
+expect 2 'the learning rate is nan; it must be positive and finite' train --lr nan --out "$work/x"
+expect 2 '--lr = fast; expected a number' train --lr fast --out "$work/x"
+expect 2 'the number of warm-up steps is -1; it must be at least 0' train --warmup -1 --out "$work/x"
+expect 2 'the largest norm of the gradient is -1; it must be positive' train --clip -1 --out "$work/x"
+expect 2 'average is 1; it must be in [0, 1)' train --ema 1 --out "$work/x"
+expect 2 'the probability of dropout is 1; it must be in [0, 1)' train --dropout 1 --out "$work/x"
+expect 2 'label dropout is -1; it must be in [0, 1]' train --label-dropout -1 --out "$work/x"
+expect 2 "unknown decay 'cosin'; did you mean 'cosine'?" train --decay cosin --out "$work/x"
+expect 2 'between checkpoints is 0; it must be at least 1' train --checkpoint-every 0 --out "$work/x"
+expect 2 'the name of the folder is empty' train --out ''
+expect 1 'no such folder; expected one of PNG files, or a .npy file' train --dataset "$work/none" --out "$work/x"
+expect 1 "cannot read $work/none.npy: No such file" train --dataset "$work/none.npy" --out "$work/x"
 expect 2 "unknown device 'gpu'" train --device gpu --out "$work/x"
+expect 2 "unknown data set 'mnits'; did you mean 'mnist'?" data --fetch mnits
+expect 2 '--stall: Value 0 not in range 1 to 3600' data --fetch mnist --stall 0
+expect 1 'by hand, put it there from elsewhere' data --fetch mnist --data "$work/data" --mirror http://127.0.0.1:1/
+[ -z "$(ls "$work/data/mnist")" ] || { echo 'a fetch in vain left something behind'; failures=$((failures + 1)); }
 expect 2 "unknown profile 'quik'; did you mean 'quick'?" compare --profile quik --out "$work/x"
 expect 1 'nowhere.safetensors' sample --checkpoint "$work/nowhere.safetensors" --out "$work/x"
 if "$dale" info | grep -q '^cuda *none'; then expect 1 'cuda' train --device cuda --out "$work/x"; fi
@@ -51,6 +70,19 @@ fi
 "$dale" train --steps 4 --batch 16 --width 8 --seed 1 --threads 1 --out "$work/a" >/dev/null 2>&1 || failures=$((failures + 1))
 "$dale" train --steps 4 --batch 16 --width 8 --seed 1 --threads 2 --out "$work/b" >/dev/null 2>&1 || failures=$((failures + 1))
 cmp "$work/a/model.safetensors" "$work/b/model.safetensors" || failures=$((failures + 1))
+expect 2 'holds a run already: continue it with --resume' train --steps 4 --batch 16 --width 8 --out "$work/a"
+expect 2 'was made with batch = 16, not 8' train --resume --steps 4 --batch 8 --width 8 --seed 1 --out "$work/a"
+expect 0 '' train --resume --steps 4 --batch 16 --width 8 --seed 1 --out "$work/a"
+cmp "$work/a/model.safetensors" "$work/b/model.safetensors" || failures=$((failures + 1))
+for signal in INT:130 TERM:143; do  # is seen after the step it falls into
+  "$dale" train --steps 100000 --batch 4 --width 8 --out "$work/${signal%:*}" 2>"$work/err" &
+  run=$!
+  until grep -q '^2,' "$work/${signal%:*}/metrics.csv" 2>/dev/null; do sleep 0.05; done
+  kill -"${signal%:*}" $run
+  wait $run
+  [ $? -eq "${signal#*:}" ] && grep -q "stopped by SIG${signal%:*} after step" "$work/err" &&
+    [ -n "$(ls "$work/${signal%:*}" | grep checkpoint)" ] || { echo "SIG${signal%:*}:"; cat "$work/err"; failures=$((failures + 1)); }
+done
 for sampler in dale-langevin probability-flow; do
   for threads in 1 2; do
     "$dale" sample --checkpoint "$work/a/model.safetensors" --sampler $sampler --steps 3 --count 5 --seed 1 \
@@ -58,6 +90,14 @@ for sampler in dale-langevin probability-flow; do
   done
   cmp "$work/${sampler}1/samples.npy" "$work/${sampler}2/samples.npy" || failures=$((failures + 1))
 done
+model="$work/a/model.safetensors"
+expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-min nan --out "$work/z"
+expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-max 0 --out "$work/z"
+expect 2 'eta is -1; it must be 0' sample --checkpoint "$model" --sampler eta --eta -1 --out "$work/z"
+expect 2 'needs sigma > 0 and T > 0' sample --checkpoint "$model" --sampler dale-langevin --sigma 0 --out "$work/z"
+expect 1 'out of cpu memory: asked for' sample --checkpoint "$model" --count 1000000000 --out "$work/z"
+expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --count 0
+expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"
 expect 2 "did you mean 'dale-langevin'?" sample --checkpoint "$work/a/model.safetensors" --sampler dale-langvin --out "$work/z"
 head -c 5000 "$work/a/model.safetensors" >"$work/short.safetensors"
 expect 1 "$work/short.safetensors" sample --checkpoint "$work/short.safetensors" --out "$work/z"

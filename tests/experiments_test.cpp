@@ -55,6 +55,7 @@ TEST_CASE("training and sampling: same seed, same bytes, at any number of thread
   std::vector<std::string> models, samples;
   for (int n : {1, 2, 2}) {
     set_threads(n);
+    fs::remove_all(w.path / "run");
     models.push_back(read_file(train(w.options("run")).model));
     Model model = load_model(w.path / "run" / "model.safetensors");
     for (const std::string& sampler : sampler_names()) {
@@ -87,8 +88,8 @@ TEST_CASE("every process trains, and its samplers run on it", "[experiments]") {
     const TrainResult r = train(o);
     Model model = load_model(r.model);
     CHECK(model.meaning == customary(process_named(process)));
-    // After three training steps a network may say anything, and three steps of a sampler diverge on it; one that says
-    // little cannot.
+    // After three training steps a network may say anything, and three steps of a sampler diverge on it; one
+    // that says little cannot.
     Var& head = model.network.head->weight;
     head.leaf_value() = (Var(head.value()) * 1e-3).value();
     for (const std::string& sampler : sampler_names()) {
@@ -179,20 +180,40 @@ TEST_CASE("bad training options", "[experiments][errors]") {
     change(o);
     return o;
   };
-  CHECK_THROWS_WITH(train(with([](auto& o) { o.channels = 12; })), Contains("multiple of 8"));
-  CHECK_THROWS_WITH(train(with([](auto& o) { o.learning_rate = 0; })), Contains("must be positive"));
-  CHECK_THROWS_WITH(train(with([](auto& o) { o.ema = 1; })), Contains("[0, 1)"));
-  CHECK_THROWS_WITH(train(with([](auto& o) { o.steps = 0; })), Contains("at least 1 step"));
+  const double nan = std::nan(""), inf = HUGE_VAL;
+  for (Index width : {12, 0, 8000})
+    CHECK_THROWS_WITH(train(with([&](auto& o) { o.channels = width; })), Contains("multiple of 8"));
+  for (double rate : {0.0, -1.0, nan, inf})
+    CHECK_THROWS_WITH(train(with([&](auto& o) { o.learning_rate = rate; })),
+                      Contains("must be positive and finite"));
+  for (double v : {-0.1, 1.0, nan}) {
+    CHECK_THROWS_WITH(train(with([&](auto& o) { o.ema = v; })), Contains("average is") && Contains("[0, 1)"));
+    CHECK_THROWS_WITH(train(with([&](auto& o) { o.dropout = v; })),
+                      Contains("dropout is") && Contains("[0, 1)"));
+  }
+  for (double v : {-1.0, nan, inf})
+    CHECK_THROWS_WITH(train(with([&](auto& o) { o.clip = v; })),
+                      Contains("positive and finite, or 0 for no limit"));
+  CHECK_THROWS_WITH(train(with([&](auto& o) { o.label_dropout = 1.5; })), Contains("label dropout is 1.5"));
+  for (Index steps : {Index{0}, Index{1} << 40})
+    CHECK_THROWS_WITH(train(with([&](auto& o) { o.steps = steps; })),
+                      Contains("at least 1 and at most 10^9"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.batch = 0; })), Contains("number of images a batch is 0"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.warmup = -1; })), Contains("warm-up steps is -1"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.checkpoint_every = 0; })),
+                    Contains("between checkpoints is 0"));
+  CHECK_THROWS_WITH(train(with([](auto& o) { o.decay = "cosin"; })), Contains("did you mean 'cosine'?"));
   CHECK_THROWS_WITH(train(with([](auto& o) { o.dataset = "mnst"; })), Contains("did you mean 'mnist'?"));
   CHECK_THROWS_WITH(train(with([](auto& o) { o.process = "v"; })), Contains("did you mean 've'?"));
 }
 
 TEST_CASE("the report needs nothing but itself", "[experiments][report]") {
-  CompareRow row{"mnist", "gbm", {"m", {3, 2, 1}, 10, 100}, {}};
+  CompareRow row{"mnist", "gbm", {"m", {3, 2, 1}, 10, 100, "every fifth image"}, {}};
   row.samples.push_back({{}, {Tensor::full({4, 1, 28, 28}, 0.5), 39, 1.5}});
   const std::string html = report_html({}, {row}, {"kmnist"});
   CHECK_THAT(html, Contains("data:image/png;base64,iVBOR") && Contains("<svg") &&
-                       Contains("39 network evaluations") && Contains("Not compared: kmnist"));
+                       Contains("39 network evaluations") && Contains("Not compared: kmnist") &&
+                       Contains("every fifth image"));
   for (const char* outside : {"src='http", "href=", "@import", "<script", "url("})
     CHECK(html.find(outside) == std::string::npos);
   CHECK(html.find("nan") == std::string::npos);

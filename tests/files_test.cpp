@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "experiments/dataset.h"
+#include "experiments/idx.h"
 #include "nn/checkpoint.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
@@ -187,7 +188,8 @@ TEST_CASE("png: round trips, grids and errors", "[files]") {
       {"", "; expected a whole PNG file"},
       {good.substr(0, 20), "; expected a whole PNG file"},
       {good.substr(0, good.size() - 12), "; expected a whole PNG file"},
-      {good.substr(0, 16) + "\x7f" + good.substr(17), "too large; expected a whole PNG file"},
+      {good.substr(0, 16) + "\x7f" + good.substr(17), "a checksum does not match; expected a whole PNG file"},
+      {good + "x", "trailing bytes; expected a whole PNG file"},
   });
 }
 
@@ -307,10 +309,10 @@ TEST_CASE("data sets are found, loaded and checked", "[files]") {
   std::filesystem::current_path(other.path);  // where ./data is missing
   refuses<Bad>([&] { load_dataset("kmnist", option, Split::test); },
                "no kmnist/t10k-images-idx3-ubyte[.gz] with t10k-labels-idx1-ubyte[.gz] in any of the folders "
-                   + option + ", ./data, /usr/share/datasets; to get this data set, put its four idx files");
+                   + option + ", ./data, /usr/share/datasets; to get this data set, run `dale data --fetch kmnist`, or put");
   std::filesystem::current_path(here);
-  CHECK(dataset_remedy("mnist") == "put its four idx files into ./data/mnist/");
-  CHECK(dataset_remedy("fashion-mnist") == "run `apt-get install dataset-fashion-mnist`");
+  CHECK(dataset_remedy("mnist") == "run `dale data --fetch mnist`, or put its four idx files into ./data/mnist/");
+  CHECK(dataset_remedy("fashion-mnist").starts_with("run `apt-get install dataset-fashion-mnist` or `dale data"));
 
   for (const auto& [file, bytes, message] : {
            std::tuple(labels, idx({0x801, 2}, 2, 10), "a label 10; expected 0 to 9"),

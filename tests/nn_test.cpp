@@ -144,6 +144,49 @@ TEST_CASE("parameters load by name and shape or not at all", "[nn][errors]") {
   CHECK(layer.weight.value().to_vector() == std::vector<real>{7, 7});
 }
 
+TEST_CASE("dropout keeps the mean, follows its key, and is a constant to every derivative", "[nn]") {
+  const Var x = parameter(Tensor::full({100, 100}, 2));
+  const Dropout drop{0.25, Key{3}};
+  const std::vector<real> y = drop(x).value().to_vector();
+  const auto zeros = std::count(y.begin(), y.end(), real{0});
+  CHECK(std::abs(static_cast<double>(zeros) - 2500) < 5 * std::sqrt(10000 * 0.25 * 0.75));
+  for (real v : y) REQUIRE((v == 0 || v == Approx(2 / 0.75)));
+  CHECK(drop(x).value().to_vector() == y);
+  CHECK(drop(x.value().slice(0, 0, 7).packed()).value().to_vector() ==
+        std::vector(y.begin(), y.begin() + 700));
+  CHECK(Dropout{0.25, Key{4}}(x).value().to_vector() != y);
+  CHECK(drop.split(1)(x).value().to_vector() != y);
+  CHECK(Dropout{}(x).node() == x.node());
+  const Var g = grad(sum(square(drop(x))), {x}, true)[0];  // 2 m² x with m the mask
+  const std::vector<real> slope = grad(sum(g), {x})[0].value().to_vector();
+  for (std::size_t i = 0; i < y.size(); ++i) REQUIRE(slope[i] == Approx(y[i] == 0 ? 0 : 2 / 0.75 / 0.75));
+}
+
+TEST_CASE(
+    "a network with dropout and classes: masks differ from block to block, and without both it is as it was",
+    "[nn]") {
+  const UNetShape plain{8, {1, 2}}, labelled{8, {1, 2}, 128, 3};
+  const ScoreUNet net(plain, Key{1}), told(labelled, Key{1});
+  const Var x(normal(Key{2}, {2, 1, 8, 8})), t(Tensor({2}, {0.1, 0.2}));
+  const auto output = [&](const ScoreUNet& n, const Condition& c) { return n(x, t, c).value().to_vector(); };
+  const std::vector<real> still = net(x, t).value().to_vector();
+  CHECK(output(net, {{}, {0, Key{9}}}) == still);
+  CHECK(output(net, {{}, {0.5, Key{9}}}) != still);
+  CHECK(output(net, {{}, {0.5, Key{9}}}) == output(net, {{}, {0.5, Key{9}}}));
+  CHECK(output(net, {{}, {0.5, Key{9}}}) != output(net, {{}, {0.5, Key{8}}}));
+  ScoreUNet a(plain, Key{1}), b(labelled, Key{1});
+  std::string names;
+  for (const auto& p : parameters(b)) names += p.name == "label.weight" ? "" : p.name + " ";
+  std::string plain_names;
+  for (const auto& p : parameters(a)) plain_names += p.name + " ";
+  CHECK(names == plain_names);
+  CHECK(b.label->shape() == Shape{4, 128});
+  CHECK(output(told, {IntTensor({2}, {0, 1}), {}}) != output(told, {IntTensor({2}, {1, 0}), {}}));
+  CHECK_THROWS_WITH(told(x, t, {IntTensor({2}, {0, 4}), {}}), Contains("[gather]"));
+  const Var loss = sum(square(told(x, t, {IntTensor({2}, {0, 3}), {0.5, Key{1}}})));
+  CHECK(all_finite(grad(loss, {*told.label})[0].value()));
+}
+
 TEST_CASE("bad networks and steps", "[nn][errors]") {
   CHECK_THROWS_WITH(ScoreUNet({12}, Key{1}),
                     Contains("[unet] 12 channels times 1 must be a positive multiple of 8"));

@@ -11,8 +11,8 @@ awk '/^```cpp$/ {on=1; next} /^```$/ {on=0} on' README.md >"$prefix/program.cpp"
 [ -s "$prefix/program.cpp" ] || { echo 'README.md has no program'; exit 1; }
 flags=$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs dale) || exit 1
 cd "$prefix" || exit 1
-# shellcheck disable=SC2086
-${CXX:-g++} -Wall -Wextra -o program program.cpp $flags || exit 1
+# shellcheck disable=SC2086  # EXTRA: what the library was built with, such as a sanitizer
+${CXX:-g++} -Wall -Wextra -o program program.cpp $EXTRA $flags || exit 1
 ./program >printed || exit 1
 cd - >/dev/null || exit 1
 expected=$(sed -n 's/^It prints `\(.*\)`\..*/\1/p' README.md)

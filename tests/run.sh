@@ -37,6 +37,7 @@ for level in $("$build/dale" info | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
 done
 script layers tests/layers.sh
 script 'command line' tests/cli.sh "$build"
+script 'kill -9' tests/kill.sh "$build"
 script 'README program and installed library' tests/readme.sh "$build"
 
 ! "$build/dale" info | grep -q '^cuda *none' || skipped="$skipped

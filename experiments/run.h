@@ -1,0 +1,72 @@
+// A run's folder, so written that the run can be stopped anywhere (killed, out of disk, out of power) and
+// continued:
+//   config.json                     everything resolved, when the run starts or continues
+//   metrics.csv                     a row a step
+//   checkpoint-00000200.safetensors the state after that many steps; the last two are kept
+//   model.safetensors               at the end
+// Before a checkpoint gets its name the rows of its steps are on the disk. So whatever happens, the newest
+// whole checkpoint at step n finds rows 1 … n; later rows belong to steps that will be made again, and are
+// cut off.
+//
+// A step is a function of the state and of its number: batches and noise have no state of their own.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nn/checkpoint.h"
+#include "tensor/file.h"
+
+namespace dale {
+
+struct MetricsRow {
+  double loss, gradient_norm, learning_rate, images_per_second;
+};
+
+/// metrics.csv, growing.
+class Metrics {
+ public:
+  /// Keeps the rows of steps 1 … steps of FOLDER/metrics.csv and removes what follows. Throws
+  /// std::runtime_error when such a row is missing or is not five numbers.
+  Metrics(const std::filesystem::path& folder, Index steps);
+  void append(const MetricsRow& row);
+  /// Returns when every row is on the disk.
+  void sync() { file_->sync(); }
+  /// A row a step, from the first.
+  const std::vector<MetricsRow>& rows() const { return rows_; }
+
+ private:
+  std::vector<MetricsRow> rows_;
+  std::optional<Appender> file_;
+};
+
+/// The state of training after some steps.
+struct Checkpoint {
+  std::filesystem::path path;
+  Index steps;
+  NamedTensors state;
+};
+
+/// Writes state as FOLDER's checkpoint after `steps`, in the width of `real`, and removes all checkpoints
+/// but this and the one before.
+void save_checkpoint(const std::filesystem::path& folder, Index steps, NamedTensors state);
+
+/// Whether a run left a checkpoint or a model here.
+bool holds_run(const std::filesystem::path& folder);
+
+/// The last checkpoint that can be read; one that cannot is said on stderr and passed over.
+std::optional<Checkpoint> last_checkpoint(const std::filesystem::path& folder);
+
+/// A flat JSON object, as config.json and a checkpoint's metadata hold it. Throws std::runtime_error with
+/// `where` for anything else.
+nlohmann::ordered_json read_config(std::string_view text, const std::string& where);
+
+/// Throws std::invalid_argument for the first entry in which `now` differs from `before`, but for those
+/// named in `free`.
+void expect_same_config(const nlohmann::ordered_json& before, const nlohmann::ordered_json& now,
+                        const std::vector<std::string>& free, const std::string& where);
+
+}  // namespace dale

@@ -1,0 +1,286 @@
+// Data sets: fetched from mirrors that fail in every way they can, and images of the user's own.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "experiments/catalog.h"
+#include "experiments/dataset.h"
+#include "experiments/idx.h"
+#include "tensor/file.h"
+#include "tensor/image.h"
+#include "tensor/npy.h"
+
+using namespace dale;
+using Catch::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / fmt::format("dale-data-{}", ::getpid());
+  Folder() { fs::create_directories(path); }
+  ~Folder() { fs::remove_all(path); }
+};
+
+/// An HTTP server on loopback that answers every request with `body`, and fails as the first part of the URL
+/// says: /good/…, /missing/… (404), /corrupt/… (a bit changed), /truncate/… (half), /stall/… (half, then
+/// silence).
+class Server {
+ public:
+  explicit Server(std::string body) : body_(std::move(body)) {
+    socket_ = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof(address);
+    REQUIRE(bind(socket_, reinterpret_cast<sockaddr*>(&address), length) == 0);
+    REQUIRE(listen(socket_, 8) == 0);
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Server() {
+    shutdown(socket_, SHUT_RDWR);
+    thread_.join();
+    close(socket_);
+  }
+  std::string mirror(const std::string& kind) const {
+    return fmt::format("http://127.0.0.1:{}/{}/", port_, kind);
+  }
+  int requests() const { return requests_; }
+
+ private:
+  void serve() {
+    for (int client; (client = accept(socket_, nullptr, nullptr)) >= 0; close(client)) {
+      ++requests_;
+      std::string request(4096, '\0');
+      request.resize(
+          static_cast<std::size_t>(std::max<ssize_t>(0, read(client, request.data(), request.size()))));
+      const auto asks = [&](const char* kind) { return request.starts_with(fmt::format("GET /{}/", kind)); };
+      std::string body = body_;
+      if (asks("corrupt")) body[body.size() / 2] = static_cast<char>(body[body.size() / 2] ^ 1);
+      std::string answer =
+          asks("missing") ? "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+                          : fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.size()) +
+                                (asks("truncate") || asks("stall") ? body.substr(0, body.size() / 2) : body);
+      for (std::size_t sent = 0; sent < answer.size();) {
+        const ssize_t n = send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
+        if (n <= 0) break;
+        sent += static_cast<std::size_t>(n);
+      }
+      char byte;
+      if (asks("stall")) [[maybe_unused]]
+        const ssize_t until_the_client_gives_up = read(client, &byte, 1);
+    }
+  }
+
+  std::string body_;
+  int socket_ = -1, port_ = 0;
+  std::atomic<int> requests_ = 0;
+  std::thread thread_;
+};
+
+/// One file "x", published with these contents.
+struct Publication {
+  std::string contents = std::string(5000, 'd') + "ata", digest = md5(contents), packed;
+  CatalogEntry entry{"test", {}, {{"x", digest.c_str(), ""}}};
+
+  explicit Publication(const fs::path& scratch) {
+    const gzFile file = gzopen(scratch.c_str(), "wb");
+    gzwrite(file, contents.data(), static_cast<unsigned>(contents.size()));
+    gzclose(file);
+    packed = read_file(scratch);
+    fs::remove(scratch);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("fetching goes from mirror to mirror until one gives the published file", "[data]") {
+  const Folder folder;
+  const Publication p(folder.path / "packed");
+  const Server server(p.packed);
+  int port_of_nobody = 1;
+  const std::string refused = fmt::format("http://127.0.0.1:{}/", port_of_nobody);
+  std::vector<std::string> bad{refused};
+  for (const char* kind : {"missing", "corrupt", "truncate", "stall"}) bad.push_back(server.mirror(kind));
+
+  const auto fetch = [&](const std::vector<std::string>& mirrors) {
+    fetch_file(p.entry, p.entry.files[0], folder.path / "test", {mirrors, 1});
+  };
+  std::string said;
+  try {
+    fetch(bad);
+  } catch (const std::runtime_error& error) { said = error.what(); }
+  CHECK_THAT(said, Contains("test has no x.gz: no mirror gave it (" + refused +
+                            "x.gz: Couldn't connect to server; "));
+  CHECK_THAT(said, Contains("missing/x.gz: HTTP response code said error") &&
+                       Contains("corrupt/x.gz: what came is not the published file") &&
+                       Contains("truncate/x.gz: Transferred a partial file") &&
+                       Contains("stall/x.gz: Timeout was reached") && Contains("by hand, put it there") &&
+                       !Contains("\n"));
+  CHECK(fs::is_empty(folder.path / "test"));
+
+  std::vector<std::string> all(bad.begin(), bad.end() - 1);  // the silence of one is long enough
+  all.push_back(server.mirror("good"));
+  all.push_back(server.mirror("unused"));
+  const int before = server.requests();
+  fetch(all);
+  CHECK(server.requests() - before == 4);
+  CHECK(read_file(folder.path / "test" / "x.gz") == p.packed);
+  CHECK(std::distance(fs::directory_iterator(folder.path / "test"), fs::directory_iterator()) == 1);
+  CHECK(is_published(folder.path / "test" / "x.gz", p.entry.files[0]));
+
+  write_file(folder.path / "test" / "x.gz", "something of the user's");
+  CHECK_THROWS_WITH(fetch(all), Contains("x.gz is not the published file: move it away, then fetch again"));
+  CHECK(read_file(folder.path / "test" / "x.gz") == "something of the user's");
+}
+
+TEST_CASE("the catalog knows the files that the system's package installs", "[data]") {
+  CHECK_THROWS_WITH(catalog_entry("mnits"), Contains("unknown data set 'mnits'; did you mean 'mnist'?"));
+  CHECK(md5("") == "d41d8cd98f00b204e9800998ecf8427e");
+  for (const std::string& name : dataset_names()) {
+    CHECK(catalog_entry(name).mirrors.size() >= 2);
+    CHECK(catalog_entry(name).files.size() == 4);
+  }
+  const fs::path folder = "/usr/share/datasets/fashion-mnist";
+  for (const CatalogFile& file : catalog_entry("fashion-mnist").files) {
+    const auto path = idx_file(folder, file.stem);
+    REQUIRE(path);
+    CHECK(is_published(*path, file));
+  }
+  bool sound = true;
+  CHECK_THAT(data_report("", false, sound), Contains("fashion-mnist train") && Contains(folder.string()));
+  CHECK(sound);
+}
+
+TEST_CASE("a named set with only its test files is trained on without every fifth of them", "[data]") {
+  const Folder folder;
+  const auto idx = [](std::initializer_list<unsigned> head, std::string bytes) {
+    std::string out;
+    for (unsigned h : head)
+      for (int shift : {24, 16, 8, 0}) out += static_cast<char>(h >> shift);
+    return out + bytes;
+  };
+  std::string pixels, labels;
+  for (int n = 0; n < 10; ++n) {
+    pixels += std::string(784, static_cast<char>(n));
+    labels += static_cast<char>(n);
+  }
+  const fs::path kmnist = folder.path / "kmnist";
+  make_folder(kmnist);
+  write_file(kmnist / "t10k-images-idx3-ubyte", idx({0x803, 10, 28, 28}, pixels));
+  write_file(kmnist / "t10k-labels-idx1-ubyte", idx({0x801, 10}, labels));
+  const Dataset train = load_dataset("kmnist", folder.path),
+                test = load_dataset("kmnist", folder.path, Split::test);
+  CHECK(find_dataset("kmnist", folder.path) == kmnist);
+  CHECK(train.labels.to_vector() == std::vector<std::int32_t>{0, 1, 2, 3, 5, 6, 7, 8});
+  CHECK(test.labels.to_vector() == std::vector<std::int32_t>{4, 9});
+  CHECK(train.images.slice(0, 7, 8).to_vector() == std::vector<real>(784, real(8) / 255));
+  for (const std::string& note : {train.note, test.note})
+    CHECK(note ==
+          "10 images, those of the test files alone: 8 for training, 2 kept for evaluation, every fifth");
+  write_file(kmnist / "train-images-idx3-ubyte", idx({0x803, 10, 28, 28}, pixels));
+  write_file(kmnist / "train-labels-idx1-ubyte", idx({0x801, 10}, labels));
+  CHECK(load_dataset("kmnist", folder.path).images.dim(0) == 10);
+  CHECK(load_dataset("kmnist", folder.path, Split::test).images.dim(0) == 10);
+  CHECK(load_dataset("kmnist", folder.path).note.empty());
+}
+
+TEST_CASE("images of the user's own", "[data]") {
+  const Folder folder;
+  const fs::path flat = folder.path / "flat", tree = folder.path / "tree", npy = folder.path / "x.npy";
+  for (int n = 0; n < 10; ++n) {
+    const Tensor image = Tensor::full({4, 8}, real(n * 20) / 255);
+    fs::create_directories(flat);
+    write_png(flat / fmt::format("{}.PNG", n), image);
+    fs::create_directories(tree / (n % 2 ? "odd" : "even"));
+    write_png(tree / (n % 2 ? "odd" : "even") / fmt::format("{}.png", n), image);
+  }
+  write_file(flat / ".hidden", "");
+  write_file(tree / "odd" / "notes.txt", "");
+  write_npy(npy, load_dataset(flat, "").images);
+
+  const Dataset of_flat = load_dataset(flat, ""), of_tree = load_dataset(tree, "", Split::test),
+                of_npy = load_dataset(npy, "");
+  CHECK(of_flat.images.shape() == Shape{8, 1, 4, 8});
+  CHECK((of_flat.classes == 0 && !of_flat.labels.defined()));
+  CHECK(of_flat.images.slice(0, 4, 5).to_vector() == std::vector<real>(32, real(100) / 255));
+  CHECK(of_flat.note == "10 images, in one part: 8 for training, 2 kept for evaluation, every fifth");
+  CHECK(of_tree.classes == 2);
+  CHECK(of_tree.labels.to_vector() == std::vector<std::int32_t>{0, 1});
+  CHECK_THAT(of_tree.note, Contains("; 1 files that are not PNG were left out"));
+  CHECK(of_npy.images.shape() == Shape{7, 1, 4, 8});
+  CHECK(of_flat.digests != of_npy.digests);
+
+  // Colours of one pixel, written by hand: (30, 60, 90) and half transparent is grey 60.
+  const auto chunk = [](const std::string& letters, const std::string& bytes) {
+    const std::string checked = letters + bytes;
+    const auto sum =
+        crc32(0, reinterpret_cast<const Bytef*>(checked.data()), static_cast<uInt>(checked.size()));
+    std::string out;
+    for (std::size_t v : {bytes.size(), std::size_t{sum}}) {
+      for (int shift : {24, 16, 8, 0}) out += static_cast<char>(v >> shift);
+      if (out.size() == 4) out += checked;
+    }
+    return out;
+  };
+  const auto colour_png = [&](char width, const std::string& row) {
+    std::string packed(100, '\0');
+    uLongf length = packed.size();
+    compress(reinterpret_cast<Bytef*>(packed.data()), &length, reinterpret_cast<const Bytef*>(row.data()),
+             row.size());
+    return "\x89PNG\r\n\x1a\n" +
+           chunk("IHDR", std::string("\0\0\0", 3) + width + std::string("\0\0\0\1\x8\6\0\0\0", 9)) +
+           chunk("IDAT", packed.substr(0, length)) + chunk("IEND", "");
+  };
+  CHECK(png_image(colour_png(1, std::string("\0\x1e\x3c\x5a\x80", 5)), "p").to_vector() ==
+        std::vector<real>{real(180) / 765});
+  CHECK_THROWS_WITH(png_image(colour_png(2, std::string("\0\x1e\x3c\x5a\x80", 5)), "p"),
+                    Contains("p: not enough pixels"));
+}
+
+TEST_CASE("images that will not do", "[data][errors]") {
+  const Folder folder;
+  const fs::path place = folder.path / "mine", npy = folder.path / "x.npy";
+  const auto refuses = [&](const fs::path& what, const std::string& message) {
+    CHECK_THROWS_WITH(load_dataset(what, ""),
+                      Contains(what.string()) && Contains(message) && !Contains("\n"));
+    CHECK_THROWS_AS(load_dataset(what, ""), std::runtime_error);
+  };
+  refuses(place, "no such folder; expected one of PNG files, or a .npy file");
+  make_folder(place);
+  refuses(place, "no PNG files; expected some, or a folder of them for each class");
+  write_png(place / "a.png", Tensor::full({8, 6}, 0));
+  refuses(place, "a.png: images of 8x6; expected multiples of 4, because the network halves them twice");
+  write_png(place / "a.png", Tensor::full({8, 8}, 0));
+  refuses(place, "1 images; expected at least 5, because every fifth is kept for evaluation");
+  write_png(place / "b.png", Tensor::full({8, 12}, 0));
+  refuses(place, "b.png: an image of 8x12; expected 8x8, like ");
+  const std::string good = read_file(place / "a.png");
+  std::string bad = good;
+  bad[good.size() - 20] = static_cast<char>(bad[good.size() - 20] ^ 4);
+  write_file(place / "b.png", bad);
+  refuses(place, "b.png: a checksum does not match; expected a whole PNG file");
+  make_folder(place / "class");
+  refuses(place, "holds both images and folders; expected images, or a folder for each class");
+
+  refuses(npy, "cannot read ");
+  const std::pair<Tensor, const char*> arrays[] = {
+      {Tensor::full({2, 8, 8}, 0), "an array of shape (2,8,8); expected images (N,1,H,W)"},
+      {Tensor::full({9, 3, 8, 8}, 0), "an array of shape (9,3,8,8); expected images (N,1,H,W)"},
+      {Tensor::full({9, 1, 8, 7}, 0), "images of 8x7; expected multiples of 4"},
+      {Tensor::full({9, 1, 8, 8}, 2), "a pixel is 2; expected values in [0, 1]"},
+      {Tensor::full({9, 1, 8, 8}, std::nan("")), "a pixel is nan; expected values in [0, 1]"},
+      {Tensor::full({0, 1, 8, 8}, 0), "0 images; expected at least 5"}};
+  for (const auto& [array, message] : arrays) {
+    write_npy(npy, array);
+    refuses(npy, message);
+  }
+}

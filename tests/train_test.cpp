@@ -1,0 +1,320 @@
+// Chapter V: training that can be left alone. A run is stopped by signals and by a disk that is full at each
+// of its file operations in turn, and resumed; what it leaves must be what a run that was never stopped
+// leaves.
+#include "experiments/train.h"
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "experiments/batches.h"
+#include "experiments/run.h"
+#include "experiments/sample.h"
+#include "experiments/stop.h"
+#include "tensor/cpu/parallel.h"
+#include "tensor/image.h"
+#include "tensor/npy.h"
+
+using namespace dale;
+using Catch::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder for one test, with 48 images of 8 × 8 in it: as a .npy file, and as PNG files in three classes.
+struct Workplace {
+  fs::path path = fs::temp_directory_path() / fmt::format("dale-train-{}", ::getpid());
+
+  Workplace() {
+    const Tensor images = uniform(Key{7}, {48, 1, 8, 8});
+    make_folder(path);
+    write_npy(path / "images.npy", images);
+    for (Index n = 0; n < 48; ++n) {
+      const fs::path folder = path / "classes" / fmt::format("c{}", n % 3);
+      fs::create_directories(folder);
+      write_png(folder / fmt::format("{:02}.png", n), images.slice(0, n, n + 1).reshape({8, 8}));
+    }
+  }
+  ~Workplace() {
+    fail_file_operation(0);
+    fs::remove_all(path);
+  }
+
+  TrainOptions options(const std::string& run) const {
+    TrainOptions o;
+    o.dataset = path / "images.npy";
+    o.out = path / run;
+    o.steps = 8;
+    o.batch = 5;
+    o.channels = 8;
+    o.warmup = 4;
+    o.checkpoint_every = 3;
+    o.seed = 5;
+    return o;
+  }
+  /// The same with everything that draws random numbers in use.
+  TrainOptions full_options(const std::string& run) const {
+    TrainOptions o = options(run);
+    o.dataset = path / "classes";
+    o.classes = true;
+    o.label_dropout = 0.3;
+    o.dropout = 0.2;
+    o.decay = "cosine";
+    return o;
+  }
+  std::string model(const std::string& run) const { return read_file(path / run / "model.safetensors"); }
+  /// metrics.csv without its last column, which is a time.
+  std::string metrics(const std::string& run) const {
+    std::string out;
+    const std::string text = read_file(path / run / "metrics.csv");
+    for (std::size_t at = 0, end; (end = text.find('\n', at)) != text.npos; at = end + 1) {
+      const std::string line = text.substr(at, end - at);
+      out += line.substr(0, line.rfind(',')) + "\n";
+    }
+    return out;
+  }
+};
+
+Index files_of(const fs::path& folder, const std::string& part) {
+  Index n = 0;
+  for (const auto& entry : fs::directory_iterator(folder))
+    n += entry.path().filename().string().find(part) != std::string::npos;
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("a run that signals stop, resumed with other thread counts, is the run that was never stopped",
+          "[train]") {
+  const Workplace w;
+  set_threads(2);
+  train(w.full_options("whole"));
+  for (const int signal : {SIGINT, SIGTERM}) {
+    for (Index at : {1, 3, 5, 8}) {
+      fs::remove_all(w.path / "cut");
+      TrainOptions o = w.full_options("cut");
+      o.resume = true;  // which begins where there is nothing
+      o.after_step = [&](Index step) {
+        if (step == at) std::raise(signal);
+      };
+      set_threads(1);
+      try {
+        train(o);
+        FAIL("the run went on");
+      } catch (const Stopped& stop) {
+        CHECK(stop.signal == signal);
+        CHECK_THAT(stop.what(),
+                   Contains(fmt::format("after step {} of 8", at)) && Contains("--resume continues it"));
+      }
+      o.after_step = {};
+      set_threads(2);
+      const TrainResult r = train(o);
+      CHECK(r.loss.size() == 8);
+      CHECK((w.model("cut") == w.model("whole")));
+      CHECK(w.metrics("cut") == w.metrics("whole"));
+      CHECK(files_of(w.path / "cut", "checkpoint-") == 2);
+    }
+  }
+  CHECK(train([&] {
+          TrainOptions again = w.full_options("cut");
+          again.resume = true;
+          return again;
+        }())
+            .loss.size() == 8);
+  CHECK((w.model("cut") == w.model("whole")));
+}
+
+TEST_CASE("a disk that is full at any file operation loses nothing", "[train]") {
+  const Workplace w;
+  train(w.options("whole"));
+  Index k = 1;
+  for (;; ++k) {
+    INFO("operation " << k);
+    fs::remove_all(w.path / "cut");
+    TrainOptions o = w.options("cut");
+    o.resume = true;
+    fail_file_operation(k);
+    bool ended = true;
+    try {
+      train(o);
+    } catch (const std::runtime_error& error) {
+      ended = false;
+      CHECK_THAT(error.what(), Contains("No space left on device") && Contains((w.path / "cut").string()));
+    }
+    fail_file_operation(0);
+    if (ended) break;
+    for (const auto& entry : fs::directory_iterator(w.path / "cut"))
+      if (entry.path().extension() == ".safetensors") CHECK_NOTHROW(read_safetensors(entry.path()));
+    CHECK(files_of(w.path / "cut", ".tmp") == 0);
+    train(o);
+    REQUIRE((w.model("cut") == w.model("whole")));
+    REQUIRE(w.metrics("cut") == w.metrics("whole"));
+  }
+  CHECK(k > 50);  // of config, metrics, three checkpoints and the model
+}
+
+TEST_CASE("a half row, rows beyond the checkpoint and a damaged checkpoint are put right", "[train]") {
+  const Workplace w;
+  train(w.options("whole"));
+  TrainOptions o = w.options("cut");
+  train(o);
+  o.resume = true;
+  const fs::path folder = w.path / "cut", last = folder / "checkpoint-00000008.safetensors";
+  write_file(folder / "metrics.csv", read_file(folder / "metrics.csv") + "9,0.5,0.5,0.5,10\n10,0.");
+  fs::remove(folder / "model.safetensors");
+  write_file(last, read_file(last).substr(0, 1000));
+  train(o);  // from step 6
+  CHECK((w.model("cut") == w.model("whole")));
+  CHECK(w.metrics("cut") == w.metrics("whole"));
+  CHECK(read_safetensors(last).metadata.at("step") == "8");
+}
+
+TEST_CASE("more steps at a constant rate are the longer run", "[train]") {
+  const Workplace w;
+  TrainOptions o = w.options("longer");
+  o.steps = 10;
+  train(o);
+  o.out = w.path / "grown";
+  o.steps = 7;
+  train(o);
+  o.steps = 10;
+  o.resume = true;
+  train(o);
+  CHECK((w.model("grown") == w.model("longer")));
+}
+
+TEST_CASE("what a run does not continue", "[train][errors]") {
+  const Workplace w;
+  TrainOptions o = w.full_options("run");
+  train(o);
+  CHECK_THROWS_WITH(train(o),
+                    Contains("run holds a run already: continue it with --resume, or choose another --out"));
+  o.resume = true;
+  const auto refuses = [&](const std::function<void(TrainOptions&)>& change, const std::string& message) {
+    TrainOptions other = o;
+    change(other);
+    CHECK_THROWS_WITH(train(other), Contains(message));
+    CHECK_THROWS_AS(train(other), std::invalid_argument);
+  };
+  refuses([](auto& t) { t.learning_rate = 0.5; },
+          "was made with learning_rate = 0.001, not 0.5: continue it with");
+  refuses([](auto& t) { t.steps = 9; }, "was made with steps = 8, not 9");
+  refuses([](auto& t) { t.seed = 6; }, "seed = 5, not 6");
+  refuses([](auto& t) { t.dropout = 0; }, "dropout = 0.2, not 0.0");
+  write_png(w.path / "classes" / "c0" / "00.png", Tensor::full({8, 8}, 0.5));
+  refuses([](auto&) {}, "was made with data_md5 = {\"png\":");
+  TrainOptions constant = w.options("constant");
+  train(constant);
+  constant.resume = true;
+  constant.steps = 4;
+  CHECK_THROWS_WITH(train(constant), Contains("is beyond the 4 steps asked for"));
+  constant.steps = 8;
+  const fs::path metrics = w.path / "constant" / "metrics.csv";
+  const std::string rows = read_file(metrics);
+  const std::size_t third = rows.find("\n3,") + 1;
+  const std::pair<std::string, std::string> broken[] = {
+      {"", "expected the first line step,loss,"},
+      {rows.substr(0, rows.size() - 1), "no row of step 8, which the checkpoint has behind it"},
+      {rows.substr(0, third) + rows.substr(rows.find("\n4,") + 1),
+       "line 4 is no row of step 3; expected five numbers"},
+      {rows.substr(0, third) + "3,x\n" + rows.substr(third), "line 4 is no row of step 3"}};
+  for (const auto& [text, message] : broken) {
+    write_file(metrics, text);
+    CHECK_THROWS_WITH(train(constant), Contains(metrics.string()) && Contains(message));
+  }
+  for (const char* text : {"", "[1]", "{\"a\":", "{\"a\":{\"b\":{\"c\":{\"d\":1}}}}", "{}{}"})
+    CHECK_THROWS_WITH(read_config(text, "here"), Contains("here: no JSON object of at most three levels"));
+}
+
+TEST_CASE("memory and live nodes are flat", "[train]") {
+  const Workplace w;
+  TrainOptions o = w.full_options("run");
+  o.steps = 1000;
+  o.batch = 2;
+  o.checkpoint_every = 100;
+  std::vector<Index> nodes;
+  std::vector<std::size_t> bytes;
+  o.after_step = [&](Index) {
+    nodes.push_back(live_nodes());
+    bytes.push_back(memory_use(Device::cpu).live);
+  };
+  train(o);
+  CHECK(*std::max_element(nodes.begin() + 1, nodes.end()) ==
+        *std::min_element(nodes.begin() + 1, nodes.end()));
+  // The batch of the next step is there already or not yet; all else is the same at every step.
+  const auto [least, most] = std::minmax_element(bytes.begin() + 1, bytes.end());
+  CHECK(*most - *least <= 2 * 64 * sizeof(real) + 64);
+}
+
+TEST_CASE("batches: every image once an epoch, and the same whoever asks", "[train]") {
+  std::vector<real> numbers(10 * 16);
+  std::vector<std::int32_t> labels(10);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<real>(i / 16);
+  for (std::size_t i = 0; i < 10; ++i) labels[i] = static_cast<std::int32_t>(i);
+  const Tensor images({10, 1, 4, 4}, numbers);
+  const IntTensor names({10}, labels);
+  Batches in_order(images, names, Key{3}, 4);
+  std::vector<std::int32_t> seen;
+  for (Index step = 0; step < 5; ++step) {
+    const Batch batch = in_order.at(step);
+    CHECK(batch.images.shape() == Shape{4, 1, 4, 4});
+    const std::vector<real> pixels = batch.images.to_vector();
+    for (std::size_t b = 0; b < 4; ++b) {
+      seen.push_back(batch.labels.to_vector()[b]);
+      CHECK(std::vector<real>(16, static_cast<real>(seen.back())) ==
+            std::vector<real>(pixels.begin() + b * 16, pixels.begin() + (b + 1) * 16));
+    }
+    Batches resumed(images, names, Key{3}, 4);
+    CHECK(resumed.at(step).images.to_vector() == pixels);
+  }
+  CHECK(std::vector(seen.begin(), seen.begin() + 10) != std::vector(seen.begin() + 10, seen.end()));
+  for (int epoch : {0, 1}) {
+    std::sort(seen.begin() + epoch * 10, seen.begin() + (epoch + 1) * 10);
+    CHECK(std::vector(seen.begin() + epoch * 10, seen.begin() + (epoch + 1) * 10) == labels);
+  }
+}
+
+TEST_CASE("the learning rate warms up and decays", "[train]") {
+  const Workplace w;
+  TrainOptions o = w.options("constant");
+  for (const char* decay : {"constant", "cosine"}) {
+    o.decay = decay;
+    o.out = w.path / decay;
+    train(o);
+    const Metrics metrics(o.out, 8);
+    for (std::size_t i = 0; i < 8; ++i) {
+      const double warm = std::min(1.0, static_cast<double>(i + 1) / 4);
+      const double shape =
+          o.decay == "cosine" ? 0.5 + 0.5 * std::cos(3.14159265358979 * static_cast<double>(i) / 8) : 1;
+      CHECK(metrics.rows()[i].learning_rate == Approx(1e-3 * warm * shape).epsilon(1e-6));
+    }
+  }
+}
+
+TEST_CASE("labels are learnt from, and a network with classes serves without them", "[train]") {
+  const Workplace w;
+  TrainOptions o = w.full_options("run");
+  o.label_dropout = 0;
+  const TrainResult r = train(o);
+  Model model = load_model(r.model);
+  CHECK(model.network.shape.classes == 3);
+  CHECK((model.height == 8 && model.width == 8));
+  const ScoreUNet fresh({.channels = 8, .classes = 3}, Key{5}.split(0));
+  const auto row = [](const ScoreUNet& net, Index i) {
+    return net.label->value().slice(0, i, i + 1).to_vector();
+  };
+  for (Index i : {0, 1, 2}) CHECK(row(model.network, i) != row(fresh, i));
+  CHECK(row(model.network, 3) == row(fresh, 3));  // "none" was never seen
+  const Var x(normal(Key{1}, {2, 1, 8, 8})), t(Tensor::full({2}, 0.1));
+  const auto output = [&](const Condition& c) { return model.network(x, t, c).value().to_vector(); };
+  CHECK(output({}) == output({IntTensor({2}, {3, 3}), {}}));
+  CHECK(output({}) != output({IntTensor({2}, {0, 1}), {}}));
+  SampleOptions s;
+  s.count = 2;
+  s.steps = 2;
+  CHECK(sample(model, s).images.shape() == Shape{2, 1, 8, 8});
+  o.dataset = w.path / "images.npy";
+  o.out = w.path / "other";
+  CHECK_THROWS_WITH(train(o), Contains("--classes needs labels, which ") && Contains("a folder of its own"));
+}
