@@ -3,6 +3,7 @@
 // again at every step.
 #include "tensor/storage.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
@@ -14,6 +15,13 @@
 
 namespace dale {
 namespace {
+
+// Under asan blocks come in their very size and are not kept, so that it sees a step outside or a late use.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool caching = false;
+#else
+constexpr bool caching = true;
+#endif
 
 struct SizeClass {
   std::size_t index, bytes;
@@ -43,7 +51,9 @@ Cache& cache(Device device) {
 }
 
 void* system_allocate(std::size_t bytes, Device device) {
-  return device == Device::cpu ? std::aligned_alloc(64, bytes) : cuda_allocate(bytes);
+  if (device == Device::cuda) return cuda_allocate(bytes);
+  void* block = nullptr;
+  return posix_memalign(&block, 64, bytes) == 0 ? block : nullptr;
 }
 
 void system_free(void* block, Device device) {
@@ -71,7 +81,7 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
   const SizeClass block = size_class(bytes);
   auto& blocks = c.free[block.index];
   if (blocks.empty()) {
-    data_ = system_allocate(block.bytes, device);
+    data_ = system_allocate(caching ? block.bytes : std::max<std::size_t>(1, bytes), device);
     if (!data_)
       failed("out of {} memory: asked for {} bytes while {} are in use", str(device), block.bytes,
              c.use.live);
@@ -87,7 +97,10 @@ Storage::~Storage() {
   Cache& c = cache(device_);
   std::lock_guard lock(c.mutex);
   const SizeClass block = size_class(bytes_);
-  c.free[block.index].push_back(data_);
+  if (caching)
+    c.free[block.index].push_back(data_);
+  else
+    system_free(data_, device_);
   c.use.live -= block.bytes;
 }
 

@@ -47,7 +47,9 @@ void* __libc_memalign(std::size_t, std::size_t);
 void* malloc(std::size_t bytes) { return count(bytes), __libc_malloc(bytes); }
 void* calloc(std::size_t n, std::size_t bytes) { return count(n * bytes), __libc_calloc(n, bytes); }
 void* realloc(void* block, std::size_t bytes) { return count(bytes), __libc_realloc(block, bytes); }
-void* aligned_alloc(std::size_t to, std::size_t bytes) { return count(bytes), __libc_memalign(to, bytes); }
+int posix_memalign(void** block, std::size_t to, std::size_t bytes) {
+  return count(bytes), (*block = __libc_memalign(to, bytes)) ? 0 : 12;  // ENOMEM
+}
 }
 static const int hooked = 1;
 #endif
