@@ -58,9 +58,8 @@ test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
 # uninitialised members of std::function only under the sanitizers.
 SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 CXXFLAGS=-O1 \
             LEVELS=$(lastword $(LEVELS)) KERNELS='-O1 -fno-math-errno -fno-trapping-math'
-asan: deps
-	+@$(SANITIZED) BUILD=build-asan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=address,undefined \
-	  -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute -fno-sanitize-recover=all'
+ADDRESSES := -fsanitize=address,undefined -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute -fno-sanitize-recover=all
+asan: deps ; +@$(SANITIZED) BUILD=build-asan EXTRA='-g1 -Wno-maybe-uninitialized $(ADDRESSES)'
 tsan: deps ; +@$(SANITIZED) BUILD=build-tsan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=thread'
 run-tests: $(BUILD)/check $(BUILD)/dale
 	@tests/run.sh $(BUILD)
