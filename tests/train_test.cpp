@@ -301,8 +301,9 @@ TEST_CASE("labels are learnt from, and a network with classes serves without the
   CHECK(model.network.shape.classes == 3);
   CHECK((model.height == 8 && model.width == 8));
   const ScoreUNet fresh({.channels = 8, .classes = 3}, Key{5}.split(0));
-  const auto row = [](const ScoreUNet& net, Index i) {
-    return net.label->value().slice(0, i, i + 1).to_vector();
+  const auto row = [](const ScoreUNet& net, Index i) {  // as a model file holds it, in float
+    const std::vector<real> values = net.label->value().slice(0, i, i + 1).to_vector();
+    return std::vector<float>(values.begin(), values.end());
   };
   for (Index i : {0, 1, 2}) CHECK(row(model.network, i) != row(fresh, i));
   CHECK(row(model.network, 3) == row(fresh, 3));  // "none" was never seen
