@@ -119,7 +119,8 @@ $(BUILD)/%.cu.o: %.cu Makefile
 	$(NVCC) $(NVCCFLAGS) -c $< -o $@
 
 install: all
-	install -d $(PREFIX)/lib/pkgconfig $(PREFIX)/bin
+	install -d $(PREFIX)/lib/pkgconfig $(PREFIX)/bin $(PREFIX)/share/dale
+	install -m 644 experiments/pretrained/*.safetensors $(PREFIX)/share/dale/
 	install -m 644 $(BUILD)/libdale.a $(PREFIX)/lib/
 	install $(BUILD)/dale $(PREFIX)/bin/
 	for h in $$(ls tensor/*.h tensor/cpu/parallel.h tensor/cpu/level.h autograd/*.h nn/*.h diffusion/*.h); do \

@@ -1,16 +1,21 @@
 // The command line. Exit status: 0 done, 1 failed, 2 wrong usage; an error is one sentence on stderr.
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "experiments/catalog.h"
+#include "experiments/classifier.h"
 #include "experiments/compare.h"
+#include "experiments/evaluate.h"
 #include "experiments/info.h"
 #include "experiments/report.h"
 #include "experiments/stop.h"
 #include "experiments/study.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
+#include "tensor/image.h"
+#include "tensor/npy.h"
 
 namespace dale {
 namespace {
@@ -86,11 +91,31 @@ void add_train(CLI::App& app, Common& common) {
   });
 }
 
+void add_train_classifier(CLI::App& app, Common& common) {
+  static ClassifierOptions o;
+  CLI::App* c = app.add_subcommand("train-classifier", "train the classifier by which samples are judged");
+  c->add_option("--dataset", o.dataset, "as for train, with labels")->capture_default_str();
+  c->add_option("--out", o.out, "the file to write, *.safetensors")->required();
+  c->add_option("--epochs", o.epochs, "passes over the images")->capture_default_str();
+  c->add_option("--batch", o.batch, "images a step")->capture_default_str();
+  c->add_option("--lr", o.learning_rate, "Adam's learning rate, falling to 0")->capture_default_str();
+  common.add_to(c);
+  c->callback([&common] {
+    o.data = common.data;
+    o.seed = common.seed;
+    const Classifier r = train_classifier(o);
+    fmt::print("{}  {:.2f} % of {} images not trained on\n", o.out.string(), 100 * r.accuracy,
+               r.notes.at("test_images"));
+    if (!r.notes.at("note").empty()) fmt::print("{}: {}\n", o.dataset, r.notes.at("note"));
+  });
+}
+
 void add_sample(CLI::App& app, Common& common) {
   static SampleOptions o;
-  static std::filesystem::path checkpoint, out;
+  static std::filesystem::path checkpoint, out, picture, mask;
   CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
-  c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
+  c->add_option("--checkpoint", checkpoint,
+                "a model.safetensors of dale train; the one that comes with dale");
   c->add_option("--sampler", o.sampler,
                 "probability-flow (Heun), ddim, dpm-solver, ancestral, stochastic, dale-langevin, "
                 "unconstrained or eta")
@@ -107,17 +132,45 @@ void add_sample(CLI::App& app, Common& common) {
               "the paper's tuned delta, repeats and annealing for the model's data set");
   c->add_option("--sigma", o.sigma, "samplers in time: volatility")->capture_default_str();
   c->add_option("--horizon", o.horizon, "samplers in time: length of time")->capture_default_str();
+  c->add_option("--classes", o.classes,
+                "classes that the images take in turn, for a model trained with them");
+  c->add_option("--guidance", o.guidance, "0 ignores the class, 1 takes it as trained, more exaggerates it")
+      ->capture_default_str();
+  CLI::Option* inpaint = c->add_option("--inpaint", picture, "a PNG whose missing part the images complete");
+  c->add_option("--mask", mask, "a PNG of its size: white where it is missing")->needs(inpaint);
   c->add_option("--out", out, "folder for the samples")->required();
   common.add_to(c);
   c->callback([&common] {
     o.seed = common.seed;
     o.device = device_named(common.device);
-    Model model = load_model(checkpoint);
+    Model model = load_model(checkpoint.empty() ? pretrained("gbm-fashion-mnist.safetensors") : checkpoint);
+    if (!picture.empty()) o.known = read_png(picture);
+    if (!mask.empty()) o.mask = less(Var(read_png(mask)), Var(Tensor::full({}, 0.5))).value();
     const SampleResult r = sample(model, o);
     write_samples(out, r, model, o);
     fmt::print("{}  {} images, {} steps, {} network evaluations an image, {:.1f} s",
                (out / "samples.npy").string(), o.count, o.steps, r.evaluations, r.seconds);
     fmt::print("{}\n", r.sign_changes >= 0 ? fmt::format(", {} sign changes", r.sign_changes) : "");
+  });
+}
+
+void add_evaluate(CLI::App& app, Common& common) {
+  static std::filesystem::path samples, out, classifier;
+  static std::string dataset = "fashion-mnist";
+  CLI::App* c = app.add_subcommand("evaluate", "distances of samples from a data set's images, with floors");
+  c->add_option("--samples", samples, "a .npy file (N,1,28,28) in [0,1]: samples.npy of dale sample")
+      ->required();
+  c->add_option("--dataset", dataset, "what they should look like")->capture_default_str();
+  c->add_option("--classifier", classifier, "of dale train-classifier; the one that comes with the data set");
+  c->add_option("--out", out, "a .json file for the results");
+  common.add_to(c);
+  c->callback([&common] {
+    const Tensor images = read_npy(samples);
+    Reference reference(dataset, common.data, classifier.empty() ? classifier_file(dataset) : classifier);
+    const Evaluation e = reference.evaluate(images);
+    if (!out.empty()) write_file(out, json_of(e, reference).dump(2) + "\n");
+    fmt::print("{}", text_of(e, reference));
+    if (!reference.test().note.empty()) fmt::print("{}: {}\n", dataset, reference.test().note);
   });
 }
 
@@ -148,16 +201,11 @@ void add_study(CLI::App& app, Common& common) {
   c->callback([&common] {
     o.data = common.data;
     o.seed = common.seed;
-    const std::vector<std::pair<std::string, std::string (*)(const StudyOptions&)>> studies{
-        {"exact", study_exact},
-        {"spirals", study_spirals},
-        {"synapses", study_synapses},
-        {"prior", study_prior}};
     std::vector<std::string> known;
-    for (const auto& [study, run] : studies) {
-      known.push_back(study);
-      if (study != name) continue;
-      write_file(o.out / "report.html", page("study: " + name, run(o)));
+    for (const Study& study : studies) {
+      known.push_back(study.name);
+      if (study.name != name) continue;
+      write_file(o.out / "report.html", page("study: " + name, study.run(o)));
       fmt::print("{}\n", (o.out / "report.html").string());
       return;
     }
@@ -237,7 +285,9 @@ int run(int argc, char** argv) {
   Common common;
   add_data(app, common);
   add_train(app, common);
+  add_train_classifier(app, common);
   add_sample(app, common);
+  add_evaluate(app, common);
   add_compare(app, common);
   add_study(app, common);
   add_likelihood(app, common);

@@ -9,14 +9,37 @@
 namespace dale {
 namespace {
 
-/// How series i is drawn: six colours, then the same six dashed.
+/// How series i is drawn: six colours, then the same six dashed; a shape of dot each. A page may set lighter
+/// colours for dark backgrounds as --pen0 … --pen5.
 struct Pen {
-  const char *colour, *dash;
+  std::size_t number;
 
-  explicit Pen(std::size_t i) {
-    static constexpr const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"};
-    colour = colours[i % std::size(colours)];
-    dash = i < std::size(colours) ? "none" : "6 4";
+  std::string colour() const {
+    static constexpr const char* colours[] = {"#0072B2", "#D55E00", "#009E73",
+                                              "#CC79A7", "#E69F00", "#56B4E9"};
+    const std::size_t i = number % std::size(colours);
+    return fmt::format("var(--pen{},{})", i, colours[i]);
+  }
+  const char* dash() const { return number < 6 ? "none" : "6 4"; }
+  /// A circle, square, triangle or diamond about (x, y).
+  std::string dot(double x, double y, double r) const {
+    const std::string style = fmt::format("style='fill:{}'", colour());
+    const auto polygon = [&](const std::string& points) {
+      return fmt::format("<polygon {} points='{}'/>\n", style, points);
+    };
+    switch (number % 4) {
+      case 0:
+        return fmt::format("<circle {} cx='{:.1f}' cy='{:.1f}' r='{}'/>\n", style, x, y, r);
+      case 1:
+        return fmt::format("<rect {} x='{:.1f}' y='{:.1f}' width='{}' height='{}'/>\n", style, x - r, y - r,
+                           2 * r, 2 * r);
+      case 2:
+        return polygon(fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}", x, y - 1.3 * r, x + 1.2 * r,
+                                   y + r, x - 1.2 * r, y + r));
+      default:
+        return polygon(fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}", x, y - 1.4 * r,
+                                   x + 1.4 * r, y, x, y + 1.4 * r, x - 1.4 * r, y));
+    }
   }
 };
 constexpr std::size_t most_labels = 8;
@@ -99,8 +122,9 @@ std::string drawn(const Series& s, const Axis& x, const Axis& y, const Pen& pen)
   const auto end_line = [&] {
     if (line && !points.empty())
       svg += fmt::format(
-          "<polyline fill='{}' fill-opacity='0.3' stroke='{}' stroke-dasharray='{}' stroke-width='{}' points='{}'/>\n",
-          bars ? pen.colour : "none", pen.colour, pen.dash, bars ? 0.8 : 1.8, points);
+          "<polyline style='stroke:{};fill:{}' fill-opacity='0.3' stroke-dasharray='{}' stroke-width='{}' "
+          "points='{}'/>\n",
+          pen.colour(), bars ? pen.colour() : "none", pen.dash(), bars ? 0.8 : 1.8, points);
     points.clear();
   };
   for (std::size_t i = 0; i < std::min(s.x.size(), s.y.size()); ++i) {
@@ -110,7 +134,13 @@ std::string drawn(const Series& s, const Axis& x, const Axis& y, const Pen& pen)
     }
     const double px = x.at(s.x[i]), py = y.shows(s.y[i]) ? y.at(s.y[i]) : y.from;
     points += fmt::format("{:.1f},{:.1f} ", px, py);
-    if (dots) svg += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='3' fill='{}'/>\n", px, py, pen.colour);
+    if (dots) svg += pen.dot(px, py, 3.2);
+    if (i < s.error.size() && s.error[i] > 0) {
+      const double low = s.y[i] - s.error[i], from = y.shows(low) ? std::min(y.from, y.at(low)) : y.from;
+      svg += fmt::format(
+          "<path style='stroke:{0};fill:none' d='M{1:.1f},{2:.1f}h8M{3:.1f},{2:.1f}V{4:.1f}m-4,0h8'/>\n",
+          pen.colour(), px - 4, from, px, y.at(s.y[i] + s.error[i]));
+    }
   }
   end_line();
   return svg;
@@ -146,13 +176,14 @@ struct Canvas {
   void legend(double left, double top, const std::vector<Series>& series) {
     for (std::size_t i = 0; i < series.size(); ++i) {
       if (series[i].name.empty()) continue;
-      const Pen pen(i);
-      if (series[i].mark == Mark::points)
-        svg += fmt::format("<circle cx='{}' cy='{}' r='4' fill='{}'/>\n", left + 12, top, pen.colour);
-      else
+      const Pen pen{i};
+      if (series[i].mark != Mark::points)
         svg += fmt::format(
-            "<line x1='{}' y1='{}' x2='{}' y2='{}' stroke='{}' stroke-dasharray='{}' stroke-width='{}'/>\n", left,
-            top, left + 24, top, pen.colour, pen.dash, series[i].mark == Mark::bars ? 8 : 3);
+            "<line x1='{}' y1='{}' x2='{}' y2='{}' style='stroke:{}' stroke-dasharray='{}' "
+            "stroke-width='{}'/>\n",
+            left, top, left + 24, top, pen.colour(), pen.dash(), series[i].mark == Mark::bars ? 8 : 3);
+      if (series[i].mark == Mark::points || series[i].mark == Mark::marked_line)
+        svg += pen.dot(left + 12, top, 4);
       text(left + 30, top + 4, "start", series[i].name);
       top += 17;
     }
@@ -182,8 +213,7 @@ std::string plot(const Plot& frame, const std::vector<Series>& given) {
   canvas.text(0, 0, "middle", frame.y_label,
               fmt::format("transform='translate(14,{}) rotate(-90)'", (top + bottom) / 2));
   canvas.axes(x, y);
-  for (std::size_t i = 0; i < series.size(); ++i)
-    canvas.svg += drawn(series[i], x, y, Pen(i));
+  for (std::size_t i = 0; i < series.size(); ++i) canvas.svg += drawn(series[i], x, y, Pen{i});
   canvas.legend(right + 12, top + 8, series);
   return canvas.svg + "</svg>\n";
 }
@@ -218,12 +248,23 @@ std::string escape_html(const std::string& text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

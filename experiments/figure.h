@@ -1,6 +1,6 @@
 // Plots as SVG text: axes with round ticks, a legend beside the frame, and colours that stay apart for
-// colour-blind readers (Okabe & Ito). Text and axes take the page's colour, so a plot follows light and dark
-// pages.
+// colour-blind readers (Okabe & Ito), dots of different shapes beside them. Text and axes take the page's
+// colour, so a plot follows light and dark pages.
 #pragma once
 
 #include <string>
@@ -16,6 +16,7 @@ struct Series {
   std::string name;  // "" is not in the legend
   std::vector<double> x, y;
   Mark mark = Mark::line;
+  std::vector<double> error{};  // a bar of this length above and below y, where there is one
 };
 
 struct Plot {

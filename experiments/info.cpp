@@ -8,7 +8,7 @@
 
 namespace dale {
 
-std::string info(const std::string& data_option) {
+std::string build_info() {
 #if defined(__clang__)
   const std::string compiler = fmt::format("clang {}.{}", __clang_major__, __clang_minor__);
 #else
@@ -21,7 +21,11 @@ std::string info(const std::string& data_option) {
   out += fmt::format("cpu       {} threads, {}\n", threads(), cpu::blas_description());
   out += fmt::format("kernels   {} of{}\n", cpu::level(), levels);
   const std::string missing = cuda_missing();
-  out += fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);
+  return out + fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);
+}
+
+std::string info(const std::string& data_option) {
+  std::string out = build_info();
   for (const std::string& name : dataset_names()) {
     const auto folder = find_dataset(name, data_option);
     out += fmt::format("data      {:<14}{}\n", name, folder ? folder->string() : "not found");

@@ -5,7 +5,9 @@
 
 namespace dale {
 
-/// Lines of text; `data_option` is the value of --data.
+/// Version, compiler, processor, BLAS and GPU, as lines of text.
+std::string build_info();
+/// The same, and the data sets; `data_option` is the value of --data.
 std::string info(const std::string& data_option);
 
 }  // namespace dale

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/anomaly.h"
+#include "diffusion/guidance.h"
 #include "diffusion/likelihood.h"
 #include "diffusion/sampler.h"
 #include "experiments/dataset.h"
@@ -117,6 +118,49 @@ const Entry& sampler_named(const std::string& name) {
   unknown_name("sampler", name, sampler_names());
 }
 
+void check_options(const Entry& entry, const Model& model, const SampleOptions& o) {
+  if (entry.multiplicative_only && !model.process->multiplicative())
+    invalid(
+        "the sampler {} multiplies, but the model was trained with the additive process {}: use "
+        "probability-flow",
+        o.sampler, model.process->name());
+  if (o.count < 1 || o.batch < 1)
+    invalid("sampling needs at least 1 image, not {} in batches of {}", o.count, o.batch);
+  const Index known_classes = model.network.shape.classes;
+  if (!o.classes.empty() && !known_classes)
+    invalid("the model was trained without classes: train one with --classes");
+  for (std::int32_t c : o.classes)
+    if (c < 0 || c >= known_classes)
+      invalid("there is no class {}; the model knows 0 to {}", c, known_classes - 1);
+  if (!std::isfinite(o.guidance)) invalid("the guidance is {}; it must be finite", o.guidance);
+  if (o.known.defined() != o.mask.defined()) invalid("inpainting needs both a picture and a mask");
+  for (const Tensor* t : {&o.known, &o.mask})
+    if (t->defined() && !(t->shape() == Shape{1, model.height, model.width}))
+      invalid("the picture or mask to complete is {}; the model's images are (1,{},{})", str(t->shape()),
+              model.height, model.width);
+}
+
+/// The model's denoiser for images first … first + n − 1, on the conditions asked for; counts its calls.
+Denoiser denoiser_of(const Model& model, const SampleOptions& o, Index first, Index n, Index& calls) {
+  const auto counted = [&calls, &o, first](const Denoiser& network) -> Denoiser {
+    return [&calls, &o, first, network](const Var& y, double s) {
+      if (o.watch && first == 0) o.watch(y, s);
+      ++calls;
+      return network(y, s);
+    };
+  };
+  Denoiser D = counted(model.denoiser());
+  if (!o.classes.empty()) {
+    std::vector<std::int32_t> labels;
+    for (Index i = first; i < first + n; ++i)
+      labels.push_back(o.classes[static_cast<std::size_t>(i) % o.classes.size()]);
+    const Condition condition{IntTensor({n}, labels, o.device), {}};
+    D = guided(counted(model.score_model(condition).denoiser()), D, o.guidance);
+  }
+  if (!o.known.defined()) return D;
+  return replaced(D, model.process->chart(embed_pixels(o.known.to(o.device))), o.mask.to(o.device));
+}
+
 }  // namespace
 
 const std::vector<std::string>& sampler_names() {
@@ -130,26 +174,16 @@ const std::vector<std::string>& sampler_names() {
 
 SampleResult sample(Model& model, const SampleOptions& o) {
   const Entry& entry = sampler_named(o.sampler);
-  if (entry.multiplicative_only && !model.process->multiplicative())
-    invalid(
-        "the sampler {} multiplies, but the model was trained with the additive process {}: use "
-        "probability-flow",
-        o.sampler, model.process->name());
-  if (o.count < 1 || o.batch < 1)
-    invalid("sampling needs at least 1 image, not {} in batches of {}", o.count, o.batch);
+  check_options(entry, model, o);
   const NoGrad off;
   model.to(o.device);
-  Index calls = 0;
-  const Denoiser network = model.denoiser();
-  const Denoiser counted = [&](const Var& y, double s) {
-    ++calls;
-    return network(y, s);
-  };
   SampleResult result{Tensor({o.count, 1, model.height, model.width}), 0, 0};
   Progress bar("sampling with " + o.sampler, o.count, "images", 1);
   for (Index first = 0; first < o.count; first += o.batch) {
     const Index n = std::min(o.batch, o.count - first);
-    const Var y = entry.run({counted,
+    Index calls = 0;
+    const Denoiser D = denoiser_of(model, o, first, n, calls);
+    const Var y = entry.run({D,
                              model,
                              o,
                              {n, 1, model.height, model.width},
@@ -185,6 +219,9 @@ void write_samples(const std::filesystem::path& out, const SampleResult& r, cons
                                         {"device", str(o.device)},
                                         {"threads", threads()},
                                         {"eta", o.eta},
+                                        {"classes", o.classes},
+                                        {"guidance", o.guidance},
+                                        {"inpainting", o.known.defined()},
                                         {"annealed", o.annealed},
                                         {"sign_changes", r.sign_changes},
                                         {"seconds", r.seconds}};

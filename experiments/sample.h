@@ -14,6 +14,11 @@ struct SampleOptions {
          s_max_factor = 40;  // by level: from s_max_factor σ_d (the process's last level at most) to s_min
   double sigma = 0.8, horizon = 1, eta = 0.5;  // in time: σ and T of the forward process; η of the family
   bool annealed = false;  // in time: the paper's constants for the model's data set, prior included
+  std::vector<std::int32_t> classes;  // that images take in turn; empty: of no class
+  double guidance = 1;                // w of classifier-free guidance (22)
+  Tensor known,
+      mask;  // (1,H,W) pixels to be completed, and where they are known (1) or not (0); or undefined
+  std::function<void(const Var& y, double s)> watch;  // sees what the network is asked of the first batch
   Device device = Device::cpu;
 };
 
@@ -29,7 +34,8 @@ struct SampleResult {
 const std::vector<std::string>& sampler_names();
 
 /// The same model, options and build give the same bytes, at any number of threads. Throws
-/// std::invalid_argument for an unknown sampler, or a multiplicative sampler on an additive process;
+/// std::invalid_argument for an unknown sampler, a multiplicative sampler on an additive process, classes
+/// that the model does not know, and a known picture or mask of another size than the model's;
 /// std::runtime_error, with the step and the op, when a state is not finite.
 SampleResult sample(Model& model, const SampleOptions& options);
 

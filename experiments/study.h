@@ -28,6 +28,13 @@ std::string study_spirals(const StudyOptions& options);
 /// distribution of |w|. Throws as load_dataset when there are neither Fashion-MNIST nor MNIST.
 std::string study_synapses(const StudyOptions& options);
 
+struct Study {
+  const char* name;
+  std::string (*run)(const StudyOptions&);
+};
+inline constexpr Study studies[] = {
+    {"exact", study_exact}, {"spirals", study_spirals}, {"synapses", study_synapses}, {"prior", study_prior}};
+
 /// A normal distribution fitted by mean and standard deviation, and how far it is from the values: the
 /// Kolmogorov–Smirnov distance sup_x |F_n(x) − Φ((x − mean)/deviation)|. The parameters come from the same
 /// values, so this is a distance, and no test's p-value belongs to it. Applied to logarithms it is the

@@ -25,7 +25,10 @@ expect 2 'subcommand is required'
 expect 2 "did you mean 'train'?" trian
 expect 2 "did you mean '--steps'?" train --out "$work/x" --stepz 3
 expect 2 '--out is required' train
-expect 2 '--checkpoint is required' sample --out "$work/x"
+expect 2 '--out is required' sample
+expect 2 '--mask requires --inpaint' sample --mask "$work/mask.png" --out "$work/x"
+expect 2 '--samples is required' evaluate
+expect 2 '--out is required' train-classifier
 expect 2 "unknown data set 'fashion-mnits'; did you mean 'fashion-mnist'?" train --dataset fashion-mnits --out "$work/x"
 expect 2 "unknown process 'gmb'; did you mean 'gbm'?" train --process gmb --out "$work/x"
 expect 2 '--steps: Value 0 not in range 1 to 1000000000' train --steps 0 --out "$work/x"
@@ -99,6 +102,7 @@ expect 1 'out of cpu memory: asked for' sample --checkpoint "$model" --count 100
 expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --count 0
 expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"
 expect 2 "did you mean 'dale-langevin'?" sample --checkpoint "$work/a/model.safetensors" --sampler dale-langvin --out "$work/z"
+expect 2 "a covariance of 64 features needs at least 65" evaluate --samples "$work/probability-flow1/samples.npy" --out "$work/z"
 head -c 5000 "$work/a/model.safetensors" >"$work/short.safetensors"
 expect 1 "$work/short.safetensors" sample --checkpoint "$work/short.safetensors" --out "$work/z"
 [ ! -e "$work/z" ] || { echo "a refused command left $work/z behind"; failures=$((failures + 1)); }

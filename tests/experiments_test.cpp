@@ -207,20 +207,50 @@ TEST_CASE("bad training options", "[experiments][errors]") {
   CHECK_THROWS_WITH(train(with([](auto& o) { o.process = "v"; })), Contains("did you mean 've'?"));
 }
 
-TEST_CASE("the report needs nothing but itself", "[experiments][report]") {
-  CompareRow row{"mnist", "gbm", {"m", {3, 2, 1}, 10, 100, "every fifth image"}, {}};
-  row.samples.push_back({{}, {Tensor::full({4, 1, 28, 28}, 0.5), 39, 1.5}});
-  const std::string html = report_html({}, {row}, {"kmnist"});
-  CHECK_THAT(html, Contains("data:image/png;base64,iVBOR") && Contains("<svg") &&
-                       Contains("39 network evaluations") && Contains("Not compared: kmnist") &&
+TEST_CASE("a comparison's report says what was measured, and what failed", "[experiments][report]") {
+  const auto row = [](const std::string& process, const std::string& sampler, int budget, Index count,
+                      std::vector<double> distances) {
+    CompareRow r;
+    r.process = process;
+    r.options.sampler = sampler;
+    r.options.count = count;
+    r.budget = budget;
+    r.evaluations = budget - 1;
+    for (double d : distances) {
+      Evaluation e{};
+      e.frechet = {d, 4.5, 10000, count};
+      e.confidence = {0.5, 0.9, 0, count};
+      r.by_seed.push_back(e);
+    }
+    if (distances.empty()) r.failure = "sampling step 3: [exp] made a value that is not finite";
+    return r;
+  };
+  CompareSet set{
+      "mnist", "every fifth image", "MD5 0123", 8000, 2000, {{"gbm", {"m", {3, 2, 1}, 10, 100, ""}}}, {}, ""};
+  set.rows = {row("gbm", "probability-flow", 20, 1000, {40, 42, 44}),
+              row("ve", "probability-flow", 20, 1000, {30, 32, 31}),
+              row("gbm-paper", "dale-langevin", 1000, 256, {})};
+  CHECK(spread(set.rows[0], &Evaluation::frechet).mean == 42);
+  CHECK(spread(set.rows[0], &Evaluation::frechet).deviation == 2);
+  CHECK(find_row(set, "ve", "probability-flow", 20, 1000) == &set.rows[1]);
+  CHECK(find_row(set, "gbm-paper", "dale-langevin", 1000, 256) == nullptr);
+  const std::string html = report_html({}, {set}, {"kmnist"}, "");
+  CHECK_THAT(html, Contains("42.0 ± 2.0 where ve reaches 31.0 ± 1.0 on mnist (ratio 1.35)") &&
+                       Contains("not within 1.1 times the additive model on mnist (1.35)") &&
+                       Contains("left the finite numbers on mnist") && Contains("failed: sampling step 3") &&
+                       Contains("short of the aim") && Contains("Not compared: kmnist") &&
                        Contains("every fifth image"));
   for (const char* outside : {"src='http", "href=", "@import", "<script", "url("})
     CHECK(html.find(outside) == std::string::npos);
   CHECK(html.find("nan") == std::string::npos);
-  for (std::size_t at = 0; (at = html.find("<img", at)) != std::string::npos; ++at) {
-    const std::string tag = html.substr(at, 200);
-    CHECK_THAT(tag, Contains("width=") && Contains("height=") && Contains("alt='Grid"));
-  }
+}
+
+TEST_CASE("steps within a budget of evaluations", "[experiments]") {
+  for (int budget : {5, 10, 20, 39, 40}) CHECK(2 * steps_within("probability-flow", budget) - 1 <= budget);
+  CHECK(steps_within("probability-flow", 20) == 10);
+  CHECK(steps_within("dpm-solver", 20) == 20);
+  CHECK(steps_within("probability-flow", 1) == 1);
+  CHECK_THROWS_WITH(profile_named("quik"), Contains("did you mean 'quick'?"));
 }
 
 TEST_CASE("plots leave out what is not finite and survive what is degenerate", "[experiments][report]") {

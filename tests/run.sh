@@ -38,10 +38,17 @@ done
 script layers tests/layers.sh
 script 'command line' tests/cli.sh "$build"
 script 'kill -9' tests/kill.sh "$build"
+case $build in
+  *64* | *san*) skipped="$skipped
+skipped: the comparison and its report (make test runs them)" ;;
+  *) script 'comparison and report' tests/report.sh "$build" ;;
+esac
 script 'README program and installed library' tests/readme.sh "$build"
 
 ! "$build/dale" info | grep -q '^cuda *none' || skipped="$skipped
 skipped: the CUDA machine ($("$build/dale" info | sed -n 's/^cuda *none: //p'))"
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || skipped="$skipped
+skipped: the report in a browser (Chromium is not here: apt-get install chromium)"
 [ "${build#*64}" != "$build" ] || skipped="$skipped
 skipped: gradient checks of the op table (make test64 runs them, in double)"
 [ "${build#*asan}" = "$build" ] || skipped="$skipped

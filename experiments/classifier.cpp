@@ -1,0 +1,165 @@
+#include "experiments/classifier.h"
+
+#include <algorithm>
+
+#include "experiments/batches.h"
+#include "experiments/dataset.h"
+#include "experiments/idx.h"
+#include "experiments/model.h"
+#include "experiments/progress.h"
+#include "nn/checkpoint.h"
+#include "nn/optim.h"
+#include "tensor/file.h"
+
+namespace dale {
+namespace {
+
+// Streams of the run's key.
+enum : std::uint64_t { weights_stream, order_stream, shift_stream };
+constexpr Index largest_shift = 2;
+constexpr double weight_decay = 1e-2;  // of the weights, per unit of learning rate
+
+/// Images (N,1,H,W) moved by whole pixels, black where nothing comes in.
+Tensor shifted(const Tensor& images, Index down, Index right) {
+  const Index H = images.dim(2), W = images.dim(3), s = largest_shift;
+  const Var rows = slice(pad(images, 2, s, s), 2, s - down, s - down + H);
+  return slice(pad(rows, 3, s, s), 3, s - right, s - right + W).value();
+}
+
+Dataset labelled(const ClassifierOptions& o, Split split) {
+  Dataset data = load_dataset(o.dataset, o.data, split);
+  if (data.classes < 2)
+    invalid(
+        "{}: a classifier needs images in two classes or more; put those of a class in a folder of its own",
+        o.dataset);
+  if (data.images.dim(2) != LeNet::side || data.images.dim(3) != LeNet::side)
+    invalid("{}: images of {} × {}; the classifier takes {} × {}", o.dataset, data.images.dim(2),
+            data.images.dim(3), LeNet::side, LeNet::side);
+  return data;
+}
+
+double accuracy(const Classifier& classifier, const Dataset& data) {
+  const std::vector<std::int32_t> found = judge(classifier, data.images).classes,
+                                  labels = data.labels.to_vector();
+  double right = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) right += found[i] == labels[i];
+  return right / static_cast<double>(found.size());
+}
+
+std::string command_of(const ClassifierOptions& o) {
+  return fmt::format("dale train-classifier --dataset {} --epochs {} --batch {} --lr {} --seed {}", o.dataset,
+                     o.epochs, o.batch, o.learning_rate, o.seed);
+}
+
+void save(Classifier& classifier, const ClassifierOptions& o, const Dataset& train, const Dataset& test) {
+  NamedTensors file;
+  file.metadata = {{"format", "dale classifier"},
+                   {"dale", version},
+                   {"random_stream", std::to_string(random_stream_version)},
+                   {"dataset", o.dataset},
+                   {"classes", std::to_string(train.classes)},
+                   {"training_images", std::to_string(train.images.dim(0))},
+                   {"test_images", std::to_string(test.images.dim(0))},
+                   {"accuracy", fmt::format("{:.4f}", classifier.accuracy)},
+                   {"note", train.note},
+                   {"command", command_of(o)}};
+  for (const auto& p : parameters(classifier.network))
+    file.tensors.emplace_back(p.name, p.parameter->value());
+  write_safetensors(o.out, file);
+}
+
+}  // namespace
+
+Classifier train_classifier(const ClassifierOptions& o) {
+  if (o.epochs < 1 || o.batch < 1 || !(o.learning_rate > 0))
+    invalid(
+        "a classifier needs at least 1 epoch, 1 image a batch and a positive learning rate, not {}, {} and "
+        "{}",
+        o.epochs, o.batch, o.learning_rate);
+  const Dataset train = labelled(o, Split::train), test = labelled(o, Split::test);
+  const Key key{o.seed};
+  Classifier classifier{LeNet(train.classes, key.split(weights_stream)), o.dataset, "", 0, {}};
+  const auto all = parameters(classifier.network);
+  Adam adam(all, {.decay = weight_decay});
+  Batches batches(train.images, train.labels, key.split(order_stream), o.batch);
+  const Index steps = std::max<Index>(1, o.epochs * train.images.dim(0) / o.batch);
+  const auto moves =
+      integers(key.split(shift_stream), {2 * steps}, -largest_shift, largest_shift + 1).to_vector();
+  Progress bar(o.dataset + " classifier", steps, "images", o.batch);
+  for (Index step = 0; step < steps; ++step) {
+    const Batch batch = batches.at(step);
+    const std::size_t at = static_cast<std::size_t>(2 * step);
+    const Var loss =
+        cross_entropy(classifier.network(shifted(batch.images, moves[at], moves[at + 1])), batch.labels);
+    Vars weights;
+    for (const auto& p : all) weights.push_back(*p.parameter);
+    const Vars gradients = grad(loss, weights);
+    const double left = 1 - static_cast<double>(step) / static_cast<double>(steps);
+    adam.step(gradients, o.learning_rate * left, clip_scale(global_norm(gradients), 1));
+    bar.update(step + 1, fmt::format("loss {:.4f}", static_cast<double>(loss.item())));
+  }
+  classifier.accuracy = accuracy(classifier, test);
+  save(classifier, o, train, test);
+  return load_classifier(o.out);
+}
+
+Classifier load_classifier(const std::filesystem::path& path) {
+  const NamedTensors file = read_safetensors(path);
+  const auto text = [&](const char* name) {
+    const auto at = file.metadata.find(name);
+    if (at == file.metadata.end())
+      failed("{}: its metadata has no '{}', so it is not a classifier that dale train-classifier wrote",
+             path.string(), name);
+    return at->second;
+  };
+  if (text("format") != "dale classifier")
+    failed("{}: its format is '{}', expected 'dale classifier'", path.string(), text("format"));
+  const std::string classes = text("classes"), accuracy = text("accuracy");
+  const int n = std::atoi(classes.c_str());
+  if (n < 2 || n > 1000)
+    failed("{}: its metadata has classes = '{}', expected 2 to 1000", path.string(), classes);
+  Classifier classifier{LeNet(n, Key{0}), text("dataset"), md5(read_file(path)), std::atof(accuracy.c_str()),
+                        file.metadata};
+  assign_parameters(parameters(classifier.network), file, path);
+  return classifier;
+}
+
+std::filesystem::path pretrained(const std::string& file) {
+  const auto program = std::filesystem::canonical("/proc/self/exe").parent_path();
+  std::string looked;
+  for (const char* folder : {"../experiments/pretrained", "../share/dale"}) {
+    const auto path = (program / folder).lexically_normal() / file;
+    if (std::filesystem::exists(path)) return path;
+    looked += (looked.empty() ? "" : " and ") + path.parent_path().string();
+  }
+  failed("{} was not found in {}; it comes with the sources, in experiments/pretrained", file, looked);
+}
+
+std::filesystem::path classifier_file(const std::string& dataset) {
+  const auto names = dataset_names();
+  if (std::find(names.begin(), names.end(), dataset) == names.end())
+    invalid(
+        "no classifier comes with {}; make one by `dale train-classifier --dataset {} --out FILE` and name "
+        "it "
+        "by --classifier FILE",
+        dataset, dataset);
+  return pretrained("classifier-" + dataset + ".safetensors");
+}
+
+Judged judge(const Classifier& classifier, const Tensor& images) {
+  const NoGrad off;
+  constexpr Index chunk = 250;
+  const Index N = images.dim(0);
+  Judged all{Tensor({N, LeNet::width}), {}, {}};
+  for (Index first = 0; first < N; first += chunk) {
+    const Index end = std::min(N, first + chunk);
+    const Var features = classifier.network.features(images.slice(0, first, end).packed());
+    raw::copy_into(all.features.slice(0, first, end), features.value());
+    const Var probability = softmax(classifier.network.classify(features), 1);
+    for (std::int32_t c : argmax(probability, 1).to_vector()) all.classes.push_back(c);
+    for (real p : max(probability, {1}).value().to_vector()) all.confidence.push_back(static_cast<double>(p));
+  }
+  return all;
+}
+
+}  // namespace dale

@@ -1,0 +1,179 @@
+#include "experiments/evaluate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "experiments/model.h"
+
+namespace dale {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr Index most_searched = 256;  // samples whose neighbours are looked for
+constexpr std::uint64_t shuffle_key = 7;
+
+/// `count` rows of x (N,…) in an order of chance that is always the same, from the `first`: the files are not
+/// in one (half of MNIST's test images are the cleaner half).
+Tensor shuffled(const Tensor& x, Index first, Index count) {
+  const std::vector<std::int32_t> order = permutation(Key{shuffle_key}, x.dim(0));
+  return raw::gather(x, IntTensor({count}, {order.begin() + first, order.begin() + first + count}));
+}
+
+Tensor at_most(const Tensor& x, Index n) { return x.slice(0, 0, std::min(n, x.dim(0))).packed(); }
+
+double mean_ratio(const Neighbours& a, const Neighbours& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.distance.size(); ++i) sum += a.distance[i] / std::max(1e-12, b.distance[i]);
+  return sum / static_cast<double>(a.distance.size());
+}
+
+/// −Σ p log p / log K of the shares of K classes.
+double entropy_of(const std::vector<Index>& counts) {
+  double total = 0, sum = 0;
+  for (Index c : counts) total += static_cast<double>(c);
+  for (Index c : counts)
+    if (c > 0) sum -= static_cast<double>(c) / total * std::log(static_cast<double>(c) / total);
+  return sum / std::log(static_cast<double>(counts.size()));
+}
+
+struct Named {
+  const char *key, *title;
+  Measure Evaluation::*measure;
+};
+constexpr Named all_measures[] = {
+    {"frechet_distance", "Fréchet distance", &Evaluation::frechet},
+    {"kernel_distance", "kernel distance (KID)", &Evaluation::kernel},
+    {"density", "density", &Evaluation::density},
+    {"coverage", "coverage", &Evaluation::coverage},
+    {"class_entropy", "class entropy", &Evaluation::entropy},
+    {"confidence", "confidence", &Evaluation::confidence},
+    {"pixel_neighbour_ratio", "neighbour ratio, pixels", &Evaluation::pixel_neighbour},
+    {"feature_neighbour_ratio", "neighbour ratio, features", &Evaluation::feature_neighbour}};
+
+}  // namespace
+
+struct Reference::Plain {
+  double frechet, kernel;
+  DensityCoverage neighbourhoods;
+  Index balls;
+  double entropy, confidence, pixel_ratio, feature_ratio;
+  Index searched;
+  std::vector<Index> classes;
+};
+
+Reference::Reference(const std::string& dataset, const std::string& data,
+                     const std::filesystem::path& classifier)
+    : train_(load_dataset(dataset, data, Split::train)),
+      test_(load_dataset(dataset, data, Split::test)),
+      classifier_(load_classifier(classifier)),
+      half_(shuffled(test_.images, 0, test_.images.dim(0) / 2)),
+      other_half_(shuffled(test_.images, half_.dim(0), test_.images.dim(0) - half_.dim(0))),
+      real_(judge(classifier_, shuffled(test_.images, 0, test_.images.dim(0))).features),
+      train_pixels_(train_.images),
+      half_pixels_(half_),
+      train_features_(judge(classifier_, train_.images).features),
+      half_features_(judge(classifier_, half_).features),
+      real_moments_(moments(real_)),
+      real_within_(kernel_within(real_)) {}
+
+Reference::Plain Reference::measure(const Tensor& images, const Tensor& searched) const {
+  const Judged judged = judge(classifier_, images);
+  const Rows fake(judged.features);
+  Plain p{};
+  p.frechet = frechet_distance(real_moments_, moments(fake));
+  p.kernel = kernel_distance(real_, fake, real_within_);
+  p.balls = std::min(real_.n, fake.n);
+  const Rows some(p.balls, real_.d, {real_.values.begin(), real_.values.begin() + p.balls * real_.d});
+  p.neighbourhoods = density_coverage(some, fake);
+  p.classes.resize(static_cast<std::size_t>(classifier_.network.logits.bias.dim(0)));
+  for (std::int32_t c : judged.classes) ++p.classes[static_cast<std::size_t>(c)];
+  p.entropy = entropy_of(p.classes);
+  for (double c : judged.confidence) p.confidence += c / static_cast<double>(fake.n);
+  const Tensor few = at_most(searched, most_searched);
+  p.searched = few.dim(0);
+  const Rows pixels(few), features(judge(classifier_, few).features);
+  p.pixel_ratio = mean_ratio(nearest(pixels, train_pixels_), nearest(pixels, half_pixels_));
+  p.feature_ratio = mean_ratio(nearest(features, train_features_), nearest(features, half_features_));
+  return p;
+}
+
+const Reference::Plain& Reference::floor_of(Index n) {
+  std::shared_ptr<Plain>& known = floors_[n];
+  const Index there = std::min(n, train_.images.dim(0));
+  if (!known) known = std::make_shared<Plain>(measure(shuffled(train_.images, 0, there), other_half_));
+  return *known;
+}
+
+Evaluation Reference::evaluate(const Tensor& images) {
+  if (images.rank() != 4 || images.dim(1) != 1 || images.dim(2) != LeNet::side ||
+      images.dim(3) != LeNet::side)
+    invalid("[evaluate] samples {} must be (N,1,{},{})", str(images.shape()), LeNet::side, LeNet::side);
+  for (real v : images.to_vector())
+    if (!(v >= 0 && v <= 1)) invalid("[evaluate] a pixel of the samples is {}; it must be in [0, 1]", v);
+  const Plain p = measure(images, images), &floor = floor_of(images.dim(0));
+  const Index n = images.dim(0), train = train_.images.dim(0);
+  return {{p.frechet, floor.frechet, real_.n, n},
+          {p.kernel, floor.kernel, real_.n, n},
+          {p.neighbourhoods.density, floor.neighbourhoods.density, p.balls, n},
+          {p.neighbourhoods.coverage, floor.neighbourhoods.coverage, p.balls, n},
+          {p.entropy, floor.entropy, 0, n},
+          {p.confidence, floor.confidence, 0, n},
+          {p.pixel_ratio, floor.pixel_ratio, train + half_.dim(0), p.searched},
+          {p.feature_ratio, floor.feature_ratio, train + half_.dim(0), p.searched},
+          p.classes};
+}
+
+Neighbours Reference::nearest_in_training(const Tensor& images, bool in_features) const {
+  return in_features ? nearest(Rows(judge(classifier_, images).features), train_features_)
+                     : nearest(Rows(images), train_pixels_);
+}
+
+Json json_of(const Evaluation& e, const Reference& r) {
+  Json json = {{"dale", version},
+               {"dataset", r.test().name},
+               {"note", r.test().note},
+               {"classifier",
+                {{"md5", r.classifier().digest},
+                 {"dataset", r.classifier().dataset},
+                 {"accuracy", r.classifier().accuracy},
+                 {"command", r.classifier().notes.at("command")}}}};
+  for (const Named& m : all_measures) {
+    const Measure& v = e.*m.measure;
+    json[m.key] = {{"value", v.value}, {"floor", v.floor}, {"n_real", v.real}, {"n_fake", v.fake}};
+  }
+  json["classes"] = e.classes;
+  return json;
+}
+
+Evaluation evaluation_from(const Json& json, const std::filesystem::path& path) {
+  Evaluation e;
+  try {
+    for (const Named& m : all_measures) {
+      const Json& v = json.at(m.key);
+      e.*m.measure = {v.at("value"), v.at("floor"), v.at("n_real"), v.at("n_fake")};
+    }
+    e.classes = json.at("classes").get<std::vector<Index>>();
+  } catch (const nlohmann::json::exception& error) {
+    failed("{}: not what dale evaluate writes ({}); remove it to have it made again", path.string(),
+           error.what());
+  }
+  return e;
+}
+
+std::string text_of(const Evaluation& e, const Reference& r) {
+  std::string text = fmt::format("{:<28}{:>10}{:>10}{:>9}{:>9}\n", "", "value", "floor", "n real", "n fake");
+  for (const Named& m : all_measures) {
+    const Measure& v = e.*m.measure;
+    text += fmt::format("{:<28}{:>10.4g}{:>10.4g}{:>9}{:>9}\n", m.title, v.value, v.floor,
+                        v.real ? std::to_string(v.real) : "-", v.fake);
+  }
+  text += "samples of each class       ";
+  for (Index c : e.classes) text += fmt::format(" {}", c);
+  return text +
+         fmt::format("\nby the classifier {} ({:.2f} % right, features of {} units): not Inception's FID\n",
+                     r.classifier().digest, 100 * r.classifier().accuracy, LeNet::width);
+}
+
+}  // namespace dale

@@ -1,0 +1,74 @@
+// `dale evaluate`: how good are samples? Their features, by the data set's classifier (classifier.h), are
+// compared with those of the real images that neither model nor classifier was trained on. Beside each number
+// stands its floor, what as many training images give in the samples' place: no sampler can be expected to do
+// better, and what is below it is noise or memory.
+//
+// Read first: metrics.h.
+#pragma once
+
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+
+#include "experiments/classifier.h"
+#include "experiments/dataset.h"
+#include "experiments/metrics.h"
+
+namespace dale {
+
+struct Measure {
+  double value, floor;
+  Index real, fake;  // images compared
+};
+
+struct Evaluation {
+  Measure frechet, kernel;      // with all real images kept back
+  Measure density, coverage;    // with as many real images as samples, where there are so many; k = 5
+  Measure entropy, confidence;  // of the classes found, 1 for equal shares; mean largest probability
+  Measure pixel_neighbour, feature_neighbour;  // see below
+  std::vector<Index> classes;                  // how many samples of each
+};
+// A neighbour ratio is the mean of d(sample, nearest training image) / d(sample, nearest of half the test
+// images), over at most 256 samples. A model that copies goes to 0; the floor is here what images of the
+// other half give, which were never trained on: below 1, because there are more training images.
+
+/// The real side, whose features and distances are computed once.
+class Reference {
+ public:
+  /// Throws as load_dataset and load_classifier; std::invalid_argument when the classifier's images are not
+  /// the data set's size.
+  Reference(const std::string& dataset, const std::string& data_option,
+            const std::filesystem::path& classifier);
+
+  /// Of images (N,1,28,28) in [0,1]. Throws std::invalid_argument when N is too few for a covariance, saying
+  /// how many are needed.
+  Evaluation evaluate(const Tensor& images);
+
+  const Classifier& classifier() const { return classifier_; }
+  const Dataset& train() const { return train_; }
+  const Dataset& test() const { return test_; }
+  /// For each image the nearest training image's number and the distance, in pixels, or in features.
+  Neighbours nearest_in_training(const Tensor& images, bool in_features) const;
+
+ private:
+  struct Plain;  // an Evaluation's values without floors
+  Plain measure(const Tensor& images, const Tensor& unseen) const;
+  const Plain& floor_of(Index n);
+
+  Dataset train_, test_;
+  Classifier classifier_;
+  Tensor half_, other_half_;  // test images that neighbours are looked for among, and the others
+  Rows real_, train_pixels_, half_pixels_, train_features_, half_features_;
+  Moments real_moments_;
+  double real_within_;
+  std::map<Index, std::shared_ptr<Plain>> floors_;
+};
+
+/// Everything, with the classifier's digest, accuracy and command.
+nlohmann::ordered_json json_of(const Evaluation& evaluation, const Reference& reference);
+/// What json_of wrote. Throws std::runtime_error with `path` when it is something else.
+Evaluation evaluation_from(const nlohmann::ordered_json& json, const std::filesystem::path& path);
+/// A table for the terminal.
+std::string text_of(const Evaluation& evaluation, const Reference& reference);
+
+}  // namespace dale

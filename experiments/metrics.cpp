@@ -1,0 +1,199 @@
+// Products and eigenvalues come from OpenBLAS through BLAS's and LAPACK's own names: they are the ones in
+// double whatever `real` is.
+#include "experiments/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tensor/cpu/parallel.h"
+
+extern "C" {
+void dgemm_(const char* transpose_a, const char* transpose_b, const int* m, const int* n, const int* k,
+            const double* alpha, const double* a, const int* lda, const double* b, const int* ldb,
+            const double* beta, double* c, const int* ldc);
+void dsyev_(const char* job, const char* triangle, const int* n, double* a, const int* lda, double* values,
+            double* work, const int* work_size, int* info);
+}
+
+namespace dale {
+namespace {
+
+/// c (rows_a, rows_b) = a bᵀ, row-major: a is rows_a × d, b rows_b × d.
+void inner_products(const double* a, Index rows_a, const double* b, Index rows_b, Index d, double* c) {
+  const int m = static_cast<int>(rows_b), n = static_cast<int>(rows_a), k = static_cast<int>(d);
+  const double one = 1, zero = 0;
+  dgemm_("T", "N", &m, &n, &k, &one, b, &k, a, &k, &zero, c, &m);
+}
+
+/// A symmetric matrix as Vᵀ diag(values) V, values ascending, the rows of V its eigenvectors.
+struct Eigen {
+  std::vector<double> values, vectors;
+};
+Eigen eigen(std::vector<double> symmetric, Index d) {
+  const int n = static_cast<int>(d), size = 34 * n;
+  int info = 0;
+  std::vector<double> values(static_cast<std::size_t>(d)), work(static_cast<std::size_t>(size));
+  dsyev_("V", "U", &n, symmetric.data(), &n, values.data(), work.data(), &size, &info);
+  if (info != 0) failed("the eigenvalues of a covariance were not found (LAPACK's dsyev gave {})", info);
+  return {values, symmetric};
+}
+
+/// The symmetric square root of a covariance; eigenvalues that rounding made negative count as 0.
+std::vector<double> square_root(const std::vector<double>& covariance, Index d) {
+  const Eigen e = eigen(covariance, d);
+  std::vector<double> root(covariance.size());
+  for (Index k = 0; k < d; ++k) {
+    const double* v = &e.vectors[static_cast<std::size_t>(k * d)];
+    const double scale = std::sqrt(std::max(0.0, e.values[static_cast<std::size_t>(k)]));
+    for (Index i = 0; i < d; ++i)
+      for (Index j = 0; j < d; ++j) root[static_cast<std::size_t>(i * d + j)] += scale * v[i] * v[j];
+  }
+  return root;
+}
+
+/// Calls body(i, products) for each row i of a, with its inner products with all rows of b, in fixed blocks
+/// that threads share.
+template <class Body>
+void each_row(const Rows& a, const Rows& b, const Body& body) {
+  constexpr Index block = 64;
+  if (a.d != b.d) invalid("[metrics] rows of {} and of {} numbers; expected the same", a.d, b.d);
+  parallel((a.n + block - 1) / block, [&](Index p) {
+    const Index first = p * block, rows = std::min(block, a.n - first);
+    std::vector<double> products(static_cast<std::size_t>(rows * b.n));
+    inner_products(a.row(first), rows, b.values.data(), b.n, a.d, products.data());
+    for (Index i = 0; i < rows; ++i) body(first + i, products.data() + i * b.n);
+  });
+}
+
+std::vector<double> squared_lengths(const Rows& x) {
+  std::vector<double> all;
+  for (Index i = 0; i < x.n; ++i) {
+    double sum = 0;
+    for (Index j = 0; j < x.d; ++j) sum += x.row(i)[j] * x.row(i)[j];
+    all.push_back(sum);
+  }
+  return all;
+}
+
+double kernel(double product, Index d) {
+  const double v = product / static_cast<double>(d) + 1;
+  return v * v * v;
+}
+
+double sum_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (double v : values) sum += v;
+  return sum;
+}
+
+}  // namespace
+
+Rows::Rows(Index n, Index d, std::vector<double> given) : n(n), d(d), values(std::move(given)) {
+  if (n < 0 || d < 1 || static_cast<Index>(values.size()) != n * d)
+    invalid("[metrics] {} numbers for {} rows of {}", values.size(), n, d);
+}
+
+Rows::Rows(const Tensor& x) : n(x.dim(0)), d(n ? x.size() / n : 1) {
+  const std::vector<real> flat = x.to_vector();
+  values.assign(flat.begin(), flat.end());
+}
+
+Moments moments(const Rows& x) {
+  if (x.n <= x.d)
+    invalid("[frechet] {} images: a covariance of {} features needs at least {}", x.n, x.d, x.d + 1);
+  const std::size_t d = static_cast<std::size_t>(x.d);
+  Moments m{x.n, std::vector<double>(d), std::vector<double>(d * d)};
+  for (Index i = 0; i < x.n; ++i)
+    for (std::size_t j = 0; j < d; ++j) m.mean[j] += x.row(i)[j] / static_cast<double>(x.n);
+  std::vector<double> columns(d * static_cast<std::size_t>(x.n));  // centred, transposed
+  for (Index i = 0; i < x.n; ++i)
+    for (std::size_t j = 0; j < d; ++j)
+      columns[j * static_cast<std::size_t>(x.n) + static_cast<std::size_t>(i)] = x.row(i)[j] - m.mean[j];
+  inner_products(columns.data(), x.d, columns.data(), x.d, x.n, m.covariance.data());
+  for (double& v : m.covariance) v /= static_cast<double>(x.n - 1);
+  return m;
+}
+
+double frechet_distance(const Moments& a, const Moments& b) {
+  const std::size_t d = a.mean.size();
+  if (d != b.mean.size()) invalid("[frechet] {} and {} features; expected as many", d, b.mean.size());
+  const Index n = static_cast<Index>(d);
+  const std::vector<double> root = square_root(a.covariance, n);
+  std::vector<double> half(d * d), product(d * d);  // root, b and their products are symmetric
+  inner_products(root.data(), n, b.covariance.data(), n, n, half.data());
+  inner_products(half.data(), n, root.data(), n, n, product.data());
+  for (std::size_t i = 0; i < d; ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      product[i * d + j] = product[j * d + i] = (product[i * d + j] + product[j * d + i]) / 2;
+  double distance = 0;
+  for (std::size_t i = 0; i < d; ++i) {
+    distance += (a.mean[i] - b.mean[i]) * (a.mean[i] - b.mean[i]);
+    distance += a.covariance[i * d + i] + b.covariance[i * d + i];
+  }
+  for (double v : eigen(product, n).values) distance -= 2 * std::sqrt(std::max(0.0, v));
+  return distance;
+}
+
+double kernel_within(const Rows& x) {
+  if (x.n < 2) invalid("[kernel distance] {} images: expected at least 2", x.n);
+  std::vector<double> sums(static_cast<std::size_t>(x.n));
+  each_row(x, x, [&](Index i, const double* products) {
+    for (Index j = 0; j < x.n; ++j)
+      if (j != i) sums[static_cast<std::size_t>(i)] += kernel(products[j], x.d);
+  });
+  return sum_of(sums) / (static_cast<double>(x.n) * static_cast<double>(x.n - 1));
+}
+
+double kernel_distance(const Rows& real, const Rows& fake, double within_real) {
+  const double within_fake = kernel_within(fake);
+  std::vector<double> sums(static_cast<std::size_t>(fake.n));
+  each_row(fake, real, [&](Index i, const double* products) {
+    for (Index j = 0; j < real.n; ++j) sums[static_cast<std::size_t>(i)] += kernel(products[j], real.d);
+  });
+  return within_real + within_fake -
+         2 * sum_of(sums) / (static_cast<double>(real.n) * static_cast<double>(fake.n));
+}
+
+DensityCoverage density_coverage(const Rows& real, const Rows& fake, Index k) {
+  if (real.n <= k)
+    invalid("[coverage] {} real images: neighbourhoods of {} need at least {}", real.n, k, k + 1);
+  const std::vector<double> real2 = squared_lengths(real), fake2 = squared_lengths(fake);
+  std::vector<double> inside(static_cast<std::size_t>(real.n)), radius(inside);  // radii squared
+  each_row(real, real, [&](Index i, const double* products) {
+    std::vector<double> to;
+    const auto at = static_cast<std::size_t>(i);
+    for (Index j = 0; j < real.n; ++j)
+      if (j != i) to.push_back(real2[at] + real2[static_cast<std::size_t>(j)] - 2 * products[j]);
+    std::nth_element(to.begin(), to.begin() + (k - 1), to.end());
+    radius[at] = to[static_cast<std::size_t>(k - 1)];
+  });
+  each_row(real, fake, [&](Index i, const double* products) {
+    const auto at = static_cast<std::size_t>(i);
+    for (Index j = 0; j < fake.n; ++j)
+      inside[at] += real2[at] + fake2[static_cast<std::size_t>(j)] - 2 * products[j] < radius[at];
+  });
+  double covered = 0;
+  for (double v : inside) covered += v > 0;
+  return {sum_of(inside) / static_cast<double>(k * fake.n), covered / static_cast<double>(real.n)};
+}
+
+Neighbours nearest(const Rows& x, const Rows& y) {
+  if (y.n < 1) invalid("[nearest] there are no images to search");
+  const std::vector<double> y2 = squared_lengths(y);
+  Neighbours found{std::vector<Index>(static_cast<std::size_t>(x.n)),
+                   std::vector<double>(static_cast<std::size_t>(x.n))};
+  each_row(x, y, [&](Index i, const double* products) {
+    Index best = 0;
+    for (Index j = 1; j < y.n; ++j)
+      if (y2[static_cast<std::size_t>(j)] - 2 * products[j] <
+          y2[static_cast<std::size_t>(best)] - 2 * products[best])
+        best = j;
+    double sum = 0;  // again from the differences, which do not cancel
+    for (Index k = 0; k < x.d; ++k) sum += (x.row(i)[k] - y.row(best)[k]) * (x.row(i)[k] - y.row(best)[k]);
+    found.index[static_cast<std::size_t>(i)] = best;
+    found.distance[static_cast<std::size_t>(i)] = std::sqrt(sum);
+  });
+  return found;
+}
+
+}  // namespace dale

@@ -1,0 +1,60 @@
+// Distances between two sets of pictures, each picture a row of features, all in double.
+//
+//   Fréchet   |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁^½ C₂ C₁^½)^½)      of normals with these moments
+//             (Dowson & Landau 1982; of network features, Heusel et al. 2017)
+//   kernel    the unbiased estimate of MMD² with k(a,b) = (a·b/d + 1)³        (Bińkowski et al. 2018)
+//   density, coverage   with balls round the real rows that reach to their k-th neighbour: fakes a ball,
+//             over k; the share of balls with a fake in them                    (Naeem et al. 2020)
+//
+// The first is biased upwards by few samples, so it means something only beside what as many real pictures
+// give: the floor (evaluate.h).
+#pragma once
+
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace dale {
+
+/// n rows of d numbers.
+struct Rows {
+  Index n, d;
+  std::vector<double> values;
+
+  Rows(Index n, Index d, std::vector<double> values);
+  /// Each x[i] of x (N,…) flattened.
+  explicit Rows(const Tensor& x);
+  const double* row(Index i) const { return values.data() + i * d; }
+};
+
+/// Mean (d) and covariance (d,d), the sum over n − 1. Throws std::invalid_argument for n ≤ d: fewer rows have
+/// a covariance without full rank, and the message says how many are needed.
+struct Moments {
+  Index n;
+  std::vector<double> mean, covariance;
+};
+Moments moments(const Rows& x);
+
+/// Fréchet distance, squared as is the custom. Throws std::invalid_argument when the dimensions differ.
+double frechet_distance(const Moments& a, const Moments& b);
+
+/// Σ_{i≠j} k(x_i, x_j) / (n (n − 1)): the part of the kernel distance that one set has alone.
+double kernel_within(const Rows& x);
+/// within_real + within_fake − 2 mean k(real, fake); may be negative, as an unbiased estimate of 0 must.
+/// Throws std::invalid_argument for fewer than two rows.
+double kernel_distance(const Rows& real, const Rows& fake, double within_real);
+
+struct DensityCoverage {
+  double density, coverage;
+};
+/// Throws std::invalid_argument unless there are more than k real rows.
+DensityCoverage density_coverage(const Rows& real, const Rows& fake, Index k = 5);
+
+/// The nearest row of y for each row of x, and the Euclidean distance to it.
+struct Neighbours {
+  std::vector<Index> index;
+  std::vector<double> distance;
+};
+Neighbours nearest(const Rows& x, const Rows& y);
+
+}  // namespace dale

@@ -1,0 +1,120 @@
+// Chapters IV and V: guidance and inpainting, in either chart; on problems with known answers, and on a network.
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+
+#include "diffusion/exact.h"
+#include "diffusion/guidance.h"
+#include "diffusion/sampler.h"
+#include "experiments/sample.h"
+
+using namespace dale;
+using Catch::Contains;
+
+namespace {
+
+/// D of one normal in the chart, N(mean, variance): mean + variance/(variance + s²) (y − mean).
+Denoiser normal_denoiser(double mean, double variance) {
+  return [=](const Var& y, double s) { return mean + variance / (variance + s * s) * (y - mean); };
+}
+
+Model small_model(const std::string& process, Index classes) {
+  UNetShape shape{8, {1, 2, 2}, 32, classes};
+  const Process& p = process_named(process);
+  Model model{&p, {p.multiplicative() ? 0.2 : 1.3, 0.25}, customary(p), ScoreUNet(shape, Key{3}), 28, 28, {}};
+  Var& head = model.network.head->weight;  // one that says little does not diverge in a few steps
+  head.leaf_value() = (Var(head.value()) * 1e-2).value();
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("guidance combines scores: between two normals it samples the tilted one", "[conditions]") {
+  // Scores (D − y)/s² add up as w u₁ + (1 − w) u₀. With one variance v that is the score of a normal whose mean is
+  // w m₁ + (1 − w) m₀, whatever the level.
+  const double v = 0.04, w = 2.5;
+  const Denoiser D = guided(normal_denoiser(0.6, v), normal_denoiser(0.4, v), w);
+  const auto levels = edm_levels(40, 0.002, 10);
+  const Var y = heun(D, normal_prior({20000}, w * 0.6 + (1 - w) * 0.4, std::hypot(10, 0.2), Key{1}), levels);
+  CHECK(static_cast<double>(mean(y).item()) == Approx(w * 0.6 + (1 - w) * 0.4).margin(0.01));
+  CHECK(std::sqrt(static_cast<double>(variance(y).item())) == Approx(0.2).margin(0.01));
+  const Var at = Tensor({2}, {0.1, 0.9});
+  for (double s : {0.1, 1.0}) {
+    CHECK(norm(guided(normal_denoiser(1, v), normal_denoiser(0, v), 1)(at, s) - normal_denoiser(1, v)(at, s))
+              .item() == 0);
+    CHECK(norm(guided(normal_denoiser(1, v), normal_denoiser(0, v), 0)(at, s) - normal_denoiser(0, v)(at, s))
+              .item() == 0);
+  }
+}
+
+TEST_CASE("replacement: what is known comes out, and is a noisy known picture on the way", "[conditions]") {
+  const Var known = Tensor({2}, {0.3, 0.7}), mask = Tensor({2}, {1, 0});
+  const auto levels = edm_levels(20, 0.002, 5);
+  const Var start = normal_prior({5000, 2}, 0.5, 5, Key{2});
+  std::vector<std::pair<double, Var>> seen;
+  const Denoiser watched = [&](const Var& y, double s) {
+    seen.emplace_back(s, y);
+    return normal_denoiser(0.5, 0.01)(y, s);
+  };
+  const Var y = heun(replaced(watched, known, mask), start, levels);
+  const Var first = slice(y, 1, 0, 1), second = slice(y, 1, 1, 2);
+  CHECK(max(abs(first - 0.3)).item() < 1e-4);
+  CHECK(static_cast<double>(mean(second).item()) == Approx(0.5).margin(0.01));  // free: drawn from the model
+  for (const auto& [s, seen_y] : seen) {
+    const Var straight = 0.3 + s / 5 * (slice(start, 1, 0, 1) - 0.3);
+    CHECK(static_cast<double>(max(abs(slice(seen_y, 1, 0, 1) - straight)).item()) < 1e-4 * (1 + s));
+  }
+}
+
+TEST_CASE("every sampler completes a picture and obeys a class, in either chart", "[conditions]") {
+  for (const std::string& process : process_names()) {
+    Model model = small_model(process, 10);
+    SampleOptions o;
+    o.steps = 3;
+    o.count = 4;
+    o.batch = 3;
+    o.known = Tensor::full({1, 28, 28}, 0.25);
+    o.mask = greater(Var(uniform(Key{4}, {1, 28, 28})), Var(Tensor::full({}, 0.5))).value();
+    const Tensor mask = o.mask;
+    for (const char* sampler : {"probability-flow", "ddim", "dpm-solver"}) {
+      INFO(process << ", " << sampler);
+      o.sampler = sampler;
+      const Tensor images = sample(model, o).images;
+      const Var gap = masked(abs(Var(images) - 0.25), broadcast_to(Var(mask), images.shape()));
+      CHECK(max(gap).item() < 1e-3);
+    }
+    o.known = o.mask = {};
+    o.classes = {1, 7};
+    o.guidance = 2;
+    const SampleResult two = sample(model, o);
+    INFO(process);
+    CHECK(two.evaluations == 2 * 3);
+    o.guidance = 0;
+    SampleOptions plain = o;
+    plain.classes = {};
+    CHECK((sample(model, o).images.to_vector() == sample(model, plain).images.to_vector()));
+    CHECK((two.images.to_vector() != sample(model, plain).images.to_vector()));
+  }
+}
+
+TEST_CASE("conditions that a model cannot meet", "[conditions][errors]") {
+  Model model = small_model("gbm", 0), labelled = small_model("ve", 10);
+  SampleOptions o;
+  o.count = 1;
+  o.steps = 1;
+  o.classes = {3};
+  CHECK_THROWS_WITH(sample(model, o), Contains("trained without classes: train one with --classes"));
+  o.classes = {10};
+  CHECK_THROWS_WITH(sample(labelled, o), Contains("there is no class 10; the model knows 0 to 9"));
+  o.classes = {0};
+  o.guidance = std::nan("");
+  CHECK_THROWS_WITH(sample(labelled, o), Contains("must be finite"));
+  o.classes = {};
+  o.guidance = 1;
+  o.known = Tensor::full({1, 28, 28}, 0);
+  CHECK_THROWS_WITH(sample(model, o), Contains("both a picture and a mask"));
+  o.mask = Tensor::full({1, 14, 28}, 0);
+  CHECK_THROWS_WITH(sample(model, o), Contains("(1,14,28); the model's images are (1,28,28)"));
+}

@@ -1,0 +1,71 @@
+#!/bin/sh
+# The comparison's report, by a run too small to mean anything: stopped half-way and continued to the same numbers,
+# nothing made twice; then, where Chromium is at hand, opened as a reader would at the widths of a phone and a desk.
+build=$1
+dale=$build/dale
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+fail() { echo "report: $*"; failures=$((failures + 1)); }
+
+# The data set's package is installed by make deps. Interrupt once the first samples are judged.
+compare() { "$dale" compare --profile smoke --dataset fashion-mnist --out "$work/run" >"$work/out" 2>"$work/err"; }
+compare & pid=$!
+while kill -0 $pid 2>/dev/null && [ -z "$(find "$work/run" -name 'seed-0.json' 2>/dev/null)" ]; do sleep 0.2; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+[ ! -e "$work/run/report.html" ] || fail 'the run was not stopped before its end'
+find "$work/run" -name 'seed-*.json' -exec cp {} "$work/first.json" \;
+compare || fail "a stopped comparison was not continued: $(cat "$work/err")"
+find "$work/run" -name 'seed-*.json' -exec cmp -s {} "$work/first.json" \; -print | grep -q . || fail 'judged samples were judged again'
+touch "$work/mark"
+compare || fail 'a finished comparison did not write its report anew'
+[ -z "$(find "$work/run" \( -name 'seed-*' -o -name '*.npy' -o -name 'section.html' \) -newer "$work/mark")" ] || fail 'a finished comparison made samples again'
+page=$work/run/report.html
+for part in 'The question' 'Fréchet distance against evaluations' 'Fréchet distance against time' 'training loss' 'log-normal' \
+  'Film strip' 'sign changes' 'Nearest training images' 'All numbers' 'Small experiments' 'MIT licence' 'dale compare' 'guidance'; do
+  grep -q "$part" "$page" || fail "it lacks: $part"
+done
+! grep -q '>nan<\|(nan)\|inf ±' "$page" || fail 'it shows a number that is none'
+
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {
+  [ $failures -eq 0 ]
+  exit
+}
+browse() {  # width, page
+  timeout 120 "$chromium" --headless --no-sandbox --hide-scrollbars --disable-gpu --user-data-dir="$work/profile" --window-size="$1",900 \
+    --enable-logging=stderr --v=0 --virtual-time-budget=5000 --dump-dom "file://$2"
+}
+# As it is: a request or a script would break its content security policy, which the console reports.
+browse 1280 "$page" >"$work/dom" 2>"$work/console"
+grep -q '</html>' "$work/dom" || fail 'Chromium did not open it'
+! grep 'CONSOLE' "$work/console" || fail 'the console complains'
+grep -q "default-src 'none'; img-src data:" "$work/dom" || fail 'it has no content security policy'
+# With a script in it that measures, in a frame, which can be narrower than Chromium's windows.
+sed "s|<meta http-equiv='Content-Security-Policy'[^>]*>||" "$page" >"$work/measured.html"
+cat >>"$work/measured.html" <<'SCRIPT'
+<script>
+addEventListener('load', () => {
+  const wide = document.documentElement.clientWidth, wrong = [];
+  for (const i of document.images)
+    if (!i.alt || !i.getAttribute('width') || !i.getAttribute('height') || !i.complete || !i.naturalWidth) wrong.push('image ' + i.alt);
+  for (const s of document.querySelectorAll('svg')) if (!s.getAttribute('aria-label')) wrong.push('plot without a name');
+  for (const t of document.querySelectorAll('table')) {
+    const box = (t.closest('.wide') || t).getBoundingClientRect();
+    if (box.right > wide + 1) wrong.push('table ' + box.right + ' > ' + wide);
+  }
+  if (document.documentElement.scrollWidth > wide) wrong.push('page ' + document.documentElement.scrollWidth + ' > ' + wide);
+  for (const r of performance.getEntriesByType('resource')) if (!r.name.startsWith('data:')) wrong.push('request ' + r.name);
+  parent.postMessage(innerWidth + ' wide, ' + document.images.length + ' images: ' + (wrong.join('; ') || 'all well'), '*');
+});
+</script>
+SCRIPT
+for width in 390 1280; do
+  cat >"$work/frame.html" <<FRAME
+<iframe src='measured.html' style='width: ${width}px; height: 800px; border: 0'></iframe>
+<script>addEventListener('message', m => { document.title = 'MEASURED ' + m.data; });</script>
+FRAME
+  browse 1400 "$work/frame.html" 2>/dev/null | grep -o '<title>MEASURED [^<]*' >"$work/title"
+  grep -q "MEASURED $width wide, [1-9][0-9]* images: all well" "$work/title" || fail "at $width pixels: $(cat "$work/title")"
+done
+[ $failures -eq 0 ]
