@@ -83,7 +83,8 @@ std::string histograms(const std::vector<const CompareRow*>& rows, const Tensor&
          captioned(
              plot({"Pixels as the models see them: log x, x = 1 + pixel", "log x", "density", true}, series),
              "A log-normal distribution of x is a normal one of log x. Fitted to " + text +
-                 " (distance: Kolmogorov and Smirnov's, between the pixels and the fit). Pixels pile up at "
+                 " (distance: Kolmogorov and Smirnov's, between the pixels and the fit). Real pixels pile up "
+                 "at "
                  "black and white, so no log-normal fits them; what it fits is the noise.");
 }
 
