@@ -16,11 +16,16 @@ class Ema {
   void update() {
     const double n = static_cast<double>(updates_++);
     const real weight = static_cast<real>(1 - std::min(decay_, (1 + n) / (10 + n)));
+    if (parameters_.empty()) return;
+    const Device device = average_[0].device();
+    const Tensor t({1}, {weight}, device);
+    std::vector<Tensor> packed;
+    std::vector<LerpArrays> arrays;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const Tensor& w = parameters_[i].parameter->value();
-      const Tensor t({1}, {weight}, w.device());
-      kernels(w.device()).lerp(t.cspan(), w.packed().cspan(), average_[i].span());
+      packed.push_back(parameters_[i].parameter->value().packed());
+      arrays.push_back({packed.back().cspan(), average_[i].span()});
     }
+    kernels(device).lerp(t.cspan(), arrays);
   }
 
   /// In the parameters' order.

@@ -63,11 +63,14 @@ void Adam::step(const Vars& gradients, double lr, double scale) {
   if (parameters_.empty()) return;
   const Device device = parameters_[0].parameter->device();
   const Tensor settings({adam_settings}, values, device);
+  std::vector<Tensor> packed;
+  std::vector<AdamArrays> arrays;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    Tensor& w = parameters_[i].parameter->leaf_value();
-    const Tensor g = gradients[i].value().packed();
-    kernels(device).adam(settings.cspan(), g.cspan(), m_[i].span(), v_[i].span(), w.span());
+    packed.push_back(gradients[i].value().packed());
+    arrays.push_back({packed.back().cspan(), m_[i].span(), v_[i].span(),
+                      parameters_[i].parameter->leaf_value().span()});
   }
+  kernels(device).adam(settings.cspan(), arrays);
 }
 
 void Adam::visit(const std::string& prefix, const VisitTensor& f) {

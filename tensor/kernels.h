@@ -43,6 +43,16 @@ struct ConvShape {
 enum AdamSetting { learning_rate, beta1, beta2, epsilon, decay, correction1, correction2, gradient_scale,
                    adam_settings };
 
+/// One parameter's part in a step of Adam, and in an average: arrays of one length each.
+struct AdamArrays {
+  std::span<const real> g;
+  std::span<real> m, v, w;
+};
+struct LerpArrays {
+  std::span<const real> x;
+  std::span<real> y;
+};
+
 struct Kernels {
   /// y[i] = value
   void (*fill)(std::span<real> y, real value);
@@ -98,14 +108,14 @@ struct Kernels {
                               std::span<const real> rstd, std::span<real> gx, std::span<real> ggamma,
                               std::span<real> gbeta);
 
-  /// One step of Adam in place (Kingma & Ba 2015, with the decoupled decay of Loshchilov & Hutter 2019):
+  /// One step of Adam in place, of all parameters at once (Kingma & Ba 2015, with the decoupled decay of
+  /// Loshchilov & Hutter 2019):
   ///   g ← gradient_scale g,  m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,
   ///   w ← w − lr (m correction1 / (√(v correction2) + ε) + decay w)
-  void (*adam)(std::span<const real> settings, std::span<const real> g, std::span<real> m, std::span<real> v,
-               std::span<real> w);
+  void (*adam)(std::span<const real> settings, std::span<const AdamArrays> parameters);
 
-  /// y ← y + t (x − y), with t = weight[0].
-  void (*lerp)(std::span<const real> weight, std::span<const real> x, std::span<real> y);
+  /// y ← y + t (x − y) for all arrays, with t = weight[0].
+  void (*lerp)(std::span<const real> weight, std::span<const LerpArrays> arrays);
 };
 
 /// Every entry is there: each machine asserts it of its table at compile time.

@@ -76,27 +76,28 @@ void copy_elements(const View<const T>& x, const View<T>& y) {
 void copy(const View<const real>& x, const View<real>& y) { copy_elements(x, y); }
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_elements(x, y); }
 
-void adam(std::span<const real> settings, std::span<const real> g, std::span<real> m, std::span<real> v,
-          std::span<real> w) {
+void adam(std::span<const real> settings, std::span<const AdamArrays> parameters) {
   const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2],
              eps = settings[epsilon];
   const real decay_rate = settings[decay], c1 = settings[correction1], c2 = settings[correction2];
   const real scale = settings[gradient_scale];
-  parallel_ranges(static_cast<Index>(w.size()), [&](Index begin, Index end) {
-    DALE_INDEPENDENT for (Index i = begin; i < end; ++i) {
-      const real gi = scale * g[i];
-      m[i] = b1 * m[i] + (1 - b1) * gi;
-      v[i] = b2 * v[i] + (1 - b2) * gi * gi;
-      w[i] -= lr * (m[i] * c1 / (std::sqrt(v[i] * c2) + eps) + decay_rate * w[i]);
-    }
-  });
+  for (const auto& [g, m, v, w] : parameters)
+    parallel_ranges(std::ssize(w), [&, g = g, m = m, v = v, w = w](Index begin, Index end) {
+      DALE_INDEPENDENT for (Index i = begin; i < end; ++i) {
+        const real gi = scale * g[i];
+        m[i] = b1 * m[i] + (1 - b1) * gi;
+        v[i] = b2 * v[i] + (1 - b2) * gi * gi;
+        w[i] -= lr * (m[i] * c1 / (std::sqrt(v[i] * c2) + eps) + decay_rate * w[i]);
+      }
+    });
 }
 
-void lerp(std::span<const real> weight, std::span<const real> x, std::span<real> y) {
+void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays) {
   const real t = weight[0];
-  parallel_ranges(static_cast<Index>(y.size()), [&](Index begin, Index end) {
-    DALE_INDEPENDENT for (Index i = begin; i < end; ++i) y[i] += t * (x[i] - y[i]);
-  });
+  for (const auto& [x, y] : arrays)
+    parallel_ranges(std::ssize(y), [t, x = x, y = y](Index begin, Index end) {
+      DALE_INDEPENDENT for (Index i = begin; i < end; ++i) y[i] += t * (x[i] - y[i]);
+    });
 }
 
 }  // namespace dale::cpu

@@ -26,8 +26,7 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
                          std::span<const real> x, std::span<const real> gamma, std::span<const real> beta,
                          std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,
                          std::span<real> ggamma, std::span<real> gbeta);
-void adam(std::span<const real> settings, std::span<const real> g, std::span<real> m, std::span<real> v,
-          std::span<real> w);
-void lerp(std::span<const real> weight, std::span<const real> x, std::span<real> y);
+void adam(std::span<const real> settings, std::span<const AdamArrays> parameters);
+void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays);
 
 }  // namespace dale::cpu

@@ -1,6 +1,7 @@
 // Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs, one element a thread. Neighbouring
 // threads take neighbouring elements of y. One kernel an op serves all strides: where axes merge to one, its
-// index is the offset.
+// index is the offset. The updates of an optimiser and of an average go over all parameters in one launch,
+// because most parameters are small.
 #include "tensor/cuda/launch.h"
 
 namespace dale::cuda {
@@ -33,22 +34,67 @@ __global__ void copy_elements(const __grid_constant__ Walk<2> walk, std::span<co
   }
 }
 
-__global__ void adam_elements(std::span<const real> settings, std::span<const real> g, std::span<real> m,
-                              std::span<real> v, std::span<real> w) {
+/// Arrays worked on by one launch: the list travels as the kernel's argument, of which there may be 32 KiB.
+/// Array k belongs to blocks [first_block[k], first_block[k + 1]).
+template <class Arrays>
+struct Together {
+  static constexpr int most = 256;
+  static constexpr Index elements_of_a_block = 4 * threads;
+  int count = 0;
+  unsigned first_block[most + 1] = {};
+  Arrays arrays[most];
+
+  /// Calls work(arrays, i) for the elements i of one array that are this thread's.
+  template <class Work>
+  __device__ void elements(const Work& work) const {
+    int k = 0, end = count;  // first_block[k] ≤ this block < first_block[end]
+    while (end - k > 1) {
+      const int middle = (k + end) / 2;
+      (first_block[middle] <= blockIdx.x ? k : end) = middle;
+    }
+    const Index begin = (blockIdx.x - first_block[k]) * elements_of_a_block;
+    const Index n = length(arrays[k]), stop = begin + elements_of_a_block;
+    for (Index i = begin + threadIdx.x; i < (stop < n ? stop : n); i += threads) work(arrays[k], i);
+  }
+
+  __host__ __device__ static Index length(const AdamArrays& a) { return std::ssize(a.w); }
+  __host__ __device__ static Index length(const LerpArrays& a) { return std::ssize(a.y); }
+};
+
+__global__ void adam_elements(std::span<const real> settings,
+                              const __grid_constant__ Together<AdamArrays> parameters) {
   const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2];
   const real eps = settings[epsilon], decay_rate = settings[decay], scale = settings[gradient_scale];
   const real c1 = settings[correction1], c2 = settings[correction2];
-  for (Index i = first(); i < std::ssize(w); i += step()) {
-    const real gi = scale * g[i];
-    m[i] = b1 * m[i] + (1 - b1) * gi;
-    v[i] = b2 * v[i] + (1 - b2) * gi * gi;
-    w[i] -= lr * (m[i] * c1 / (scalar::sqrt(v[i] * c2) + eps) + decay_rate * w[i]);
-  }
+  parameters.elements([=](const AdamArrays& p, Index i) {
+    const real gi = scale * p.g[i];
+    p.m[i] = b1 * p.m[i] + (1 - b1) * gi;
+    p.v[i] = b2 * p.v[i] + (1 - b2) * gi * gi;
+    p.w[i] -= lr * (p.m[i] * c1 / (scalar::sqrt(p.v[i] * c2) + eps) + decay_rate * p.w[i]);
+  });
 }
 
-__global__ void lerp_elements(std::span<const real> weight, std::span<const real> x, std::span<real> y) {
+__global__ void lerp_elements(std::span<const real> weight,
+                              const __grid_constant__ Together<LerpArrays> arrays) {
   const real t = weight[0];
-  for (Index i = first(); i < std::ssize(y); i += step()) y[i] += t * (x[i] - y[i]);
+  arrays.elements([=](const LerpArrays& a, Index i) { a.y[i] += t * (a.x[i] - a.y[i]); });
+}
+
+/// Starts `kernel` on all arrays, 256 a launch.
+template <class Arrays>
+void launch_together(void (*kernel)(std::span<const real>, Together<Arrays>), std::span<const real> settings,
+                     std::span<const Arrays> arrays) {
+  Together<Arrays> some;
+  static_assert(sizeof(some) <= 32000);
+  for (const Arrays& a : arrays) {
+    constexpr Index share = Together<Arrays>::elements_of_a_block;
+    const Index blocks = (Together<Arrays>::length(a) + share - 1) / share;
+    some.arrays[some.count] = a;
+    some.first_block[some.count + 1] = some.first_block[some.count] + static_cast<unsigned>(blocks);
+    if (++some.count < some.most && &a != &arrays.back()) continue;
+    launch(kernel, some.first_block[some.count], threads, settings, some);
+    some.count = 0;
+  }
 }
 
 template <class T>
@@ -81,13 +127,12 @@ void binary(Binary op, const View<const real>& a, const View<const real>& b, std
 void copy(const View<const real>& x, const View<real>& y) { copy_strided(x, y); }
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_strided(x, y); }
 
-void adam(std::span<const real> settings, std::span<const real> g, std::span<real> m, std::span<real> v,
-          std::span<real> w) {
-  launch(adam_elements, blocks_for(std::ssize(w)), threads, settings, g, m, v, w);
+void adam(std::span<const real> settings, std::span<const AdamArrays> parameters) {
+  launch_together(adam_elements, settings, parameters);
 }
 
-void lerp(std::span<const real> weight, std::span<const real> x, std::span<real> y) {
-  launch(lerp_elements, blocks_for(std::ssize(y)), threads, weight, x, y);
+void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays) {
+  launch_together(lerp_elements, weight, arrays);
 }
 
 }  // namespace dale::cuda
