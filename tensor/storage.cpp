@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
-#include <vector>
+#include <utility>
 
 #include "tensor/check.h"
 #include "tensor/cuda/machine.h"
@@ -63,6 +63,30 @@ void system_free(void* block, Device device) {
     cuda_free(block);
 }
 
+/// The last block of a list, or nullptr.
+void* taken(std::vector<void*>& blocks) {
+  if (blocks.empty()) return nullptr;
+  void* block = blocks.back();
+  blocks.pop_back();
+  return block;
+}
+
+/// A block is no longer anybody's. REQUIRES the cache locked; so for the next.
+void give_back(Cache& c, void* block, const SizeClass& size, Device device) {
+  c.use.live -= size.bytes;
+  if (caching)
+    c.free[size.index].push_back(block);
+  else
+    system_free(block, device);
+}
+
+void empty(Cache& c, Device device) {
+  for (auto& blocks : c.free)
+    while (void* block = taken(blocks)) system_free(block, device);
+}
+
+thread_local std::shared_ptr<MemoryPool> pool_in_scope;
+
 }  // namespace
 
 const char* str(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
@@ -79,30 +103,46 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
   Cache& c = cache(device);
   std::lock_guard lock(c.mutex);
   const SizeClass block = size_class(bytes);
-  auto& blocks = c.free[block.index];
-  if (blocks.empty()) {
-    data_ = system_allocate(caching ? block.bytes : std::max<std::size_t>(1, bytes), device);
-    if (!data_)
-      failed("out of {} memory: asked for {} bytes while {} are in use", str(device), block.bytes,
-             c.use.live);
-  } else {
-    data_ = blocks.back();
-    blocks.pop_back();
+  if (pool_in_scope && pool_in_scope->device_ == device) {
+    pool_ = pool_in_scope;
+    data_ = taken(pool_->free_[block.bytes]);
+    if (data_) return;  // counted when the pool took it
   }
+  const std::size_t size = caching || pool_ ? block.bytes : std::max<std::size_t>(1, bytes);
+  data_ = taken(c.free[block.index]);
+  if (!data_) data_ = system_allocate(size, device);
+  if (!data_) {
+    empty(c, device);
+    data_ = system_allocate(size, device);
+  }
+  if (!data_)
+    failed("out of {} memory: asked for {} bytes while {} are in use, {} at the peak: use a smaller {}",
+           str(device), block.bytes, c.use.live, c.use.peak,
+           device == Device::cpu ? "--batch or --count" : "--batch, or --device cpu");
   c.use.live += block.bytes;
-  if (c.use.live > c.use.peak) c.use.peak = c.use.live;
+  c.use.peak = std::max(c.use.peak, c.use.live);
 }
 
 Storage::~Storage() {
   Cache& c = cache(device_);
   std::lock_guard lock(c.mutex);
   const SizeClass block = size_class(bytes_);
-  if (caching)
-    c.free[block.index].push_back(data_);
+  if (pool_)
+    pool_->free_[block.bytes].push_back(data_);
   else
-    system_free(data_, device_);
-  c.use.live -= block.bytes;
+    give_back(c, data_, block, device_);
 }
+
+MemoryPool::~MemoryPool() {
+  Cache& c = cache(device_);
+  std::lock_guard lock(c.mutex);
+  for (auto& [bytes, blocks] : free_)
+    while (void* block = taken(blocks)) give_back(c, block, size_class(bytes), device_);
+}
+
+MemoryPool::Scope::Scope(std::shared_ptr<MemoryPool> pool)
+    : before_(std::exchange(pool_in_scope, std::move(pool))) {}
+MemoryPool::Scope::~Scope() { pool_in_scope = std::move(before_); }
 
 MemoryUse memory_use(Device device) {
   Cache& c = cache(device);
@@ -113,10 +153,7 @@ MemoryUse memory_use(Device device) {
 void release_cached_memory(Device device) {
   Cache& c = cache(device);
   std::lock_guard lock(c.mutex);
-  for (auto& blocks : c.free) {
-    for (void* block : blocks) system_free(block, device);
-    blocks.clear();
-  }
+  empty(c, device);
 }
 
 }  // namespace dale

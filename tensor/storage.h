@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dale {
 
@@ -18,10 +20,12 @@ const char* str(Device device);
 /// build or not on this computer.
 Device device_named(const std::string& name);
 
+class MemoryPool;
+
 class Storage {
  public:
-  /// A block of at least `bytes`, 64-byte aligned. Throws std::runtime_error with the size asked when memory
-  /// is out.
+  /// A block of at least `bytes`, 64-byte aligned. Throws std::runtime_error, with the size asked, what is in
+  /// use and what to do, when memory is out even after the cache was emptied.
   Storage(std::size_t bytes, Device device);
   ~Storage();
   Storage(const Storage&) = delete;
@@ -35,9 +39,35 @@ class Storage {
   void* data_;
   std::size_t bytes_;  // as asked; the block itself is rounded up to its class
   Device device_;
+  std::shared_ptr<MemoryPool> pool_;  // that the block belongs to, if any
 };
 
-/// Bytes now held by arrays of a machine, and the most that were ever held.
+/// The blocks of a captured graph, whose addresses must stay put. Those that a thread takes while a Scope
+/// lives belong to the pool: they go back there, to be taken again within the scope and by nobody else, until
+/// the pool and all arrays in it are gone.
+class MemoryPool {
+ public:
+  explicit MemoryPool(Device device) : device_(device) {}
+  ~MemoryPool();
+  MemoryPool(const MemoryPool&) = delete;
+
+  class Scope {
+   public:
+    explicit Scope(std::shared_ptr<MemoryPool> pool);
+    ~Scope();
+    Scope(const Scope&) = delete;
+
+   private:
+    std::shared_ptr<MemoryPool> before_;
+  };
+
+ private:
+  friend class Storage;
+  Device device_;
+  std::map<std::size_t, std::vector<void*>> free_;  // by size
+};
+
+/// Bytes now held by arrays and pools of a machine, and the most that were ever held.
 struct MemoryUse {
   std::size_t live, peak;
 };

@@ -21,6 +21,9 @@ void* cuda_allocate(std::size_t) { absent(); }
 void cuda_free(void*) { absent(); }
 void cuda_transfer(void*, const void*, std::size_t, Transfer) { absent(); }
 void cuda_synchronize() { absent(); }
+std::shared_ptr<void> cuda_record(const std::function<void()>&) { absent(); }
+bool cuda_recording() { return false; }
+void cuda_replay(void*) { absent(); }
 
 using cuda::missing;
 

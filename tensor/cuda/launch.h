@@ -3,8 +3,8 @@
 //
 // launch() takes the place of the chevrons: the sources are then plain C++, and a host compiler can read them
 // against a header that plays the runtime. A kernel is written as a loop over elements e = first(), first() +
-// step(), …, right for any number of blocks; indices have 64 bits. All work goes to the default stream, so it
-// runs in the order launched.
+// step(), …, right for any number of blocks; indices have 64 bits. All work goes to one stream, so it runs in
+// the order launched.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -24,6 +24,9 @@ inline void check(cudaError_t status, const char* what) {
     failed("CUDA cannot {}: {} ({})", what, cudaGetErrorString(status), cudaGetErrorName(status));
 }
 
+/// The stream that all kernels, products and copies go to (stream.cu).
+cudaStream_t stream();
+
 constexpr int threads = 256;  // a block
 
 /// Blocks for n elements, one a thread; beyond the limit a thread takes several.
@@ -36,6 +39,7 @@ void launch(void (*kernel)(P...), Index blocks, int block_threads, std::type_ide
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(blocks));
   config.blockDim = dim3(static_cast<unsigned>(block_threads));
+  config.stream = stream();
   check(cudaLaunchKernelEx(&config, kernel, args...), "start a kernel, or an earlier one failed");
 }
 

@@ -1,8 +1,10 @@
-// What the rest of the library sees of the CUDA machine: memory and a description. Host code only, no CUDA
-// header. A build without nvcc answers with absent.cpp, which says so.
+// What the rest of the library sees of the CUDA machine: a description, memory and graphs. Host code only, no
+// CUDA header. A build without nvcc answers with absent.cpp, which says so.
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 
 namespace dale {
@@ -16,10 +18,19 @@ std::string cuda_description();
 void* cuda_allocate(std::size_t bytes);
 void cuda_free(void* block);
 enum class Transfer { to_device, to_host, on_device };
-/// Copies bytes and waits for them.
+/// Copies bytes, after all work before it and before all after it. To the host it waits; to the device it
+/// does not, and `from` may be written again at once. Throws std::logic_error while a graph is recorded,
+/// except on the device.
 void cuda_transfer(void* to, const void* from, std::size_t bytes, Transfer direction);
 /// Waits until every kernel launched so far has ended; throws std::runtime_error with the first error among
 /// them.
 void cuda_synchronize();
+
+/// What work() asks of the machine, written down and not done: kernels with their arguments and addresses.
+/// Memory must stay where it is for as long as the graph is replayed (MemoryPool).
+std::shared_ptr<void> cuda_record(const std::function<void()>& work);
+bool cuda_recording();
+/// Does what was written down, after all work before it.
+void cuda_replay(void* graph);
 
 }  // namespace dale

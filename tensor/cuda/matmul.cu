@@ -3,6 +3,7 @@
 #include <cublas_v2.h>
 
 #include "tensor/cuda/launch.h"
+#include "tensor/cuda/machine.h"
 
 namespace dale::cuda {
 namespace {
@@ -24,6 +25,12 @@ cublasHandle_t handle() {
     cublasHandle_t made{};
     check(cublasCreate(&made), "start");
     check(cublasSetMathMode(made, CUBLAS_DEFAULT_MATH), "be set to full precision");
+    check(cublasSetStream(made, stream()), "be given a stream");
+    // Its own, so that nothing is allocated while a graph is recorded; 32 MiB is what cuBLAS asks for on sm_90.
+    constexpr std::size_t bytes = 32 << 20;
+    void* workspace = cuda_allocate(bytes);
+    if (!workspace) failed("out of cuda memory: cuBLAS asks for {} bytes to work in", bytes);
+    check(cublasSetWorkspace(made, workspace, bytes), "be given memory");
     return made;
   }();
   return handle;

@@ -1,6 +1,8 @@
 // The device and its memory: what storage.cpp and the command line need of CUDA. A missing driver, a driver
 // older than the toolkit, no device, a device that this build was not compiled for: each has its own
 // sentence, because each has another remedy.
+#include <cstring>
+
 #include "tensor/cuda/launch.h"
 #include "tensor/cuda/machine.h"
 
@@ -17,6 +19,37 @@ cudaDeviceProp properties() {
   cuda::check(cudaGetDeviceProperties(&device, 0), "describe the device");
   return device;
 }
+
+/// Page-locked memory that copies to the device start from, so that the host neither waits nor has to keep
+/// its own: buffers in turn, each written again when its last copy has ended.
+class Staging {
+ public:
+  void copy(std::byte* to, const std::byte* from, std::size_t bytes) {
+    for (std::size_t done = 0; done < bytes; done += size) {
+      Buffer& b = buffers_[next_++ % std::size(buffers_)];
+      if (b.memory) {
+        cuda::check(cudaEventSynchronize(b.copied), "wait for a copy, or a kernel before it failed");
+      } else {
+        cuda::check(cudaEventCreateWithFlags(&b.copied, cudaEventDisableTiming), "make an event");
+        cuda::check(cudaMallocHost(&b.memory, size), "lock memory of the host");
+      }
+      const std::size_t n = std::min(size, bytes - done);
+      std::memcpy(b.memory, from + done, n);
+      cuda::check(cudaMemcpyAsync(to + done, b.memory, n, cudaMemcpyHostToDevice, cuda::stream()),
+                  "copy to the device, or a kernel before the copy failed");
+      cuda::check(cudaEventRecord(b.copied, cuda::stream()), "mark a copy");
+    }
+  }
+
+ private:
+  static constexpr std::size_t size = 1 << 20;
+  struct Buffer {
+    void* memory = nullptr;
+    cudaEvent_t copied{};
+  };
+  Buffer buffers_[16];
+  std::size_t next_ = 0;
+};
 
 }  // namespace
 
@@ -74,16 +107,21 @@ void cuda_free(void* block) {
 }
 
 void cuda_transfer(void* to, const void* from, std::size_t bytes, Transfer direction) {
-  const cudaMemcpyKind kind = direction == Transfer::to_device ? cudaMemcpyHostToDevice
-                              : direction == Transfer::to_host ? cudaMemcpyDeviceToHost
-                                                               : cudaMemcpyDeviceToDevice;
-  cuda::check(cudaMemcpy(to, from, bytes, kind), "copy memory, or a kernel before the copy failed");
-  // A copy on the device does not wait by itself.
-  cuda::check(cudaStreamSynchronize(nullptr), "finish a copy");
+  static Staging& staging = *new Staging;  // never given back, as the stream
+  if (cuda_recording() && direction != Transfer::on_device)
+    broken("a captured function copies {} the host: make it once before, or pass it as an input",
+           direction == Transfer::to_host ? "to" : "from");
+  if (direction == Transfer::to_device)
+    return staging.copy(static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes);
+  const bool out = direction == Transfer::to_host;
+  cuda::check(cudaMemcpyAsync(to, from, bytes, out ? cudaMemcpyDeviceToHost : cudaMemcpyDeviceToDevice,
+                              cuda::stream()),
+              "copy memory, or a kernel before the copy failed");
+  if (out) cuda_synchronize();
 }
 
 void cuda_synchronize() {
-  const cudaError_t status = cudaDeviceSynchronize();
+  const cudaError_t status = cudaStreamSynchronize(cuda::stream());
   if (status != cudaSuccess)
     failed("a CUDA kernel failed: {} ({}); compute-sanitizer tells which", cudaGetErrorString(status),
            cudaGetErrorName(status));
