@@ -141,6 +141,7 @@ WithGrad::WithGrad() : before_(is_recording) { is_recording = true; }
 WithGrad::~WithGrad() { is_recording = before_; }
 Anomaly::Anomaly() : before_(is_checking) { is_checking = true; }
 Anomaly::~Anomaly() { is_checking = before_; }
+bool Anomaly::watching() { return is_checking; }
 
 Index live_nodes() { return nodes_alive; }
 

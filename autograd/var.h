@@ -121,6 +121,8 @@ class Anomaly {
   Anomaly();
   ~Anomaly();
   Anomaly(const Anomaly&) = delete;
+  /// Whether one lives.
+  static bool watching();
 
  private:
   bool before_;

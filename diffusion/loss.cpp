@@ -4,7 +4,7 @@
 
 namespace dale {
 
-Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key, std::uint64_t first) {
+std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key, std::uint64_t first) {
   const Index N = y0.dim(0);
   const std::uint64_t pixels = N ? static_cast<std::uint64_t>(y0.size() / N) : 0;
   const std::vector<real> xi = normal(key.split(0), {N}, first).to_vector();
@@ -23,31 +23,49 @@ Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key
   const Var centred = Var(y0) - edm.mean;
   const Var y_t = centred + column(s) * z;
   const Var target = (centred - column(skip) * y_t) * column(out);
-  return mean_squared_error(network(column(c_in) * y_t, Var(Tensor({N}, c_noise, y0.device()))), target);
+  return {(column(c_in) * y_t).value(), Tensor({N}, c_noise, y0.device()), target.value()};
 }
 
-Var score_matching_loss(const ScoreModel& model, Weight weight, const Tensor& y0,
-                        const std::vector<double>& t, const Var& z) {
+Var denoising_loss(const Network& network, const std::vector<Tensor>& draws) {
+  return mean_squared_error(network(draws[0], draws[1]), draws[2]);
+}
+
+Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key, std::uint64_t first) {
+  return denoising_loss(network, denoising_draws(edm, y0, key, first));
+}
+
+std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight, const Tensor& y0,
+                                         const std::vector<double>& t, const Var& z) {
   if (y0.rank() < 1 || y0.dim(0) != static_cast<Index>(t.size()) || !(y0.shape() == z.shape()))
     invalid("[score_matching_loss] y0 {}, z {} and the {} times must belong to the same images",
             str(y0.shape()), str(z.shape()), t.size());
-  Shape shape;
-  for (int i = 0; i < y0.rank(); ++i) shape.push_back(i == 0 ? y0.dim(0) : 1);
-  std::vector<real> a, m, s, root;  // root² = w
+  const Tensor schedule = model.schedule(t, y0.device());
+  const auto column = [&](ScoreModel::Row k) { return ScoreModel::column(schedule, k, y0.rank()); };
+  Shape shape{y0.dim(0)};
+  while (shape.rank() < y0.rank()) shape.push_back(1);
+  std::vector<real> root;  // root² = w
   for (double time : t) {
     const Marginal law = model.process->marginal(time);
     const double s2 = law.s * law.s;
-    a.push_back(static_cast<real>(law.a));
-    m.push_back(static_cast<real>(law.m));
-    s.push_back(static_cast<real>(law.s));
     root.push_back(static_cast<real>(weight == Weight::uniform ? 1
                                      : weight == Weight::noise ? law.s
                                      : weight == Weight::paper ? s2
                                                                : s2 / model.edm.c_out(law.level())));
   }
-  const auto column = [&](const std::vector<real>& v) { return Var(Tensor(shape, v, y0.device())); };
-  const Var y = column(a) * Var(y0) + column(m) + column(s) * z;
-  return 0.5 * mean(square(column(root) * (model.score(y, t) + z / column(s))));
+  const Var y = column(ScoreModel::row_a) * Var(y0) + column(ScoreModel::row_m) +
+                column(ScoreModel::row_s) * z;
+  return {y.value(), z.value(), Tensor(shape, root, y0.device()), schedule};
+}
+
+Var score_matching_loss(const ScoreModel& model, const std::vector<Tensor>& draws) {
+  const Var y = draws[0], z = draws[1], root = draws[2];
+  const Var s = ScoreModel::column(draws[3], ScoreModel::row_s, y.rank());
+  return 0.5 * mean(square(root * (model.score(y, draws[3]) + z / s)));
+}
+
+Var score_matching_loss(const ScoreModel& model, Weight weight, const Tensor& y0,
+                        const std::vector<double>& t, const Var& z) {
+  return score_matching_loss(model, score_matching_draws(model, weight, y0, t, z));
 }
 
 Var explicit_score_loss(const Var& h_model, const Var& h) {

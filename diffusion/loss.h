@@ -19,6 +19,10 @@ namespace dale {
 /// depends on the key and on `first`, the number of its first image, alone.
 Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key,
                    std::uint64_t first = 0);
+/// The same in two halves, because a captured function (tensor/captured.h) takes what changes from batch to
+/// batch as inputs: c_in y_t (N,1,H,W), c_noise (N) and the target of (6); and the loss given these.
+std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key, std::uint64_t first = 0);
+Var denoising_loss(const Network& network, const std::vector<Tensor>& draws);
 
 /// Denoising score matching in any parameterisation, additive or multiplicative (h_θ − h = u_θ − u in either
 /// chart):
@@ -28,6 +32,10 @@ Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key
 enum class Weight { uniform, noise, paper, edm };
 Var score_matching_loss(const ScoreModel& model, Weight weight, const Tensor& y0,
                         const std::vector<double>& t, const Var& z);
+/// In two halves as above: Y_t, z, √w (N,1,…) and the model's schedule of t; and the loss given these.
+std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight, const Tensor& y0,
+                                         const std::vector<double>& t, const Var& z);
+Var score_matching_loss(const ScoreModel& model, const std::vector<Tensor>& draws);
 
 /// Multiplicative explicit score matching, ½ mean over images of ‖h_θ − h‖²: for problems whose h is known.
 /// (N,…) each.

@@ -16,6 +16,10 @@ namespace dale {
 /// F(x, c_noise): x (N,1,H,W), c_noise (N) → (N,1,H,W). A U-Net, or any callable.
 using Network = std::function<Var(const Var& x, const Var& c_noise)>;
 
+/// The same network as a graph a shape, where the machine has them (tensor/captured.h): for many evaluations
+/// with weights that stay where they are. While gradients are recorded, and under Anomaly, `network` itself.
+Network captured(Network network);
+
 /// D(y; s) for a batch at one noise level: y (N,…) with ȳ, s > 0 → E[y₀ | y], with ȳ.
 using Denoiser = std::function<Var(const Var& y, double s)>;
 

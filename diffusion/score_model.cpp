@@ -7,16 +7,6 @@ namespace {
 
 constexpr const char* names[] = {"denoised", "noise", "score", "hyvarinen", "stein"};
 
-/// f(t[n]) for each image as (N,1,…), to broadcast against y.
-template <class F>
-Var per_image(const Var& y, const std::vector<double>& t, const F& f) {
-  Shape shape;
-  for (int i = 0; i < y.rank(); ++i) shape.push_back(i == 0 ? y.dim(0) : 1);
-  std::vector<real> values;
-  for (double v : t) values.push_back(static_cast<real>(f(v)));
-  return Tensor(shape, values, y.device());
-}
-
 }  // namespace
 
 const char* str(Parameterisation p) { return names[static_cast<int>(p)]; }
@@ -27,33 +17,47 @@ Parameterisation parameterisation_named(const std::string& name) {
   unknown_name("parameterisation", name, {std::begin(names), std::end(names)});
 }
 
+Tensor ScoreModel::schedule(const std::vector<double>& t, Device device) const {
+  const std::size_t N = t.size();
+  std::vector<real> values(rows * N);
+  for (std::size_t n = 0; n < N; ++n) {
+    const Marginal law = process->marginal(t[n]);
+    const double level = law.level();
+    const double of_image[rows] = {t[n],            law.a,           law.m, law.s, edm.c_in(level),
+                                   edm.c_noise(level), edm.c_skip(level), edm.c_out(level)};
+    for (std::size_t k = 0; k < rows; ++k) values[k * N + n] = static_cast<real>(of_image[k]);
+  }
+  return Tensor({rows, static_cast<Index>(N)}, values, device);
+}
+
+Var ScoreModel::column(const Tensor& schedule, Row k, int rank) {
+  Shape shape{schedule.dim(1)};
+  while (shape.rank() < rank) shape.push_back(1);
+  return schedule.slice(0, k, k + 1).reshape(shape);
+}
+
 Var ScoreModel::score(const Var& y, const std::vector<double>& t) const {
-  if (y.rank() < 1 || y.dim(0) != static_cast<Index>(t.size()))
-    invalid("[score] y {} must have one image for each of the {} times", str(y.shape()), t.size());
-  const auto column = [&](auto f) {
-    return per_image(y, t, [&](double v) { return f(process->marginal(v)); });
-  };
-  const Var s = column([](const Marginal& law) { return law.s; });
-  const auto flat = [&](const Var& v) { return reshape(v, {y.dim(0)}); };
-  const Var time = flat(per_image(y, t, [](double v) { return v; }));
+  return score(y, schedule(t, y.device()));
+}
+
+Var ScoreModel::score(const Var& y, const Tensor& schedule) const {
+  if (y.rank() < 1 || y.dim(0) != schedule.dim(1))
+    invalid("[score] y {} must have one image for each of the {} times", str(y.shape()), schedule.dim(1));
+  const auto of = [&](Row k) { return column(schedule, k, y.rank()); };
+  const auto flat = [&](Row k) { return column(schedule, k, 1); };
+  const Var s = of(row_s);
   switch (meaning) {
     case Parameterisation::denoised: {
-      const Var a = column([](const Marginal&law) { return law.a; }),
-                m = column([](const Marginal&law) { return law.m; });
-      const auto of_level = [&](double (Edm::*c)(double) const) {
-        return column([&](const Marginal& law) { return (edm.*c)(law.level()); });
-      };
-      const Var centred = (y - m) / a - edm.mean;
-      const Var F = network(of_level(&Edm::c_in) * centred, flat(of_level(&Edm::c_noise)));
-      const Var D = of_level(&Edm::c_skip) * centred + of_level(&Edm::c_out) * F + edm.mean;
+      const Var a = of(row_a), m = of(row_m), centred = (y - m) / a - edm.mean;
+      const Var D = of(c_skip) * centred + of(c_out) * network(of(c_in) * centred, flat(c_noise)) + edm.mean;
       return (a * D + m - y) / square(s);
     }
-    case Parameterisation::noise: return -network(y, time) / s;
-    case Parameterisation::score: return network(y, time);
-    case Parameterisation::hyvarinen: return process->chart_score(network(y, time), y);
+    case Parameterisation::noise: return -network(y, flat(time)) / s;
+    case Parameterisation::score: return network(y, flat(time));
+    case Parameterisation::hyvarinen: return process->chart_score(network(y, flat(time)), y);
     case Parameterisation::stein: {
       const Var x = process->unchart(y);
-      return process->chart_score(x * network(x, time), y);
+      return process->chart_score(x * network(x, flat(time)), y);
     }
   }
   broken("a parameterisation without a formula");

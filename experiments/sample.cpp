@@ -140,8 +140,18 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
               model.height, model.width);
 }
 
-/// The model's denoiser for images first … first + n − 1, on the conditions asked for; counts its calls.
-Denoiser denoiser_of(const Model& model, const SampleOptions& o, Index first, Index n, Index& calls) {
+/// The model without conditions, captured: it is asked for the same shapes at every step. Not with classes,
+/// whose labels are checked on the host.
+ScoreModel captured(const Model& model) {
+  ScoreModel plain = model.score_model();
+  if (!model.network.shape.classes) plain.network = captured(plain.network);
+  return plain;
+}
+
+/// The denoiser for images first … first + n − 1, on the conditions asked for, from the model and the same
+/// without conditions; counts its calls.
+Denoiser denoiser_of(const Model& model, const ScoreModel& plain, const SampleOptions& o, Index first,
+                     Index n, Index& calls) {
   const auto counted = [&calls, &o, first](const Denoiser& network) -> Denoiser {
     return [&calls, &o, first, network](const Var& y, double s) {
       if (o.watch && first == 0) o.watch(y, s);
@@ -149,7 +159,7 @@ Denoiser denoiser_of(const Model& model, const SampleOptions& o, Index first, In
       return network(y, s);
     };
   };
-  Denoiser D = counted(model.denoiser());
+  Denoiser D = counted(plain.denoiser());
   if (!o.classes.empty()) {
     std::vector<std::int32_t> labels;
     for (Index i = first; i < first + n; ++i)
@@ -177,12 +187,13 @@ SampleResult sample(Model& model, const SampleOptions& o) {
   check_options(entry, model, o);
   const NoGrad off;
   model.to(o.device);
+  const ScoreModel plain = captured(model);
   SampleResult result{Tensor({o.count, 1, model.height, model.width}), 0, 0};
   Progress bar("sampling with " + o.sampler, o.count, "images", 1);
   for (Index first = 0; first < o.count; first += o.batch) {
     const Index n = std::min(o.batch, o.count - first);
     Index calls = 0;
-    const Denoiser D = denoiser_of(model, o, first, n, calls);
+    const Denoiser D = denoiser_of(model, plain, o, first, n, calls);
     const Var y = entry.run({D,
                              model,
                              o,

@@ -14,6 +14,7 @@
 #include "experiments/stop.h"
 #include "nn/ema.h"
 #include "nn/optim.h"
+#include "tensor/captured.h"
 #include "tensor/cpu/parallel.h"
 
 namespace dale {
@@ -88,36 +89,21 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
           {"checkpoint_every", o.checkpoint_every}};
 }
 
-/// The loss that goes with a network's meaning: (6); the paper's with its weight s⁴, at times i/1000, i = 1 …
-/// 1000, the ones its sampler visits; or the noise's mean squared error at uniform times (Ho et al. 2020).
-/// The last two are (5), doubled.
-Var loss_of_batch(const ScoreModel& model, const Tensor& y0, Key key) {
-  if (model.meaning == Parameterisation::denoised) return denoising_loss(model.network, model.edm, y0, key);
+/// What a step draws for a batch y0, on y0's machine, and the loss that goes with a network's meaning given
+/// that: (6); the paper's with its weight s⁴, at times i/1000, i = 1 … 1000, the ones its sampler visits; or
+/// the noise's mean squared error at uniform times (Ho et al. 2020). The last two are (5), doubled.
+std::vector<Tensor> draws_of(const ScoreModel& model, const Tensor& y0, Key key) {
+  if (model.meaning == Parameterisation::denoised) return denoising_draws(model.edm, y0, key);
   const bool paper = model.meaning == Parameterisation::stein;
   std::vector<double> t;
   for (std::int32_t i : integers(key.split(0), {y0.dim(0)}, 1, 1001).to_vector())
     t.push_back(model.process->T() * i / 1000);
   const Var z = normal(key.split(1), y0.shape(), 0, y0.device());
-  return 2 * score_matching_loss(model, paper ? Weight::paper : Weight::noise, y0, t, z);
+  return score_matching_draws(model, paper ? Weight::paper : Weight::noise, y0, t, z);
 }
-
-struct Step {
-  double loss, gradient_norm;
-  Vars gradients;
-};
-
-/// Loss and gradients, both finite, or std::runtime_error with the step and the op that made the first bad
-/// value.
-Step loss_and_gradients(const std::function<Var()>& loss_of, const Vars& xs, Index number) {
-  const Var loss = finite_step("training step", number, loss_of);
-  Step step{static_cast<double>(loss.item()), 0, last_grad(loss, xs)};
-  step.gradient_norm = global_norm(step.gradients);
-  if (!std::isfinite(step.gradient_norm))
-    finite_step("training step", number, [&] {
-      grad(loss_of(), xs);  // under Anomaly the second time, which names the op
-      return Var(Tensor::full({}, std::numeric_limits<real>::quiet_NaN()));
-    });
-  return step;
+Var loss_of(const ScoreModel& model, const std::vector<Tensor>& draws) {
+  if (model.meaning == Parameterisation::denoised) return denoising_loss(model.network, draws);
+  return 2 * score_matching_loss(model, draws);
 }
 
 class Training {
@@ -179,20 +165,50 @@ class Training {
     const std::uint64_t number = static_cast<std::uint64_t>(step);
     const ScoreModel score_model = model_.score_model(
         {labels_of(batch, number), {o_.dropout, key_.split(dropout_stream).split(number)}});
-    Vars xs;
-    for (const auto& p : all_) xs.push_back(*p.parameter);
-    const auto loss_of = [&] {
-      return loss_of_batch(score_model, y0, key_.split(noise_stream).split(number));
-    };
-    const Step s = loss_and_gradients(loss_of, xs, step + 1);
+    const Key noise = key_.split(noise_stream).split(number);
+    const std::vector<Tensor> draws = draws_of(score_model, y0, noise);
+    std::vector<Tensor> made = fixed() ? captured_(draws) : loss_and_gradients(score_model, draws);
+    const auto [loss, norm] = read(made[0]);
+    if (!std::isfinite(loss) || !std::isfinite(norm))
+      finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
+        grad(loss_of(score_model, draws_of(score_model, y0, noise)), weights());
+        return Var(Tensor::full({}, std::numeric_limits<real>::quiet_NaN()));
+      });
     const double rate = learning_rate(o_, step);
-    adam_.step(s.gradients, rate, clip_scale(s.gradient_norm, o_.clip));
+    adam_.step({made.begin() + 1, made.end()}, rate, clip_scale(norm, o_.clip));
     ema_.update();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return {s.loss, s.gradient_norm, rate, static_cast<double>(o_.batch) / seconds};
+    return {loss, norm, rate, static_cast<double>(o_.batch) / seconds};
   }
 
  private:
+  /// Whether a step's draws are all that changes from step to step: dropout has a new key, and labels are
+  /// checked on the host.
+  bool fixed() const { return !o_.classes && o_.dropout == 0; }
+
+  Vars weights() const {
+    Vars all;
+    for (const auto& p : all_) all.push_back(*p.parameter);
+    return all;
+  }
+
+  /// (1 + P) numbers, the loss and Σ g² of each gradient; then the P gradients.
+  std::vector<Tensor> loss_and_gradients(const ScoreModel& model, const std::vector<Tensor>& draws) const {
+    const Var loss = loss_of(model, draws);
+    const Vars gradients = last_grad(loss, weights());
+    std::vector<Tensor> made{concat({reshape(loss.detach(), {1}), squared_norms(gradients)}, 0).value()};
+    for (const Var& g : gradients) made.push_back(g.value().packed());
+    return made;
+  }
+
+  /// Loss and global norm: all that the host reads of a step.
+  static std::pair<double, double> read(const Tensor& numbers) {
+    double squares = 0;
+    const std::vector<real> values = numbers.to_vector();
+    for (std::size_t i = 1; i < values.size(); ++i) squares += static_cast<double>(values[i]);
+    return {static_cast<double>(values[0]), std::sqrt(squares)};
+  }
+
   static Model fresh_model(const TrainOptions& o, const Dataset& data) {
     if (o.classes && data.classes == 0)
       invalid(
@@ -240,6 +256,9 @@ class Training {
   Ema ema_;
   nlohmann::ordered_json config_;
   std::optional<Batches> batches_;
+  Captured captured_{[this](const std::vector<Tensor>& draws) {
+    return loss_and_gradients(model_.score_model(), draws);
+  }};
 };
 
 }  // namespace

@@ -108,10 +108,17 @@ void ExponentiatedGradient::step(const Vars& gradients, double lr, double scale)
   }
 }
 
-double global_norm(const Vars& gradients) {
+Tensor squared_norms(const Vars& gradients) {
   const NoGrad off;
+  if (gradients.empty()) return Tensor(Shape{0});
+  Vars norms;
+  for (const Var& g : gradients) norms.push_back(reshape(sum(square(g)), {1}));
+  return concat(norms, 0).value();
+}
+
+double global_norm(const Vars& gradients) {
   double total = 0;
-  for (const Var& g : gradients) total += static_cast<double>(sum(square(g)).item());
+  for (real square : squared_norms(gradients).to_vector()) total += static_cast<double>(square);
   return std::sqrt(total);
 }
 

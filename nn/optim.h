@@ -71,7 +71,8 @@ class ExponentiatedGradient {
   double ordinary_rate_;
 };
 
-/// √ Σ g² over all gradients.
+/// Σ g² of each gradient, (P) on their machine; and the root of its sum, in double on the host.
+Tensor squared_norms(const Vars& gradients);
 double global_norm(const Vars& gradients);
 /// The factor that brings a norm down to at most `limit`; 1 when it is below, or when limit is 0.
 double clip_scale(double norm, double limit);
