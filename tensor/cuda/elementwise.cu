@@ -6,19 +6,19 @@
 namespace dale::cuda {
 namespace {
 
-__global__ void fill_elements(std::span<real> y, real value) {
+__global__ void fill_elements(Span<real> y, real value) {
   for (Index i = first(); i < std::ssize(y); i += step()) y[i] = value;
 }
 
 template <class F>
-__global__ void unary_elements(F formula, const __grid_constant__ Walk<1> walk, std::span<const real> x,
-                               std::span<real> y) {
+__global__ void unary_elements(F formula, const __grid_constant__ Walk<1> walk, Span<const real> x,
+                               Span<real> y) {
   for (Index i = first(); i < std::ssize(y); i += step()) y[i] = formula(x[walk(i)[0]]);
 }
 
 template <class F>
-__global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk, std::span<const real> a,
-                                std::span<const real> b, std::span<real> y) {
+__global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk, Span<const real> a,
+                                Span<const real> b, Span<real> y) {
   for (Index i = first(); i < std::ssize(y); i += step()) {
     const auto at = walk(i);
     y[i] = formula(a[at[0]], b[at[1]]);
@@ -26,15 +26,15 @@ __global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk,
 }
 
 template <class T>
-__global__ void copy_elements(const __grid_constant__ Walk<2> walk, std::span<const T> x, std::span<T> y) {
+__global__ void copy_elements(const __grid_constant__ Walk<2> walk, Span<const T> x, Span<T> y) {
   for (Index i = first(); i < walk.count; i += step()) {
     const auto at = walk(i);
     y[at[1]] = x[at[0]];
   }
 }
 
-__global__ void adam_elements(std::span<const real> settings, std::span<const real> g, std::span<real> m,
-                              std::span<real> v, std::span<real> w) {
+__global__ void adam_elements(Span<const real> settings, Span<const real> g, Span<real> m, Span<real> v,
+                              Span<real> w) {
   const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2];
   const real eps = settings[epsilon], decay_rate = settings[decay], scale = settings[gradient_scale];
   const real c1 = settings[correction1], c2 = settings[correction2];
@@ -46,7 +46,7 @@ __global__ void adam_elements(std::span<const real> settings, std::span<const re
   }
 }
 
-__global__ void lerp_elements(std::span<const real> weight, std::span<const real> x, std::span<real> y) {
+__global__ void lerp_elements(Span<const real> weight, Span<const real> x, Span<real> y) {
   const real t = weight[0];
   for (Index i = first(); i < std::ssize(y); i += step()) y[i] += t * (x[i] - y[i]);
 }
