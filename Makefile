@@ -41,6 +41,10 @@ else
   LIBRARY += tensor/cuda/absent.cpp
 endif
 
+# The CUDA machine once more, for the tests, compiled by the host's compiler: its kernels run on the CPU.
+EMULATED := $(patsubst tensor/cuda/%.cu,$(BUILD)/emulated/%.o,$(wildcard tensor/cuda/*.cu)) $(BUILD)/emulated/emulated_test.o
+EMULATE  ?= 1
+
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 OBJECTS  := $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
 APP      := $(call object,$(PROGRAM))
@@ -56,12 +60,12 @@ test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
 # left out, because with them g++ takes no function's address for a constant and refuses the assertion that a machine's
 # table is complete; the first access through a null pointer ends the program all the same. g++ 12 warns of
 # uninitialised members of std::function only under the sanitizers.
-SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 CXXFLAGS=-O1 \
+SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 EMULATE=0 CXXFLAGS=-O1 \
             LEVELS=$(lastword $(LEVELS)) KERNELS='-O1 -fno-math-errno -fno-trapping-math'
 ADDRESSES := -fsanitize=address,undefined -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute -fno-sanitize-recover=all
 asan: deps ; +@$(SANITIZED) BUILD=build-asan EXTRA='-g1 -Wno-maybe-uninitialized $(ADDRESSES)'
 tsan: deps ; +@$(SANITIZED) BUILD=build-tsan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=thread'
-run-tests: $(BUILD)/check $(BUILD)/dale
+run-tests: $(BUILD)/check $(BUILD)/dale $(if $(filter 1,$(EMULATE)),$(BUILD)/check-emulated)
 	@tests/run.sh $(BUILD)
 
 experiments: deps
@@ -95,6 +99,9 @@ $(BUILD)/dale: $(BUILD)/experiments/dale.o $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
+# Its objects come before the library, whose own CUDA machine is then not taken.
+$(BUILD)/check-emulated: $(call object,$(TESTS)) $(APP) $(EMULATED) $(BUILD)/libdale.a
+	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ -lbenchmark $(APPLIBS) $(LDLIBS)
 
@@ -114,6 +121,12 @@ $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
 $(BUILD)/experiments/bench/peak.o: override CXXFLAGS += -O3 -march=native -ffp-contract=fast
+$(BUILD)/emulated/%.o: tensor/cuda/%.cu Makefile
+	@mkdir -p $(@D)
+	$(CXX) -x c++ -Itests/emulated $(COMMON) -O1 -Wno-unknown-pragmas -c $< -o $@
+$(BUILD)/emulated/%.o: tests/emulated/%.cpp Makefile
+	@mkdir -p $(@D)
+	$(CXX) -Itests/emulated $(COMMON) -O1 -c $< -o $@
 $(BUILD)/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCCFLAGS) -c $< -o $@

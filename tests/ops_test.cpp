@@ -5,17 +5,12 @@
 #include <cmath>
 
 #include "autograd/gradcheck.h"
-#include "tensor/cuda/machine.h"
+#include "tests/machines.h"
 #include "tests/op_table.h"
 
 using namespace dale;
 
 namespace {
-
-std::vector<Device> machines() {
-  return cuda_missing().empty() ? std::vector<Device>{Device::cpu, Device::cuda}
-                                : std::vector<Device>{Device::cpu};
-}
 
 std::vector<Tensor> inputs_of(const Row& row) {
   std::vector<Tensor> x;
@@ -37,7 +32,8 @@ Tensor strided(const Tensor& x) {
   return x.permute(reversed).clone().permute(reversed);
 }
 
-void check_close(const Tensor& actual, const Exact& expected, double terms) {
+/// Checks against the tolerance 8 √K ε; returns the largest error in units of it.
+double check_close(const Tensor& actual, const Exact& expected, double terms) {
   REQUIRE(actual.shape() == expected.shape);
   double largest = 1;
   for (double v : expected.v) largest = std::max(largest, std::abs(v));
@@ -45,24 +41,44 @@ void check_close(const Tensor& actual, const Exact& expected, double terms) {
       8 * std::sqrt(terms) * static_cast<double>(std::numeric_limits<real>::epsilon()) * largest;
   const std::vector<real> values = actual.to_vector();
   std::size_t bad = 0;  // a NaN is not within the tolerance
-  for (std::size_t i = 0; i < values.size(); ++i)
-    bad += !(std::abs(static_cast<double>(values[i]) - expected.v[i]) <= tolerance);
+  double worst = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double error = std::abs(static_cast<double>(values[i]) - expected.v[i]) / tolerance;
+    bad += !(error <= 1);
+    worst = std::max(worst, error);
+  }
   CHECK(bad == 0);
+  return worst;
 }
 
 }  // namespace
 
-TEST_CASE("every op: values against a reference in double, on every machine", "[ops]") {
-  for (const Row& row : op_table())
-    for (Device device : machines()) {
-      INFO(row.name << " on " << str(device));
+TEST_CASE("every op: values against a reference in double, on every machine", "[ops][machines]") {
+  const std::vector<Device> columns = machines();
+  std::string table;
+  double worst[2] = {};
+  for (const Row& row : op_table()) {
+    table += fmt::format("{:<34}", row.name);
+    for (Device device : columns) {
+      INFO(row.name << " on " << column(device));
       const auto x = inputs_of(row);
       const Exact expected = row.reference(Exacts(x.begin(), x.end()));
-      check_close(row.op(on(device, x)).value(), expected, row.terms);
+      double error = check_close(row.op(on(device, x)).value(), expected, row.terms);
       std::vector<Tensor> views;
       for (const Tensor& t : x) views.push_back(strided(t.to(device)));
-      check_close(row.op(Vars(views.begin(), views.end())).value(), expected, row.terms);
+      error =
+          std::max(error, check_close(row.op(Vars(views.begin(), views.end())).value(), expected, row.terms));
+      table += fmt::format("{:>10.3f}", error);
+      worst[static_cast<int>(device)] = std::max(worst[static_cast<int>(device)], error);
     }
+    table += '\n';
+  }
+  if (columns.size() > 1)
+    fmt::print("{:<34}{:>10}{:>10}   largest error, of the tolerance 8 √K ε\n{}", "op", "cpu",
+               column(Device::cuda), table);
+  for (Device device : columns)
+    fmt::print("op table: {} rows on {}, largest error {:.2f} of the tolerance 8 √K ε\n", op_table().size(),
+               column(device), worst[static_cast<int>(device)]);
 }
 
 TEST_CASE("every op: no node outlives its graph, and gradients have their inputs' shapes", "[ops]") {
@@ -119,27 +135,31 @@ TEST_CASE("elementwise ops at the edges of their domains", "[ops]") {
   }
 }
 
-TEST_CASE("axes of length 0 and 1", "[ops]") {
-  const Var none = Tensor({0, 3});
-  CHECK((none + none).shape() == Shape{0, 3});
-  CHECK(exp(none).size() == 0);
-  CHECK(sum(none).item() == 0);
-  CHECK(sum(none, {0}).value().to_vector() == std::vector<real>{0, 0, 0});
-  CHECK(matmul(none, Tensor::full({3, 2}, 1)).shape() == Shape{0, 2});
-  CHECK(matmul(Tensor({2, 0}), none).value().to_vector() == std::vector<real>(6, 0));
-  CHECK(concat({none, none}, 0).shape() == Shape{0, 3});
-  CHECK(conv2d(Tensor({0, 2, 4, 4}), Tensor::full({3, 2, 3, 3}, 1)).shape() == Shape{0, 3, 2, 2});
-  CHECK(conv2d(Tensor({1, 0, 4, 4}), Tensor({3, 0, 3, 3})).value().to_vector() == std::vector<real>(12, 0));
-  CHECK(group_norm(Tensor({0, 4, 2, 2}), Tensor::full({4}, 1), Tensor::full({4}, 0), 2).size() == 0);
-  const Var one = Tensor::full({1, 1}, 3);
-  CHECK(matmul(one, one).item() == 9);
-  CHECK((one * Tensor::full({2, 3}, 2)).shape() == Shape{2, 3});
-  CHECK(gather(one, IntTensor({2}, {0, 0})).shape() == Shape{2, 1});
-  CHECK(max(none, {0}).value().to_vector() == std::vector<real>(3, -std::numeric_limits<real>::infinity()));
-  CHECK(max(one).item() == 3);
-  CHECK(softmax(one, 0).item() == 1);
-  CHECK(flip(none, 0).size() == 0);
-  CHECK(softmax(Tensor({2, 0}), 0).size() == 0);
+TEST_CASE("axes of length 0 and 1", "[ops][machines]") {
+  for (const Device device : machines()) {
+    const auto full = [&](const Shape& shape, real value) { return Var(Tensor::full(shape, value, device)); };
+    const Var none = Tensor({0, 3}, device);
+    CHECK((none + none).shape() == Shape{0, 3});
+    CHECK(exp(none).size() == 0);
+    CHECK(sum(none).item() == 0);
+    CHECK(sum(none, {0}).value().to_vector() == std::vector<real>{0, 0, 0});
+    CHECK(matmul(none, full({3, 2}, 1)).shape() == Shape{0, 2});
+    CHECK(matmul(Tensor({2, 0}, device), none).value().to_vector() == std::vector<real>(6, 0));
+    CHECK(concat({none, none}, 0).shape() == Shape{0, 3});
+    CHECK(conv2d(Tensor({0, 2, 4, 4}, device), full({3, 2, 3, 3}, 1)).shape() == Shape{0, 3, 2, 2});
+    CHECK(conv2d(Tensor({1, 0, 4, 4}, device), Tensor({3, 0, 3, 3}, device)).value().to_vector() ==
+          std::vector<real>(12, 0));
+    CHECK(group_norm(Tensor({0, 4, 2, 2}, device), full({4}, 1), full({4}, 0), 2).size() == 0);
+    const Var one = full({1, 1}, 3);
+    CHECK(matmul(one, one).item() == 9);
+    CHECK((one * full({2, 3}, 2)).shape() == Shape{2, 3});
+    CHECK(gather(one, IntTensor({2}, {0, 0}, device)).shape() == Shape{2, 1});
+    CHECK(max(none, {0}).value().to_vector() == std::vector<real>(3, -std::numeric_limits<real>::infinity()));
+    CHECK(max(one).item() == 3);
+    CHECK(softmax(one, 0).item() == 1);
+    CHECK(flip(none, 0).size() == 0);
+    CHECK(softmax(Tensor({2, 0}, device), 0).size() == 0);
+  }
 }
 
 TEST_CASE("overflow has no place in softmax, logsumexp and their like", "[ops]") {

@@ -7,19 +7,19 @@
 namespace dale::cuda {
 namespace {
 
-__global__ void fill_elements(std::span<real> y, real value) {
+__global__ void fill_elements(Span<real> y, real value) {
   for (Index i = first(); i < std::ssize(y); i += step()) y[i] = value;
 }
 
 template <class F>
-__global__ void unary_elements(F formula, const __grid_constant__ Walk<1> walk, std::span<const real> x,
-                               std::span<real> y) {
+__global__ void unary_elements(F formula, const __grid_constant__ Walk<1> walk, Span<const real> x,
+                               Span<real> y) {
   for (Index i = first(); i < std::ssize(y); i += step()) y[i] = formula(x[walk(i)[0]]);
 }
 
 template <class F>
-__global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk, std::span<const real> a,
-                                std::span<const real> b, std::span<real> y) {
+__global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk, Span<const real> a,
+                                Span<const real> b, Span<real> y) {
   for (Index i = first(); i < std::ssize(y); i += step()) {
     const auto at = walk(i);
     y[i] = formula(a[at[0]], b[at[1]]);
@@ -27,7 +27,7 @@ __global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk,
 }
 
 template <class T>
-__global__ void copy_elements(const __grid_constant__ Walk<2> walk, std::span<const T> x, std::span<T> y) {
+__global__ void copy_elements(const __grid_constant__ Walk<2> walk, Span<const T> x, Span<T> y) {
   for (Index i = first(); i < walk.count; i += step()) {
     const auto at = walk(i);
     y[at[1]] = x[at[0]];
@@ -61,28 +61,33 @@ struct Together {
   __host__ __device__ static Index length(const LerpArrays& a) { return std::ssize(a.y); }
 };
 
-__global__ void adam_elements(std::span<const real> settings,
+__global__ void adam_elements(Span<const real> settings,
                               const __grid_constant__ Together<AdamArrays> parameters) {
   const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2];
   const real eps = settings[epsilon], decay_rate = settings[decay], scale = settings[gradient_scale];
   const real c1 = settings[correction1], c2 = settings[correction2];
   parameters.elements([=](const AdamArrays& p, Index i) {
-    const real gi = scale * p.g[i];
-    p.m[i] = b1 * p.m[i] + (1 - b1) * gi;
-    p.v[i] = b2 * p.v[i] + (1 - b2) * gi * gi;
-    p.w[i] -= lr * (p.m[i] * c1 / (scalar::sqrt(p.v[i] * c2) + eps) + decay_rate * p.w[i]);
+    const Span<const real> g = p.g;
+    const Span<real> m = p.m, v = p.v, w = p.w;
+    const real gi = scale * g[i];
+    m[i] = b1 * m[i] + (1 - b1) * gi;
+    v[i] = b2 * v[i] + (1 - b2) * gi * gi;
+    w[i] -= lr * (m[i] * c1 / (scalar::sqrt(v[i] * c2) + eps) + decay_rate * w[i]);
   });
 }
 
-__global__ void lerp_elements(std::span<const real> weight,
-                              const __grid_constant__ Together<LerpArrays> arrays) {
+__global__ void lerp_elements(Span<const real> weight, const __grid_constant__ Together<LerpArrays> arrays) {
   const real t = weight[0];
-  arrays.elements([=](const LerpArrays& a, Index i) { a.y[i] += t * (a.x[i] - a.y[i]); });
+  arrays.elements([=](const LerpArrays& a, Index i) {
+    const Span<const real> x = a.x;
+    const Span<real> y = a.y;
+    y[i] += t * (x[i] - y[i]);
+  });
 }
 
 /// Starts `kernel` on all arrays, 256 a launch.
 template <class Arrays>
-void launch_together(void (*kernel)(std::span<const real>, Together<Arrays>), std::span<const real> settings,
+void launch_together(void (*kernel)(Span<const real>, Together<Arrays>), std::span<const real> settings,
                      std::span<const Arrays> arrays) {
   Together<Arrays> some;
   static_assert(sizeof(some) <= 32000);

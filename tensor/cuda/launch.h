@@ -1,10 +1,10 @@
 // What the CUDA kernels are made of: a check of the runtime's answers, one function that starts a kernel, and
 // the walk over strided arrays (the CPU's Walk, cpu/loops.h, by index and not by run).
 //
-// launch() takes the place of the chevrons: the sources are then plain C++, and a host compiler can read them
-// against a header that plays the runtime. A kernel is written as a loop over elements e = first(), first() +
-// step(), …, right for any number of blocks; indices have 64 bits. All work goes to one stream, so it runs in
-// the order launched.
+// launch() takes the place of the chevrons: the sources are then plain C++, and the tests compile them a second
+// time for the host, against headers that play the runtime (tests/emulated) and define DALE_EMULATED. A kernel
+// is written as a loop over elements e = first(), first() + step(), …, right for any number of blocks; indices
+// have 64 bits. All work goes to one stream, so it runs in the order launched.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -27,6 +27,17 @@ inline void check(cudaError_t status, const char* what) {
 /// The stream that all kernels, products and copies go to (stream.cu).
 cudaStream_t stream();
 
+/// What a kernel sees of an array, and a block's shared array. Emulated, both watch their indices, and the shared
+/// one its readers and writers.
+#ifdef DALE_EMULATED
+template <class T>
+using Span = emulated::Span<T>;
+#else
+template <class T>
+using Span = std::span<T>;
+#define DALE_SHARED(T, name, n) __shared__ alignas(16) T name[n]
+#endif
+
 constexpr int threads = 256;  // a block
 
 /// Blocks for n elements, one a thread; beyond the limit a thread takes several.
@@ -46,9 +57,9 @@ void launch(void (*kernel)(P...), Index blocks, int block_threads, std::type_ide
 __device__ inline Index first() { return Index{blockIdx.x} * blockDim.x + threadIdx.x; }
 __device__ inline Index step() { return Index{gridDim.x} * blockDim.x; }
 
-/// A view's elements as a span, which a checking build watches.
+/// A view's elements.
 template <class T>
-std::span<T> elements(const View<T>& x) {
+Span<T> elements(const View<T>& x) {
   return {x.data, static_cast<std::size_t>(x.extent)};
 }
 

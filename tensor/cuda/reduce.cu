@@ -40,9 +40,8 @@ Plan plan_of(Index K, Index R, bool columns) {
 /// y[s,k] = op over the s-th piece of r of x[k,r].
 template <class F>
 __global__ void reduce_pieces(F combine, real start, Plan p, const __grid_constant__ Walk<1> kept,
-                              const __grid_constant__ Walk<1> rest, std::span<const real> x,
-                              std::span<real> y) {
-  __shared__ real partial[threads];
+                              const __grid_constant__ Walk<1> rest, Span<const real> x, Span<real> y) {
+  DALE_SHARED(real, partial, threads);
   const int t = static_cast<int>(threadIdx.x);
   const int lane = t / p.lane_step % p.width, output = t / p.output_step % p.outputs_per_block;
   const Index outputs = std::ssize(y), stride = Index{gridDim.x} * p.outputs_per_block;
@@ -57,7 +56,10 @@ __global__ void reduce_pieces(F combine, real start, Plan p, const __grid_consta
     partial[t] = total;
     for (int half = p.width / 2; half > 0; half /= 2) {
       __syncthreads();
-      if (lane < half) partial[t] = combine(partial[t], partial[t + half * p.lane_step]);
+      if (lane < half) {
+        const real mine = partial[t], other = partial[t + half * p.lane_step];
+        partial[t] = combine(mine, other);
+      }
     }
     if (o < outputs && lane == 0) y[o] = partial[t];
     __syncthreads();  // before the next outputs' lanes are written over these

@@ -1,0 +1,180 @@
+// The part of CUDA's runtime that tensor/cuda calls, answered on the CPU, for tests: the same .cu sources compiled by the
+// host's compiler run on a machine without a GPU. Work is done at once, or recorded while a stream is captured; a
+// graph's work is then done, with the arguments recorded, at each launch. Fresh memory is full of NaN.
+#pragma once
+
+#define DALE_EMULATED
+#define __global__
+#define __device__
+#define __host__
+#define __grid_constant__
+#define __launch_bounds__(...)
+
+#include <cstdlib>
+#include <cstring>
+
+#include "tests/emulated/grid.h"
+
+enum cudaError_t {
+  cudaSuccess,
+  cudaErrorMemoryAllocation,
+  cudaErrorNoDevice,
+  cudaErrorInsufficientDriver,
+  cudaErrorNoKernelImageForDevice,
+  cudaErrorInvalidDeviceFunction,
+  cudaErrorCudartUnloading,
+  cudaErrorNotReady,
+  cudaErrorStreamCaptureUnsupported
+};
+enum cudaMemcpyKind {
+  cudaMemcpyHostToHost,
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice
+};
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
+enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
+constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0;
+
+namespace emulated {
+using Work = std::vector<std::function<void()>>;
+struct Stream {
+  bool capturing = false;
+  Work recorded;
+};
+inline Stream*& capturing() {
+  static Stream* stream = nullptr;
+  return stream;
+}
+/// Does it now, or records it.
+inline void submit(std::function<void()> work) {
+  if (capturing())
+    capturing()->recorded.push_back(std::move(work));
+  else
+    work();
+}
+}  // namespace emulated
+
+using cudaStream_t = emulated::Stream*;
+using cudaEvent_t = int*;
+using cudaGraph_t = emulated::Work*;
+using cudaGraphExec_t = emulated::Work*;
+struct cudaDeviceProp {
+  char name[256];
+  int major, minor, multiProcessorCount;
+  std::size_t totalGlobalMem;
+};
+struct cudaFuncAttributes {};
+struct cudaLaunchAttribute {};
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  std::size_t dynamicSmemBytes;
+  cudaStream_t stream;
+  cudaLaunchAttribute* attrs;
+  unsigned numAttrs;
+};
+
+inline const char* cudaGetErrorString(cudaError_t) { return "an error of the emulated device"; }
+inline const char* cudaGetErrorName(cudaError_t) { return "emulated"; }
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
+inline cudaError_t cudaGetDeviceCount(int* n) { return *n = 1, cudaSuccess; }
+inline cudaError_t cudaGetDevice(int* n) { return *n = 0, cudaSuccess; }
+inline cudaError_t cudaDriverGetVersion(int* v) { return *v = 1000, cudaSuccess; }
+inline cudaError_t cudaRuntimeGetVersion(int* v) { return *v = 1000, cudaSuccess; }
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
+  *p = {};
+  std::strcpy(p->name, "no GPU: the kernels run on the CPU, emulated for tests");
+  p->major = 9;
+  p->multiProcessorCount = 2;
+  p->totalGlobalMem = std::size_t{1} << 40;
+  return cudaSuccess;
+}
+template <class F>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, F*) {
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  return *free = *total = std::size_t{1} << 40, cudaSuccess;
+}
+inline cudaError_t cudaMalloc(void** block, std::size_t bytes) {
+  *block = bytes < std::size_t{1} << 40 ? std::aligned_alloc(256, (bytes + 255) / 256 * 256) : nullptr;
+  if (!*block) return cudaErrorMemoryAllocation;
+  std::memset(*block, 0xff, bytes);
+  return cudaSuccess;
+}
+template <class T>
+cudaError_t cudaMalloc(T** block, std::size_t bytes) {
+  return cudaMalloc(reinterpret_cast<void**>(block), bytes);
+}
+inline cudaError_t cudaFree(void* block) { return std::free(block), cudaSuccess; }
+inline cudaError_t cudaHostAlloc(void** block, std::size_t bytes, unsigned) {
+  return cudaMalloc(block, bytes);
+}
+inline cudaError_t cudaMallocHost(void** block, std::size_t bytes) { return cudaMalloc(block, bytes); }
+inline cudaError_t cudaFreeHost(void* block) { return cudaFree(block); }
+
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
+  return *s = new emulated::Stream, cudaSuccess;
+}
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  return emulated::capturing() ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
+inline cudaError_t cudaDeviceSynchronize() { return cudaStreamSynchronize(nullptr); }
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new int, cudaSuccess; }
+inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventDestroy(cudaEvent_t e) { return delete e, cudaSuccess; }
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+                                   cudaStream_t) {
+  emulated::submit([=] { std::memcpy(to, from, bytes); });
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  if (emulated::capturing()) return cudaErrorStreamCaptureUnsupported;
+  return cudaMemcpyAsync(to, from, bytes, kind, nullptr);
+}
+inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
+  emulated::submit([=] { std::memset(to, value, bytes); });
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
+  if (!s || emulated::capturing()) return cudaErrorStreamCaptureUnsupported;
+  emulated::capturing() = s;
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph) {
+  if (emulated::capturing() != s) return cudaErrorStreamCaptureUnsupported;
+  emulated::capturing() = nullptr;
+  *graph = new emulated::Work(std::move(s->recorded));
+  s->recorded.clear();
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus* status) {
+  const bool active = s && emulated::capturing() == s;
+  *status = active ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long = 0) {
+  return *exec = new emulated::Work(*graph), cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
+  for (const auto& work : *exec) work();
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { return delete exec, cudaSuccess; }
+
+template <class... P, class... A>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(P...), A... args) {
+  emulated::submit([grid = config->gridDim, block = config->blockDim, kernel, args...] {
+    emulated::run_grid(grid, block, [&] { kernel(args...); });
+  });
+  return cudaSuccess;
+}

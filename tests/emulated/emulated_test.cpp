@@ -1,0 +1,70 @@
+// What the emulated machine is trusted for: barriers and exchanges order threads, and each fault that a device would
+// pass over in silence is one sentence.
+#include <catch2/catch.hpp>
+#include <numeric>
+
+#include "tensor/cuda/launch.h"
+
+using namespace dale;
+using namespace dale::cuda;
+
+namespace {
+
+/// y[i] = x[n − 1 − i] through shared memory, a block.
+__global__ void reverse(Span<const real> x, Span<real> y, bool with_barrier) {
+  DALE_SHARED(real, tile, 64);
+  const Index t = threadIdx.x;
+  tile[t] = x[t];
+  if (with_barrier) __syncthreads();
+  y[t] = tile[63 - t];
+}
+
+__global__ void warp_sums(Span<const real> x, Span<real> y) {
+  real v = x[first()];
+  for (unsigned mask = 16; mask > 0; mask /= 2) v += __shfl_xor_sync(~0u, v, mask);
+  y[first()] = v;
+}
+
+__global__ void read_outside(Span<const real> x, Span<real> y) { y[first()] = x[first() + 1]; }
+
+__global__ void read_unwritten(Span<real> y) {
+  DALE_SHARED(real, tile, 64);
+  if (threadIdx.x < 32) tile[threadIdx.x] = 1;
+  __syncthreads();
+  y[threadIdx.x] = tile[threadIdx.x];
+}
+
+__global__ void overwrite(Span<real> y) {
+  DALE_SHARED(real, tile, 64);
+  tile[threadIdx.x] = 1;
+  __syncthreads();
+  y[threadIdx.x] = tile[63 - threadIdx.x];
+  tile[threadIdx.x] = 2;
+}
+
+__global__ void half_wait(Span<real> y) {
+  if (threadIdx.x < 32) __syncthreads();
+  y[threadIdx.x] = 1;
+}
+
+}  // namespace
+
+TEST_CASE("an emulated grid: barriers, exchanges and what a device would not tell", "[machines][emulated]") {
+  std::vector<real> x(64), y(64);
+  std::iota(x.begin(), x.end(), real(0));
+  const std::span<const real> in = x;
+  const std::span<real> out = y;
+  launch(reverse, 1, 64, in, out, true);
+  CHECK((y[0] == 63 && y[63] == 0));
+  launch(warp_sums, 1, 64, in, out);
+  CHECK((y[0] == 496 && y[31] == 496 && y[32] == 1520));
+
+  using Catch::Contains;
+  CHECK_THROWS_WITH(launch(reverse, 1, 64, in, out, false), Contains("shared memory is read"));
+  CHECK_THROWS_WITH(launch(read_outside, 1, 64, in, out), Contains("index 64 in a buffer of 64"));
+  CHECK_THROWS_WITH(launch(read_unwritten, 1, 64, out), Contains("thread 32: shared memory is read before"));
+  CHECK_THROWS_WITH(launch(overwrite, 1, 64, out), Contains("no barrier after another thread"));
+  CHECK_THROWS_WITH(launch(half_wait, 1, 64, out), Contains("a barrier that not all threads reach"));
+  launch(reverse, 1, 64, in, out, true);
+  CHECK((y[0] == 63 && y[63] == 0));
+}

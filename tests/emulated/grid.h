@@ -1,0 +1,308 @@
+// A grid of CUDA threads on the CPU. Blocks run in turn; the threads of a block are fibres, so that a barrier and a
+// warp's exchange mean what they mean on a device. A fibre that ends without having waited serves the next thread at
+// once: a kernel without barriers costs function calls.
+//
+// What a device would not tell is an error here, one sentence with the place: an index outside its buffer, shared
+// memory read before it was written or written and read by two threads without a barrier between, a barrier that
+// not all threads of the block reach.
+#pragma once
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+  constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+inline dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace emulated {
+
+[[noreturn]] inline void fault(const std::string& what) {
+  throw std::logic_error("[emulated CUDA] block " + std::to_string(blockIdx.x) + ", thread " +
+                         std::to_string(threadIdx.x) + ": " + what);
+}
+
+constexpr unsigned warp_size = 32;
+
+/// The block that is running: its threads, and how often they have all met.
+class Block {
+ public:
+  static Block& current() {
+    static Block block;
+    return block;
+  }
+
+  std::uint64_t serial = 0;       // of the block, over all launches: shared memory starts anew with it
+  std::uint64_t block_phase = 0;  // barriers passed
+  std::array<std::uint64_t, 1024 / warp_size> warp_phase{};
+
+  void run(const std::function<void()>& body, unsigned threads) {
+    body_ = &body;
+    ++serial;
+    block_phase = 0;
+    warp_phase.fill(0);
+    threads_.assign(threads, Thread{});
+    started_ = 0;
+    error_ = nullptr;
+    while (started_ < threads && !error_) resume(free_fibre());
+    while (!error_ && release())
+      for (unsigned t = 0; t < threads && !error_; ++t)
+        if (threads_[t].state == ready) {
+          threadIdx.x = t;
+          resume(threads_[t].fibre);
+        }
+    for (Fibre& f : fibres_) f.free = true;
+    if (!error_) return;
+    for (Fibre& f : fibres_) f.made = false;  // some are left in the middle: they start anew
+    std::rethrow_exception(error_);
+  }
+
+  enum State { fresh, ready, at_warp, at_block, ended };
+
+  /// Stops the thread that asks until all of its warp, or block, have come as far.
+  void wait(State where) {
+    Thread& me = threads_[threadIdx.x];
+    const unsigned t = threadIdx.x;
+    me.state = where;
+    me.fibre = running_;
+    fibres_[running_].free = false;
+    swapcontext(&fibres_[running_].context, &scheduler_);
+    threadIdx.x = t;
+    threads_[t].state = fresh;
+  }
+
+  /// What lane `lane` of the asking thread's warp offers.
+  template <class T>
+  T exchange(T mine, unsigned lane) {
+    static T offered[1024];
+    const unsigned warp = threadIdx.x / warp_size * warp_size;
+    offered[threadIdx.x] = mine;
+    wait(at_warp);
+    const T theirs = warp + lane < blockDim.x ? offered[warp + lane] : mine;
+    wait(at_warp);
+    return theirs;
+  }
+
+ private:
+  struct Thread {
+    State state = fresh;
+    std::size_t fibre = 0;
+  };
+  struct Fibre {
+    ucontext_t context{};
+    std::unique_ptr<char[]> stack;
+    bool free = true, made = false;
+  };
+  static constexpr std::size_t stack_bytes = 256 * 1024;
+
+  std::size_t free_fibre() {
+    for (std::size_t i = 0; i < fibres_.size(); ++i)
+      if (fibres_[i].free) return i;
+    if (fibres_.capacity() == 0) fibres_.reserve(1025);  // contexts must not move
+    fibres_.emplace_back();
+    return fibres_.size() - 1;
+  }
+
+  void resume(std::size_t i) {
+    Fibre& f = fibres_[i];
+    if (!f.made) {
+      if (!f.stack) f.stack.reset(new char[stack_bytes]);
+      getcontext(&f.context);
+      f.context.uc_stack.ss_sp = f.stack.get();
+      f.context.uc_stack.ss_size = stack_bytes;
+      f.context.uc_link = nullptr;
+      makecontext(
+          &f.context, [] { current().serve(); }, 0);
+      f.made = true;
+    }
+    running_ = i;
+    swapcontext(&scheduler_, &f.context);
+  }
+
+  /// A fibre's life: threads that have not started, one after the other.
+  void serve() {
+    for (;;) {
+      while (started_ < threads_.size() && !error_) {
+        const unsigned t = static_cast<unsigned>(started_++);
+        threadIdx.x = t;
+        try {
+          (*body_)();
+        } catch (...) { error_ = std::current_exception(); }
+        threads_[threadIdx.x].state = ended;
+      }
+      Fibre& me = fibres_[running_];
+      me.free = true;
+      swapcontext(&me.context, &scheduler_);
+    }
+  }
+
+  /// Lets go on who may: a warp that is together, or the block that is. False when every thread has ended.
+  bool release() {
+    bool moved = false, all_ended = true, all_at_block = true;
+    for (unsigned w = 0; w < threads_.size(); w += warp_size) {
+      const unsigned end = std::min<unsigned>(w + warp_size, static_cast<unsigned>(threads_.size()));
+      bool together = true;
+      for (unsigned t = w; t < end; ++t) {
+        const State s = threads_[t].state;
+        together &= s == at_warp;
+        all_ended &= s == ended;
+        all_at_block &= s == at_block;
+      }
+      if (!together) continue;
+      for (unsigned t = w; t < end; ++t) threads_[t].state = ready;
+      ++warp_phase[w / warp_size];
+      moved = true;
+    }
+    if (all_ended) return false;
+    if (all_at_block) {
+      for (Thread& t : threads_) t.state = ready;
+      ++block_phase;
+      moved = true;
+    }
+    if (!moved) {
+      for (unsigned t = 0; t < threads_.size(); ++t)
+        if (threads_[t].state != ended) threadIdx.x = t;
+      try {
+        fault("it waits at a barrier that not all threads reach");
+      } catch (...) { error_ = std::current_exception(); }
+    }
+    return !error_;
+  }
+
+  const std::function<void()>* body_ = nullptr;
+  std::vector<Thread> threads_;
+  std::vector<Fibre> fibres_;
+  ucontext_t scheduler_{};
+  std::size_t started_ = 0, running_ = 0;
+  std::exception_ptr error_;
+};
+
+/// Blocks of a grid, one after the other.
+inline void run_grid(dim3 grid, dim3 block, const std::function<void()>& body) {
+  if (grid.x == 0 || block.x == 0 || block.x > 1024)
+    throw std::logic_error("[emulated CUDA] a grid of no legal size");
+  gridDim = grid;
+  blockDim = block;
+  for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) Block::current().run(body, block.x);
+}
+
+/// A span whose every index is checked.
+template <class T>
+class Span {
+ public:
+  Span() = default;
+  Span(T* data, std::size_t size) : data_(data), size_(size) {}
+  template <class U>
+  Span(const std::span<U>& s) : data_(s.data()), size_(s.size()) {}
+  template <class U>
+  Span(const Span<U>& s) : data_(s.data()), size_(s.size()) {}
+
+  T& operator[](std::int64_t i) const {
+    if (i < 0 || i >= static_cast<std::int64_t>(size_))
+      fault("index " + std::to_string(i) + " in a buffer of " + std::to_string(size_));
+    return data_[i];
+  }
+  T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// A block's shared array. Each element remembers who wrote and who read it since which barrier.
+template <class T, std::size_t n>
+class Shared {
+  struct Moment {
+    unsigned thread = 0;
+    std::uint64_t block_phase = 0, warp_phase = 0;
+    bool any = false;
+
+    static Moment now() {
+      const Block& b = Block::current();
+      return {threadIdx.x, b.block_phase, b.warp_phase[threadIdx.x / warp_size], true};
+    }
+    /// Whether nothing orders this before `later`, another thread's.
+    bool races(const Moment& later) const {
+      if (!any || thread == later.thread || block_phase != later.block_phase) return false;
+      return thread / warp_size != later.thread / warp_size || warp_phase == later.warp_phase;
+    }
+  };
+  struct Element {
+    T value{};
+    Moment written, read;
+  };
+
+ public:
+  class Place;
+  class Cell {
+   public:
+    explicit Cell(Element& e) : e_(e) {}
+    operator T() const {
+      const Moment now = Moment::now();
+      if (!e_.written.any) fault("shared memory is read before it was written");
+      if (e_.written.races(now)) fault("shared memory is read with no barrier after another thread's write");
+      e_.read = now;
+      return e_.value;
+    }
+    T operator=(const T& v) {
+      const Moment now = Moment::now();
+      if (e_.read.races(now) || e_.written.races(now))
+        fault("shared memory is written with no barrier after another thread used it");
+      e_.written = now;
+      return e_.value = v;
+    }
+    T operator=(const Cell& other) { return *this = T(other); }
+    T operator+=(const T& v) { return *this = T(*this) + v; }
+    Place operator&() const { return Place(&e_); }
+
+   private:
+    Element& e_;
+  };
+  /// A pointer into the array.
+  class Place {
+   public:
+    using value_type = T;
+    explicit Place(Element* e) : e_(e) {}
+    Cell operator[](std::int64_t i) const { return Cell(e_[i]); }
+
+   private:
+    Element* e_;
+  };
+
+  Cell operator[](std::int64_t i) {
+    if (i < 0 || i >= static_cast<std::int64_t>(n))
+      fault("index " + std::to_string(i) + " in shared memory of " + std::to_string(n));
+    if (serial_ != Block::current().serial) {
+      serial_ = Block::current().serial;
+      std::fill(elements_.begin(), elements_.end(), Element{});
+    }
+    return Cell(elements_[static_cast<std::size_t>(i)]);
+  }
+
+ private:
+  std::vector<Element> elements_ = std::vector<Element>(n);
+  std::uint64_t serial_ = 0;
+};
+
+}  // namespace emulated
+
+#define DALE_SHARED(T, name, n) static emulated::Shared<T, n> name
+
+inline void __syncthreads() { emulated::Block::current().wait(emulated::Block::at_block); }
+inline void __syncwarp(unsigned = ~0u) { emulated::Block::current().wait(emulated::Block::at_warp); }
+template <class T>
+T __shfl_xor_sync(unsigned, T v, unsigned mask) {
+  return emulated::Block::current().exchange(v, threadIdx.x % emulated::warp_size ^ mask);
+}
