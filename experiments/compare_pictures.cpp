@@ -145,12 +145,13 @@ Tensor mask(bool half, Index H, Index W) {
 }
 
 /// A test image, what is known of it (the rest grey), and completions.
-std::string completed(Model& model, const Tensor& test, const std::string& process) {
+std::string completed(Model& model, const Tensor& test, const std::string& process, Device device) {
   constexpr Index completions = 6;
   Vars rows;
   for (Index k = 0; k < 4; ++k) {
     SampleOptions s;
     s.count = completions;
+    s.device = device;
     s.seed = static_cast<std::uint64_t>(k);
     s.known = test.slice(0, k, k + 1).packed().reshape({1, model.height, model.width});
     s.mask = mask(k % 2 == 0, model.height, model.width);
@@ -165,7 +166,7 @@ std::string completed(Model& model, const Tensor& test, const std::string& proce
       process + ": a test image, what is known of it, six completions (20 steps of the probability flow)");
 }
 
-std::string guidance(Model& model, const std::string& dataset, const fs::path& path) {
+std::string guidance(Model& model, const std::string& dataset, const fs::path& path, Device device) {
   std::string html =
       "<h3>Classes, with more and more guidance</h3>\n<p>A multiplicative model trained with labels "
       "(<code>dale train --classes</code>) and sampled by <code>dale sample --classes … --guidance w</code>: "
@@ -174,6 +175,7 @@ std::string guidance(Model& model, const std::string& dataset, const fs::path& p
       "models compared.</p>\n<div class='side'>\n";
   std::string names;
   SampleOptions s;
+  s.device = device;
   for (std::int32_t c = 0; c < model.network.shape.classes; ++c) {
     s.classes.push_back(c);
     names += (c ? ", " : "") + class_name(dataset, c);
@@ -201,7 +203,7 @@ std::string pictures_html(const CompareSet& set, const Reference& reference, con
     Model model = load_model(o.out / set.name / row->process / "model.safetensors");
     strips += film_strip(model, *row);
     if (row->process == "gbm" || row->process == "ve")
-      parts += completed(model, reference.test().images, row->process);
+      parts += completed(model, reference.test().images, row->process, o.device);
   }
   html += strips +
           "</div>\n<h3>The missing part</h3>\n<p><code>dale sample --inpaint IMAGE --mask MASK</code>: where "
@@ -214,7 +216,7 @@ std::string pictures_html(const CompareSet& set, const Reference& reference, con
   html += "</div>\n";
   if (guided.empty()) return html;
   Model model = load_model(guided);
-  return html + guidance(model, set.name, guided);
+  return html + guidance(model, set.name, guided, o.device);
 }
 
 }  // namespace dale

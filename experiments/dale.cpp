@@ -38,7 +38,7 @@ struct Common {
 
   void add_to(CLI::App* command) {
     command->add_option("--data", data, "folder of data sets, before $DALE_DATA, ./data and the system's");
-    command->add_option("--device", device, "cpu or cuda")->capture_default_str();
+    command->add_option("--device", device, "cpu or cuda: where train, sample, compare and likelihood work")->capture_default_str();
     command->add_option("--threads", threads, "threads; the results do not depend on it")
         ->capture_default_str()
         ->check(CLI::Range(1, 1024));
@@ -165,6 +165,7 @@ void add_evaluate(CLI::App& app, Common& common) {
   c->add_option("--out", out, "a .json file for the results");
   common.add_to(c);
   c->callback([&common] {
+    device_named(common.device);  // judged on the CPU on either: a file of samples has one value
     const Tensor images = read_npy(samples);
     Reference reference(dataset, common.data, classifier.empty() ? classifier_file(dataset) : classifier);
     const Evaluation e = reference.evaluate(images);
@@ -228,7 +229,8 @@ void add_likelihood(CLI::App& app, Common& common) {
       ->check(CLI::Range(2, 100000));
   common.add_to(c);
   c->callback([&common] {
-    const Likelihood r = likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed});
+    const Likelihood r = likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed},
+                                    device_named(common.device));
     fmt::print("{:.3f} ± {:.3f} bits/dim over {} test images of {} ({} steps, one Hutchinson draw each)\n",
                r.bits, r.standard_error, r.count, dataset, steps);
     if (!r.note.empty()) fmt::print("{}: {}\n", dataset, r.note);

@@ -243,8 +243,9 @@ void write_samples(const std::filesystem::path& out, const SampleResult& r, cons
 }
 
 Likelihood likelihood(const std::filesystem::path& path, const std::string& dataset, const std::string& data,
-                      Index count, int steps, Key key) {
-  const Model model = load_model(path);
+                      Index count, int steps, Key key, Device device) {
+  Model model = load_model(path);
+  model.to(device);
   const Dataset test = load_dataset(dataset, data, Split::test);
   const Tensor& images = test.images;
   if (images.dim(2) != model.height || images.dim(3) != model.width)
@@ -255,7 +256,7 @@ Likelihood likelihood(const std::filesystem::path& path, const std::string& data
   levels.pop_back();
   std::reverse(levels.begin(), levels.end());
   const std::vector<double> bits =
-      bits_per_dimension(*model.process, model.denoiser(), model.edm, images.slice(0, 0, count).packed(),
+      bits_per_dimension(*model.process, model.denoiser(), model.edm, images.slice(0, 0, count).packed().to(device),
                          levels, Trace::hutchinson, key);
   double mean = 0, squares = 0;
   for (double b : bits) mean += b / static_cast<double>(bits.size());

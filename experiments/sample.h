@@ -52,6 +52,6 @@ struct Likelihood {
   std::string note;  // the data set's
 };
 Likelihood likelihood(const std::filesystem::path& path, const std::string& dataset, const std::string& data,
-                      Index count, int steps, Key key);
+                      Index count, int steps, Key key, Device device = Device::cpu);
 
 }  // namespace dale

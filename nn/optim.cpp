@@ -109,11 +109,10 @@ void ExponentiatedGradient::step(const Vars& gradients, double lr, double scale)
 }
 
 Tensor squared_norms(const Vars& gradients) {
-  const NoGrad off;
   if (gradients.empty()) return Tensor(Shape{0});
-  Vars norms;
-  for (const Var& g : gradients) norms.push_back(reshape(sum(square(g)), {1}));
-  return concat(norms, 0).value();
+  std::vector<Tensor> values;
+  for (const Var& g : gradients) values.push_back(g.value());
+  return raw::squared_norms(values);
 }
 
 double global_norm(const Vars& gradients) {

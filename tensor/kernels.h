@@ -108,6 +108,9 @@ struct Kernels {
                               std::span<const real> rstd, std::span<real> gx, std::span<real> ggamma,
                               std::span<real> gbeta);
 
+  /// y[k] = Σ_i x_k[i]².
+  void (*squared_norms)(std::span<const std::span<const real>> x, std::span<real> y);
+
   /// One step of Adam in place, of all parameters at once (Kingma & Ba 2015, with the decoupled decay of
   /// Loshchilov & Hutter 2019):
   ///   g ← gradient_scale g,  m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,
@@ -122,7 +125,7 @@ struct Kernels {
 constexpr bool complete(const Kernels& k) {
   return k.fill && k.unary && k.binary && k.copy && k.copy_int && k.reduce && k.matmul && k.conv2d &&
          k.conv2d_input && k.conv2d_weight && k.gather && k.scatter_add && k.random && k.group_norm &&
-         k.group_norm_gradient && k.adam && k.lerp;
+         k.group_norm_gradient && k.squared_norms && k.adam && k.lerp;
 }
 
 /// The CPU machine's table for the widest vector instructions that this processor has (cpu/level.cpp).

@@ -103,6 +103,18 @@ Tensor reduce(Reduce op, const Tensor& x, const Axes& axes) {
   return restored(y, order);
 }
 
+Tensor squared_norms(const std::vector<Tensor>& xs) {
+  std::vector<Tensor> in_order;
+  std::vector<std::span<const real>> spans;
+  for (const Tensor& x : xs) {
+    in_order.push_back(x.permute(memory_order(x)).packed());
+    spans.push_back(in_order.back().cspan());
+  }
+  Tensor y({static_cast<Index>(xs.size())}, xs[0].device());
+  kernels(y.device()).squared_norms(spans, y.span());
+  return y;
+}
+
 Tensor matmul(const Tensor& a0, const Tensor& b0) {
   const Tensor a = as_matrices(a0), b = as_matrices(b0);
   Tensor y({a.dim(0), a.dim(1), b.dim(2)}, a.device());

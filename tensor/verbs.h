@@ -27,6 +27,8 @@ void fill(Tensor& y, real value);
 void copy_into(Tensor y, const Tensor& x);
 /// Over `axes` (each in [0, rank), ascending), which stay as axes of length 1.
 Tensor reduce(Reduce op, const Tensor& x, const Axes& axes);
+/// Σ x² of each array, (K) on their machine. REQUIRES at least one.
+Tensor squared_norms(const std::vector<Tensor>& xs);
 /// (B,M,K)·(B,K,N) → (B,M,N), any strides.
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// shift and residual may be undefined.

@@ -26,6 +26,7 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
                          std::span<const real> x, std::span<const real> gamma, std::span<const real> beta,
                          std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,
                          std::span<real> ggamma, std::span<real> gbeta);
+void squared_norms(std::span<const std::span<const real>> x, std::span<real> y);
 void adam(std::span<const real> settings, std::span<const AdamArrays> parameters);
 void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays);
 

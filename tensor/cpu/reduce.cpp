@@ -125,4 +125,15 @@ void reduce(Reduce op, const View<const real>& x, int kept, std::span<real> y) {
     reduce_with<Max>(x, kept, y);
 }
 
+void squared_norms(std::span<const std::span<const real>> x, std::span<real> y) {
+  std::vector<real> squares;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    squares.resize(x[k].size());
+    parallel_ranges(std::ssize(squares), [from = x[k].data(), to = squares.data()](Index begin, Index end) {
+      DALE_INDEPENDENT for (Index i = begin; i < end; ++i) to[i] = from[i] * from[i];
+    });
+    reduce_with<Sum>({squares.data(), std::ssize(squares), {std::ssize(squares)}, {1}}, 0, y.subspan(k, 1));
+  }
+}
+
 }  // namespace dale::cpu

@@ -19,6 +19,7 @@ constexpr Kernels table{.fill = cpu::fill,
                         .random = cpu::random,
                         .group_norm = cpu::group_norm,
                         .group_norm_gradient = cpu::group_norm_gradient,
+                        .squared_norms = cpu::squared_norms,
                         .adam = cpu::adam,
                         .lerp = cpu::lerp};
 static_assert(complete(table), "a verb of tensor/kernels.h has no entry in the CPU machine's table");

@@ -42,6 +42,7 @@ constexpr Kernels table{.fill = missing<"fill">,
                         .random = missing<"random">,
                         .group_norm = missing<"group_norm">,
                         .group_norm_gradient = missing<"group_norm_gradient">,
+                        .squared_norms = missing<"squared_norms">,
                         .adam = missing<"adam">,
                         .lerp = missing<"lerp">};
 static_assert(complete(table), "a verb of tensor/kernels.h has no entry in the absent machine's table");

@@ -2,7 +2,7 @@
 // threads take neighbouring elements of y. One kernel an op serves all strides: where axes merge to one, its
 // index is the offset. The updates of an optimiser and of an average go over all parameters in one launch,
 // because most parameters are small.
-#include "tensor/cuda/launch.h"
+#include "tensor/cuda/together.h"
 
 namespace dale::cuda {
 namespace {
@@ -34,33 +34,6 @@ __global__ void copy_elements(const __grid_constant__ Walk<2> walk, Span<const T
   }
 }
 
-/// Arrays worked on by one launch: the list travels as the kernel's argument, of which there may be 32 KiB.
-/// Array k belongs to blocks [first_block[k], first_block[k + 1]).
-template <class Arrays>
-struct Together {
-  static constexpr int most = 256;
-  static constexpr Index elements_of_a_block = 4 * threads;
-  int count = 0;
-  unsigned first_block[most + 1] = {};
-  Arrays arrays[most];
-
-  /// Calls work(arrays, i) for the elements i of one array that are this thread's.
-  template <class Work>
-  __device__ void elements(const Work& work) const {
-    int k = 0, end = count;  // first_block[k] ≤ this block < first_block[end]
-    while (end - k > 1) {
-      const int middle = (k + end) / 2;
-      (first_block[middle] <= blockIdx.x ? k : end) = middle;
-    }
-    const Index begin = (blockIdx.x - first_block[k]) * elements_of_a_block;
-    const Index n = length(arrays[k]), stop = begin + elements_of_a_block;
-    for (Index i = begin + threadIdx.x; i < (stop < n ? stop : n); i += threads) work(arrays[k], i);
-  }
-
-  __host__ __device__ static Index length(const AdamArrays& a) { return std::ssize(a.w); }
-  __host__ __device__ static Index length(const LerpArrays& a) { return std::ssize(a.y); }
-};
-
 __global__ void adam_elements(Span<const real> settings,
                               const __grid_constant__ Together<AdamArrays> parameters) {
   const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2];
@@ -83,23 +56,6 @@ __global__ void lerp_elements(Span<const real> weight, const __grid_constant__ T
     const Span<real> y = a.y;
     y[i] += t * (x[i] - y[i]);
   });
-}
-
-/// Starts `kernel` on all arrays, 256 a launch.
-template <class Arrays>
-void launch_together(void (*kernel)(Span<const real>, Together<Arrays>), std::span<const real> settings,
-                     std::span<const Arrays> arrays) {
-  Together<Arrays> some;
-  static_assert(sizeof(some) <= 32000);
-  for (const Arrays& a : arrays) {
-    constexpr Index share = Together<Arrays>::elements_of_a_block;
-    const Index blocks = (Together<Arrays>::length(a) + share - 1) / share;
-    some.arrays[some.count] = a;
-    some.first_block[some.count + 1] = some.first_block[some.count] + static_cast<unsigned>(blocks);
-    if (++some.count < some.most && &a != &arrays.back()) continue;
-    launch(kernel, some.first_block[some.count], threads, settings, some);
-    some.count = 0;
-  }
 }
 
 template <class T>
@@ -133,11 +89,15 @@ void copy(const View<const real>& x, const View<real>& y) { copy_strided(x, y); 
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_strided(x, y); }
 
 void adam(std::span<const real> settings, std::span<const AdamArrays> parameters) {
-  launch_together(adam_elements, settings, parameters);
+  launch_together(parameters, [&](const Together<AdamArrays>& some) {
+    launch(adam_elements, some.blocks(), threads, settings, some);
+  });
 }
 
 void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays) {
-  launch_together(lerp_elements, weight, arrays);
+  launch_together(arrays, [&](const Together<LerpArrays>& some) {
+    launch(lerp_elements, some.blocks(), threads, weight, some);
+  });
 }
 
 }  // namespace dale::cuda

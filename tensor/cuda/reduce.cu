@@ -8,7 +8,7 @@
 #include <bit>
 #include <limits>
 
-#include "tensor/cuda/launch.h"
+#include "tensor/cuda/together.h"
 #include "tensor/storage.h"
 
 namespace dale::cuda {
@@ -85,7 +85,51 @@ void reduce_with(F combine, real start, const View<const real>& x, int kept_axes
   reduce_with(combine, start, View<const real>{pieces, outputs, {p.K, p.pieces}, {1, p.K}}, 1, y);
 }
 
+/// Σ of what the block's threads bring, in the order of a tree; thread 0 gets it.
+__device__ real block_sum(real mine) {
+  DALE_SHARED(real, sums, threads);
+  const int t = static_cast<int>(threadIdx.x);
+  sums[t] = mine;
+  for (int half = threads / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (t < half) {
+      const real a = sums[t], b = sums[t + half];
+      sums[t] = a + b;
+    }
+  }
+  return t == 0 ? real(sums[0]) : 0;
+}
+
+/// partial[b] = Σ x² over block b's elements of its array.
+__global__ void squares_of_blocks(const __grid_constant__ Together<std::span<const real>> arrays,
+                                  Span<real> partial) {
+  real total = 0;
+  arrays.elements([&](const Span<const real> x, Index i) { total += x[i] * x[i]; });
+  total = block_sum(total);
+  if (threadIdx.x == 0) partial[blockIdx.x] = total;
+}
+
+/// y[k] = Σ partial over array k's blocks; a block an array.
+__global__ void sums_of_arrays(const __grid_constant__ Together<std::span<const real>> arrays,
+                               Span<const real> partial, Span<real> y) {
+  const Index k = blockIdx.x, end = arrays.first_block[k + 1];
+  real total = 0;
+  for (Index b = arrays.first_block[k] + threadIdx.x; b < end; b += threads) total += partial[b];
+  total = block_sum(total);
+  if (threadIdx.x == 0) y[k] = total;
+}
+
 }  // namespace
+
+void squared_norms(std::span<const std::span<const real>> x, std::span<real> y) {
+  launch_together(x, [&](const Together<std::span<const real>>& some) {
+    const Storage storage(some.blocks() * sizeof(real), Device::cuda);
+    const std::span<real> partial(static_cast<real*>(storage.data()), some.blocks());
+    launch(squares_of_blocks, some.blocks(), threads, some, partial);
+    launch(sums_of_arrays, some.count, threads, some, partial, y.first(static_cast<std::size_t>(some.count)));
+    y = y.subspan(static_cast<std::size_t>(some.count));
+  });
+}
 
 void reduce(Reduce op, const View<const real>& x, int kept, std::span<real> y) {
   if (op == Reduce::sum)

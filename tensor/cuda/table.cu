@@ -23,6 +23,7 @@ constexpr Kernels table{.fill = cuda::fill,
                         .random = cuda::random,
                         .group_norm = missing<"group_norm">,
                         .group_norm_gradient = missing<"group_norm_gradient">,
+                        .squared_norms = cuda::squared_norms,
                         .adam = cuda::adam,
                         .lerp = cuda::lerp};
 static_assert(complete(table), "a verb of tensor/kernels.h has no entry in the CUDA machine's table");

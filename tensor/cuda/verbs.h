@@ -14,6 +14,7 @@ void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y);
 void reduce(Reduce op, const View<const real>& x, int kept, std::span<real> y);
 void matmul(const View<const real>& a, const View<const real>& b, std::span<real> y);
 void random(Random kind, std::span<const std::int32_t> state, std::span<real> y);
+void squared_norms(std::span<const std::span<const real>> x, std::span<real> y);
 void adam(std::span<const real> settings, std::span<const AdamArrays> parameters);
 void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays);
 
