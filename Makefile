@@ -66,7 +66,7 @@ ADDRESSES := -fsanitize=address,undefined -fno-sanitize=null,nonnull-attribute,r
 asan: deps ; +@$(SANITIZED) BUILD=build-asan EXTRA='-g1 -Wno-maybe-uninitialized $(ADDRESSES)'
 tsan: deps ; +@$(SANITIZED) BUILD=build-tsan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=thread'
 run-tests: $(BUILD)/check $(BUILD)/dale $(if $(filter 1,$(EMULATE)),$(BUILD)/check-emulated)
-	@tests/run.sh $(BUILD)
+	@DEVICE=$(DEVICE) tests/run.sh $(BUILD)
 
 experiments: deps
 	@$(MAKE) --no-print-directory all
@@ -148,6 +148,7 @@ clean:
 help:
 	@echo 'make              build/libdale.a and build/dale (with the CUDA machine where nvcc is found; CUDA=0 leaves it out)'
 	@echo 'make test         build and run the tests          make test64   the same in double precision'
+	@echo 'make test DEVICE=cuda   the same, and an error without a GPU'
 	@echo 'make experiments  train, sample and compare on every data set found; leaves results/report.html'
 	@echo 'make bench        measure                          make deps     install what is missing (Debian packages)'
 	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer, several GB, unless PEER= has it)'

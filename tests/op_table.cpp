@@ -95,11 +95,11 @@ void add_elementwise(std::vector<Row>& t) {
   zip("equal", equal, [](double a, double b) { return a == b ? 1.0 : 0.0; });
   zip("not_equal", not_equal, [](double a, double b) { return a != b ? 1.0 : 0.0; });
   zip(
-      "masked", [](const Var& a, const Var& b) { return masked(a, greater(b, Tensor({}, {0}))); },
+      "masked", [](const Var& a, const Var& b) { return masked(a, greater(b, Tensor({}, {0}, b.device()))); },
       [](double a, double b) { return b > 0 ? a : 0.0; });
   t.push_back({"where",
                {{2, 3}, {2, 3}, {3}},
-               [](const Vars& x) { return where(greater(x[0], Tensor({}, {0})), x[1], x[2]); },
+               [](const Vars& x) { return where(greater(x[0], Tensor({}, {0}, x[0].device())), x[1], x[2]); },
                [](Exacts in) {
                  Exact y({2, 3});
                  Exact::each(y.shape, [&](const auto& i) {

@@ -186,15 +186,21 @@ TEST_CASE("argmax, one-hot and comparisons", "[ops]") {
   CHECK(masked(Tensor({2}, {nan, 1}), Tensor({2}, {0, 1})).value().to_vector() == std::vector<real>{0, 1});
 }
 
-TEST_CASE("the fused group norm is its formula", "[ops]") {
-  for (bool with_silu : {false, true}) {
-    Vars x{parameter(normal(Key{1}, {3, 16, 5, 7})), parameter(normal(Key{2}, {16})),
-           parameter(normal(Key{3}, {16}))};
-    const Var fused = group_norm(x[0], x[1], x[2], 8, 1e-5, with_silu);
-    const Var formula = group_norm_formula(x[0], x[1], x[2], 8, 1e-5, with_silu);
-    check_close(fused.value(), Exact(formula.value()), 70);
-    const Var g = normal(Key{4}, fused.shape());
-    const Vars a = vjp(fused, g, x), b = vjp(formula, g, x);
-    for (int i = 0; i < 3; ++i) check_close(a[i].value(), Exact(b[i].value()), 105);
-  }
+TEST_CASE("the fused group norm is its formula", "[ops][machines]") {
+  // Channels, groups, height, width: few and many channels a group, more than a block of threads, groups left over.
+  const Index shapes[][4] = {{16, 8, 5, 7}, {80, 2, 3, 3}, {1040, 1, 2, 1}, {36, 12, 2, 5}, {6, 6, 3, 1}};
+  for (const Device device : machines())
+    for (const auto& [C, G, H, W] : shapes)
+      for (bool with_silu : {false, true}) {
+        INFO(column(device) << ", " << C << " channels in " << G);
+        Vars x{parameter(normal(Key{1}, {3, C, H, W}).to(device)), parameter(normal(Key{2}, {C}).to(device)),
+               parameter(normal(Key{3}, {C}).to(device))};
+        const Var fused = group_norm(x[0], x[1], x[2], G, 1e-5, with_silu);
+        const Var formula = group_norm_formula(x[0], x[1], x[2], G, 1e-5, with_silu);
+        check_close(fused.value(), Exact(formula.value()), static_cast<double>(C / G * H * W));
+        const Var g = normal(Key{4}, fused.shape()).to(device);
+        const Vars a = vjp(fused, g, x), b = vjp(formula, g, x);
+        for (int i = 0; i < 3; ++i)
+          check_close(a[i].value(), Exact(b[i].value()), static_cast<double>(3 * C / G * H * W));
+      }
 }

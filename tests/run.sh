@@ -23,13 +23,18 @@ done
 [ -n "$DALE_R1_WEIGHTS" ] || skipped="$skipped
 skipped: loading weights that PyTorch saved (PyTorch or the peer's script is not here)"
 
-"$build/check" >"$log" 2>&1
-status=$?
-grep -vE '^=+$' "$log"
-counts=$(sed -nE 's/^test cases: *([0-9]+) \| *([0-9]+) passed( \| *([0-9]+) failed)?.*/\2 \4/p; s/.*\(.* in ([0-9]+) test cases?\)/\1 0/p' "$log" | tail -1)
-passed=$((passed + $(echo "${counts:-0 1}" | cut -d' ' -f1)))
-failed=$((failed + $(echo "${counts:-0 1} 0" | cut -d' ' -f2 | sed 's/^$/0/')))
-[ $status -eq 0 ] || [ $failed -gt 0 ] || failed=1
+cases() {  # command…, a Catch2 program: shows what it says and adds its test cases up
+  "$@" >"$log" 2>&1
+  status=$?
+  grep -vE '^=+$' "$log"
+  counts=$(sed -nE 's/^test cases: *([0-9]+) \| *([0-9]+) passed( \| *([0-9]+) failed)?.*/\2 \4/p; s/.*\(.* in ([0-9]+) test cases?\)/\1 0/p' "$log" | tail -1)
+  passed=$((passed + $(echo "${counts:-0 1}" | cut -d' ' -f1)))
+  failed=$((failed + $(echo "${counts:-0 1} 0" | cut -d' ' -f2 | sed 's/^$/0/')))
+  [ $status -eq 0 ] || [ $failed -gt 0 ] || failed=1
+}
+cases "$build/check"
+# The CUDA machine's code, compiled for the host: the third column of the table of ops.
+[ ! -x "$build/check-emulated" ] || cases "$build/check-emulated" '[machines]'
 
 # The kernels of the lower levels of vector instructions that this processor has, on the tests that compare kernels.
 for level in $("$build/dale" info | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
@@ -45,10 +50,13 @@ skipped: the comparison and its report (make test runs them)" ;;
 esac
 script 'README program and installed library' tests/readme.sh "$build"
 
+[ "$DEVICE" != cuda ] || script 'a CUDA device, as DEVICE=cuda asks' sh -c "! '$build/dale' info | grep '^cuda *none'"
 ! "$build/dale" info | grep -q '^cuda *none' || skipped="$skipped
-skipped: the CUDA machine ($("$build/dale" info | sed -n 's/^cuda *none: //p'))"
+skipped: the CUDA machine on a device ($("$build/dale" info | sed -n 's/^cuda *none: //p'))"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || skipped="$skipped
 skipped: the report in a browser (Chromium is not here: apt-get install chromium)"
+[ -x "$build/check-emulated" ] || skipped="$skipped
+skipped: the CUDA machine emulated on the CPU (fibres and the sanitizers do not go together)"
 [ "${build#*64}" != "$build" ] || skipped="$skipped
 skipped: gradient checks of the op table (make test64 runs them, in double)"
 [ "${build#*asan}" = "$build" ] || skipped="$skipped

@@ -17,6 +17,8 @@ std::string cuda_missing() {
 }
 
 std::string cuda_description() { absent(); }
+CudaProducts cuda_products() { absent(); }
+void cuda_set_products(CudaProducts) { absent(); }
 void* cuda_allocate(std::size_t) { absent(); }
 void cuda_free(void*) { absent(); }
 void cuda_transfer(void*, const void*, std::size_t, Transfer) { absent(); }

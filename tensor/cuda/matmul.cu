@@ -1,11 +1,18 @@
-// Matrix products by cuBLAS, in full precision (no TF32). cuBLAS counts by columns: to it a row-major matrix
+// Matrix products by cuBLAS. It counts by columns: to it a row-major matrix
 // is its own transpose, so y = a b is asked for as yᵀ = bᵀ aᵀ, with the factors swapped and no element moved.
 #include <cublas_v2.h>
 
 #include "tensor/cuda/launch.h"
 #include "tensor/cuda/machine.h"
 
-namespace dale::cuda {
+namespace dale {
+
+static CudaProducts products = CudaProducts::full;
+
+CudaProducts cuda_products() { return products; }
+void cuda_set_products(CudaProducts how) { products = how; }
+
+namespace cuda {
 namespace {
 
 #ifdef DALE_DOUBLE
@@ -24,7 +31,6 @@ cublasHandle_t handle() {
   static const cublasHandle_t handle = [] {
     cublasHandle_t made{};
     check(cublasCreate(&made), "start");
-    check(cublasSetMathMode(made, CUBLAS_DEFAULT_MATH), "be set to full precision");
     check(cublasSetStream(made, stream()), "be given a stream");
     // Its own, so that nothing is allocated while a graph is recorded; 32 MiB is what cuBLAS asks for on sm_90.
     constexpr std::size_t bytes = 32 << 20;
@@ -46,9 +52,13 @@ void matmul(const View<const real>& a, const View<const real>& b, std::span<real
   const Index lda = std::max(ta ? a.strides[2] : a.strides[1], ta ? M : K);
   const Index ldb = std::max(tb ? b.strides[2] : b.strides[1], tb ? K : N);
   const real one = 1, zero = 0;
+  const bool tf32 = products == CudaProducts::tf32;
+  check(cublasSetMathMode(handle(), tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
+        "take its precision");
   check(gemm(handle(), tb ? CUBLAS_OP_T : CUBLAS_OP_N, ta ? CUBLAS_OP_T : CUBLAS_OP_N, N, M, K, &one, b.data,
              ldb, b.strides[0], a.data, lda, a.strides[0], &zero, y.data(), N, M * N, B),
         "multiply");
 }
 
-}  // namespace dale::cuda
+}  // namespace cuda
+}  // namespace dale

@@ -1,12 +1,7 @@
-// The CUDA machine: one constant table. Its verbs are the map, the zip, the reduction, the product and what a
-// training step adds to them; convolution, rows by index and group normalisation are not written for it yet,
-// and say so.
-#include "tensor/cuda/missing.h"
+// The CUDA machine: one constant table.
 #include "tensor/cuda/verbs.h"
 
 namespace dale {
-
-using cuda::missing;
 
 constexpr Kernels table{.fill = cuda::fill,
                         .unary = cuda::unary,
@@ -15,14 +10,14 @@ constexpr Kernels table{.fill = cuda::fill,
                         .copy_int = cuda::copy_int,
                         .reduce = cuda::reduce,
                         .matmul = cuda::matmul,
-                        .conv2d = missing<"conv2d">,
-                        .conv2d_input = missing<"conv2d_input">,
-                        .conv2d_weight = missing<"conv2d_weight">,
-                        .gather = missing<"gather">,
-                        .scatter_add = missing<"scatter_add">,
+                        .conv2d = cuda::conv2d,
+                        .conv2d_input = cuda::conv2d_input,
+                        .conv2d_weight = cuda::conv2d_weight,
+                        .gather = cuda::gather,
+                        .scatter_add = cuda::scatter_add,
                         .random = cuda::random,
-                        .group_norm = missing<"group_norm">,
-                        .group_norm_gradient = missing<"group_norm_gradient">,
+                        .group_norm = cuda::group_norm,
+                        .group_norm_gradient = cuda::group_norm_gradient,
                         .squared_norms = cuda::squared_norms,
                         .adam = cuda::adam,
                         .lerp = cuda::lerp};

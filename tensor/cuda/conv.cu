@@ -1,0 +1,190 @@
+// Convolution: the three derivatives of T(x,w,y) (kernels.h), channels side by side. The plain kernels are those of
+// cpu/conv_plain.h with the loop over outputs spread over threads, and the specification of the others, which are one
+// product of windows (windows.h) each. Taps are brought into the product's order by a strided copy, and the partial
+// sums of the weights' gradient, over pieces of the pixels, are added in their order.
+#include "tensor/cuda/machine.h"
+#include "tensor/cuda/windows.h"
+#include "tensor/storage.h"
+
+namespace dale::cuda {
+namespace {
+
+// ---- Plain: a thread an output
+
+__global__ void conv2d_plain(const __grid_constant__ ConvShape s, Span<const real> x, Span<const real> w,
+                             Span<const real> shift, Span<const real> residual, Span<real> y) {
+  for (Index e = first(); e < std::ssize(y); e += step()) {
+    const Index o = e % s.O, j = e / s.O % s.OW, i = e / (s.O * s.OW) % s.OH, n = e / (s.O * s.OW * s.OH);
+    real sum = residual.empty() ? 0 : residual[e];
+    if (!shift.empty()) sum += shift[std::ssize(shift) == s.O ? o : n * s.O + o];
+    for (Index a = 0; a < s.kh; ++a)
+      for (Index b = 0; b < s.kw; ++b) {
+        const Index h = i * s.sh - s.ph + a * s.dh, v = j * s.sw - s.pw + b * s.dw;
+        if (h < 0 || h >= s.H || v < 0 || v >= s.W) continue;
+        for (Index c = 0; c < s.C; ++c)
+          sum += x[((n * s.H + h) * s.W + v) * s.C + c] * w[((o * s.C + c) * s.kh + a) * s.kw + b];
+      }
+    y[e] = sum;
+  }
+}
+
+__global__ void conv2d_input_plain(const __grid_constant__ ConvShape s, Span<const real> y,
+                                   Span<const real> w, Span<real> x) {
+  for (Index e = first(); e < std::ssize(x); e += step()) {
+    const Index c = e % s.C, v = e / s.C % s.W, h = e / (s.C * s.W) % s.H, n = e / (s.C * s.W * s.H);
+    real sum = 0;
+    for (Index a = 0; a < s.kh; ++a)
+      for (Index b = 0; b < s.kw; ++b) {
+        const Index i = (h + s.ph - a * s.dh) / s.sh, j = (v + s.pw - b * s.dw) / s.sw;
+        if (i * s.sh != h + s.ph - a * s.dh || j * s.sw != v + s.pw - b * s.dw) continue;
+        if (i < 0 || i >= s.OH || j < 0 || j >= s.OW) continue;
+        for (Index o = 0; o < s.O; ++o)
+          sum += y[((n * s.OH + i) * s.OW + j) * s.O + o] * w[((o * s.C + c) * s.kh + a) * s.kw + b];
+      }
+    x[e] = sum;
+  }
+}
+
+__global__ void conv2d_weight_plain(const __grid_constant__ ConvShape s, Span<const real> x,
+                                    Span<const real> y, Span<real> w) {
+  for (Index e = first(); e < std::ssize(w); e += step()) {
+    const Index b = e % s.kw, a = e / s.kw % s.kh, c = e / (s.kw * s.kh) % s.C, o = e / (s.kw * s.kh * s.C);
+    real sum = 0;
+    for (Index n = 0; n < s.N; ++n)
+      for (Index i = 0; i < s.OH; ++i)
+        for (Index j = 0; j < s.OW; ++j) {
+          const Index h = i * s.sh - s.ph + a * s.dh, v = j * s.sw - s.pw + b * s.dw;
+          if (h < 0 || h >= s.H || v < 0 || v >= s.W) continue;
+          sum += x[((n * s.H + h) * s.W + v) * s.C + c] * y[((n * s.OH + i) * s.OW + j) * s.O + o];
+        }
+    w[e] = sum;
+  }
+}
+
+// ---- Tiled
+
+/// The tiles count in 32 bits.
+bool fits(const ConvShape& s) {
+  constexpr Index most = 1 << 30;
+  return s.N * s.H * s.W * s.C < most && s.N * s.OH * s.OW * s.O < most && s.C * s.kh * s.kw * s.O < most &&
+         s.N * s.OH * s.OW * std::max<Index>(1, s.C) < most;
+}
+bool plain(const ConvShape& s) { return cuda_products() == CudaProducts::plain || !fits(s); }
+
+bool in_fours(const real* data, Index row) {
+  return row % 4 == 0 && reinterpret_cast<std::uintptr_t>(data) % alignof(Four<real>) == 0;
+}
+
+/// Windows of x (N,H,W,C) that the pixels of y see, and of y (N,OH,OW,O) that the pixels of x are seen by.
+Windows windows_of_x(const ConvShape& s, std::span<const real> x) {
+  const auto i = [](Index v) { return static_cast<int>(v); };
+  return {x,       i(s.N),  i(s.H),   i(s.W),   i(s.C),  i(s.OH), i(s.OW), i(s.kw), i(s.C * s.kh * s.kw),
+          i(s.sh), i(s.sw), -i(s.ph), -i(s.pw), i(s.dh), i(s.dw), 1,       1,       in_fours(x.data(), s.C)};
+}
+Windows windows_of_y(const ConvShape& s, std::span<const real> y) {
+  const auto i = [](Index v) { return static_cast<int>(v); };
+  return {y, i(s.N), i(s.OH), i(s.OW), i(s.O),   i(s.H),   i(s.W),  i(s.kw), i(s.O * s.kh * s.kw),
+          1, 1,      i(s.ph), i(s.pw), -i(s.dh), -i(s.dw), i(s.sh), i(s.sw), in_fours(y.data(), s.O)};
+}
+
+template <bool transposed, int BM, int BN, template <bool, int, int> class Work>
+void product(const Windows& a, std::span<const real> b, const Sums& sums, Index splits) {
+  const Index tiles = (Index{sums.M} + BM - 1) / BM * ((sums.N + BN - 1) / BN);
+  launch(tiled_product<transposed, BM, BN, Work>, tiles * splits, threads, a, Span<const real>(b),
+         in_fours(b.data(), sums.N), sums);
+}
+
+constexpr Index enough_blocks = 264;  // two for each of a large device's multiprocessors
+
+/// Chooses the tile: the larger one reads each operand less often, but must leave no multiprocessor without work.
+template <template <bool, int, int> class Work>
+void forward_product(const Windows& a, std::span<const real> b, const Sums& sums) {
+  if (sums.N <= 32) return product<false, 128, 32, Work>(a, b, sums, 1);
+  if ((Index{sums.M} + 127) / 128 * ((sums.N + 63) / 64) >= enough_blocks)
+    return product<false, 128, 64, Work>(a, b, sums, 1);
+  product<false, 64, 32, Work>(a, b, sums, 1);
+}
+template <template <bool, int, int> class Work>
+void weight_product(const Windows& a, std::span<const real> b, const Sums& sums, Index splits) {
+  if (sums.N <= 32) return product<true, 128, 32, Work>(a, b, sums, splits);
+  product<true, 128, 64, Work>(a, b, sums, splits);
+}
+
+bool by_matrix_units() { return sizeof(real) == sizeof(float) && cuda_products() == CudaProducts::tf32; }
+
+void windows_times(const Windows& a, std::span<const real> b, const Sums& sums) {
+#ifndef DALE_DOUBLE
+  if (by_matrix_units()) return forward_product<MatrixUnits>(a, b, sums);
+#endif
+  forward_product<Lanes>(a, b, sums);
+}
+
+/// Room for n numbers, whose next user is a later kernel of the same stream: it cannot be early.
+struct Room {
+  Storage storage;
+  std::span<real> v;
+  explicit Room(Index n)
+      : storage(static_cast<std::size_t>(n) * sizeof(real), Device::cuda),
+        v(static_cast<real*>(storage.data()), static_cast<std::size_t>(n)) {}
+};
+
+/// y[i,j,k] = x[i·strides[0] + j·strides[1] + k·strides[2]], contiguous.
+void reorder(std::span<const real> x, const Shape& shape, const Strides& strides, std::span<real> y) {
+  copy({x.data(), std::ssize(x), shape, strides}, {y.data(), std::ssize(y), shape, row_major(shape)});
+}
+
+}  // namespace
+
+void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
+            std::span<const real> residual, std::span<real> y) {
+  if (plain(s)) return launch(conv2d_plain, blocks_for(std::ssize(y)), threads, s, x, w, shift, residual, y);
+  const Index taps = s.kh * s.kw, K = s.C * taps;
+  const Room b(std::ssize(w));  // (taps,C,O)
+  reorder(w, {taps, s.C, s.O}, {1, taps, K}, b.v);
+  const Windows a = windows_of_x(s, x);
+  const bool per_image = std::ssize(shift) != s.O;
+  windows_times(a, b.v,
+                {a.rows(), static_cast<int>(s.O), a.columns, a.columns, static_cast<int>(s.OH * s.OW),
+                 per_image ? static_cast<int>(s.O) : 0, shift, residual, y});
+}
+
+void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
+  if (plain(s)) return launch(conv2d_input_plain, blocks_for(std::ssize(x)), threads, s, y, w, x);
+  const Index taps = s.kh * s.kw;
+  const Room b(std::ssize(w));  // (taps,O,C)
+  reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.v);
+  const Windows a = windows_of_y(s, y);
+  windows_times(a, b.v, {a.rows(), static_cast<int>(s.C), a.columns, a.columns, 1, 0, {}, {}, x});
+}
+
+void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
+  if (plain(s)) return launch(conv2d_weight_plain, blocks_for(std::ssize(w)), threads, s, x, y, w);
+  const Index taps = s.kh * s.kw, K = s.C * taps;
+  const Windows a = windows_of_x(s, x);
+  const Index tiles = (K + 127) / 128 * ((s.O + 63) / 64), slabs = (a.rows() + BK - 1) / BK;
+  const Index wanted =
+      std::clamp<Index>(enough_blocks / std::max<Index>(1, tiles), 1, std::max<Index>(1, slabs / 4));
+  const Index length = std::max<Index>(1, (slabs + wanted - 1) / wanted) * BK;
+  const Index splits = std::max<Index>(1, (a.rows() + length - 1) / length);
+
+  const Room partial(splits * K * s.O), total(K * s.O);  // (splits,taps,C,O), (taps,C,O)
+  const Sums sums{static_cast<int>(K),
+                  static_cast<int>(s.O),
+                  a.rows(),
+                  static_cast<int>(length),
+                  1,
+                  0,
+                  {},
+                  {},
+                  partial.v};
+#ifndef DALE_DOUBLE
+  if (by_matrix_units())
+    weight_product<MatrixUnits>(a, y, sums, splits);
+  else
+#endif
+    weight_product<Lanes>(a, y, sums, splits);
+  reduce(Reduce::sum, {partial.v.data(), std::ssize(partial.v), {K * s.O, splits}, {1, K * s.O}}, 1, total.v);
+  reorder(total.v, {s.O, s.C, taps}, {1, s.O, s.C * s.O}, w);
+}
+
+}  // namespace dale::cuda
