@@ -52,8 +52,8 @@ std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight,
                                      : weight == Weight::paper ? s2
                                                                : s2 / model.edm.c_out(law.level())));
   }
-  const Var y = column(ScoreModel::row_a) * Var(y0) + column(ScoreModel::row_m) +
-                column(ScoreModel::row_s) * z;
+  const Var y =
+      column(ScoreModel::row_a) * Var(y0) + column(ScoreModel::row_m) + column(ScoreModel::row_s) * z;
   return {y.value(), z.value(), Tensor(shape, root, y0.device()), schedule};
 }
 

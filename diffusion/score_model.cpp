@@ -23,8 +23,8 @@ Tensor ScoreModel::schedule(const std::vector<double>& t, Device device) const {
   for (std::size_t n = 0; n < N; ++n) {
     const Marginal law = process->marginal(t[n]);
     const double level = law.level();
-    const double of_image[rows] = {t[n],            law.a,           law.m, law.s, edm.c_in(level),
-                                   edm.c_noise(level), edm.c_skip(level), edm.c_out(level)};
+    const double of_image[rows] = {
+        t[n], law.a, law.m, law.s, edm.c_in(level), edm.c_noise(level), edm.c_skip(level), edm.c_out(level)};
     for (std::size_t k = 0; k < rows; ++k) values[k * N + n] = static_cast<real>(of_image[k]);
   }
   return Tensor({rows, static_cast<Index>(N)}, values, device);

@@ -38,7 +38,8 @@ struct Common {
 
   void add_to(CLI::App* command) {
     command->add_option("--data", data, "folder of data sets, before $DALE_DATA, ./data and the system's");
-    command->add_option("--device", device, "cpu or cuda: where train, sample, compare and likelihood work")->capture_default_str();
+    command->add_option("--device", device, "cpu or cuda: where train, sample, compare and likelihood work")
+        ->capture_default_str();
     command->add_option("--threads", threads, "threads; the results do not depend on it")
         ->capture_default_str()
         ->check(CLI::Range(1, 1024));

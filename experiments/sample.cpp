@@ -256,8 +256,8 @@ Likelihood likelihood(const std::filesystem::path& path, const std::string& data
   levels.pop_back();
   std::reverse(levels.begin(), levels.end());
   const std::vector<double> bits =
-      bits_per_dimension(*model.process, model.denoiser(), model.edm, images.slice(0, 0, count).packed().to(device),
-                         levels, Trace::hutchinson, key);
+      bits_per_dimension(*model.process, model.denoiser(), model.edm,
+                         images.slice(0, 0, count).packed().to(device), levels, Trace::hutchinson, key);
   double mean = 0, squares = 0;
   for (double b : bits) mean += b / static_cast<double>(bits.size());
   for (double b : bits) squares += (b - mean) * (b - mean);

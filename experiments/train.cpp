@@ -167,7 +167,7 @@ class Training {
         {labels_of(batch, number), {o_.dropout, key_.split(dropout_stream).split(number)}});
     const Key noise = key_.split(noise_stream).split(number);
     const std::vector<Tensor> draws = draws_of(score_model, y0, noise);
-    std::vector<Tensor> made = fixed() ? captured_(draws) : loss_and_gradients(score_model, draws);
+    std::vector<Tensor> made = capturable() ? captured_(draws) : loss_and_gradients(score_model, draws);
     const auto [loss, norm] = read(made[0]);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
@@ -184,7 +184,7 @@ class Training {
  private:
   /// Whether a step's draws are all that changes from step to step: dropout has a new key, and labels are
   /// checked on the host.
-  bool fixed() const { return !o_.classes && o_.dropout == 0; }
+  bool capturable() const { return !o_.classes && o_.dropout == 0; }
 
   Vars weights() const {
     Vars all;
@@ -256,9 +256,8 @@ class Training {
   Ema ema_;
   nlohmann::ordered_json config_;
   std::optional<Batches> batches_;
-  Captured captured_{[this](const std::vector<Tensor>& draws) {
-    return loss_and_gradients(model_.score_model(), draws);
-  }};
+  Captured captured_{
+      [this](const std::vector<Tensor>& draws) { return loss_and_gradients(model_.score_model(), draws); }};
 };
 
 }  // namespace

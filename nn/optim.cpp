@@ -67,8 +67,8 @@ void Adam::step(const Vars& gradients, double lr, double scale) {
   std::vector<AdamArrays> arrays;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     packed.push_back(gradients[i].value().packed());
-    arrays.push_back({packed.back().cspan(), m_[i].span(), v_[i].span(),
-                      parameters_[i].parameter->leaf_value().span()});
+    arrays.push_back(
+        {packed.back().cspan(), m_[i].span(), v_[i].span(), parameters_[i].parameter->leaf_value().span()});
   }
   kernels(device).adam(settings.cspan(), arrays);
 }
