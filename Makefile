@@ -82,7 +82,7 @@ bench: deps
 PEER ?= $(BUILD)/peer
 bench-peer: deps
 	@$(MAKE) --no-print-directory $(BUILD)/benchmark
-	python3 experiments/bench/peer.py $(BUILD)/benchmark --peer $(PEER) --out results
+	python3 experiments/bench/peer.py $(BUILD)/benchmark --peer $(PEER) --out results $(DEVICE:%=--device %)
 
 # Installs what is missing and nothing else; with everything there, apt is not asked.
 deps:

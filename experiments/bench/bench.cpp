@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include "experiments/bench/peak.h"
+#include "experiments/bench/r1.h"
 #include "nn/optim.h"
 #include "nn/unet.h"
 #include "tensor/cpu/parallel.h"
@@ -48,31 +49,11 @@ void peak(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 8 * threads * 2 * burst_size());
 }
 
-/// A convolution of R1 and how many of them it has: `in` channels of size×size pixels to `out`.
-struct Layer {
-  Index in, out, size, taps, stride, times;
-
-  std::string name() const {
-    return fmt::format("{} to {} at {}x{}, {}x{}{}", in, out, size, size, taps, taps,
-                       stride > 1 ? ", halved" : "");
-  }
-  ConvShape shape() const {
-    const Index o = size / stride, pad = taps / 2;
-    return {N, in, size, size, out, taps, taps, o, o, stride, stride, pad, pad, 1, 1};
-  }
-  Index operations() const { return 2 * N * in * out * taps * taps * (size / stride) * (size / stride); }
-};
-constexpr Layer layers[] = {
-    {1, 32, 28, 3, 1, 1},  {32, 32, 28, 3, 1, 3}, {32, 32, 28, 3, 2, 1},  {32, 64, 14, 3, 1, 1},
-    {32, 64, 14, 1, 1, 1}, {64, 64, 14, 3, 1, 3}, {64, 64, 14, 3, 2, 1},  {64, 64, 7, 3, 1, 5},
-    {128, 64, 7, 3, 1, 1}, {128, 64, 7, 1, 1, 1}, {128, 64, 14, 3, 1, 1}, {128, 64, 14, 1, 1, 1},
-    {64, 64, 28, 3, 1, 1}, {96, 32, 28, 3, 1, 1}, {96, 32, 28, 1, 1, 1},  {32, 1, 28, 3, 1, 1}};
-
 enum class Which { forward, input, weight };
 
 void convolution(benchmark::State& state, const Layer& layer, Which which) {
   set_threads(static_cast<int>(state.range(0)));
-  const ConvShape s = layer.shape();
+  const ConvShape s = layer.shape(N);
   const Tensor x = normal(Key{1}, {N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw}),
                y = normal(Key{3}, {N, s.OH, s.OW, s.O});
   const Kernels& k = kernels(Device::cpu);
@@ -81,8 +62,8 @@ void convolution(benchmark::State& state, const Layer& layer, Which which) {
     if (which == Which::input) k.conv2d_input(s, y.cspan(), w.cspan(), x.span());
     if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span());
   }
-  state.SetItemsProcessed(state.iterations() * layer.operations());
-  state.counters["operations"] = static_cast<double>(layer.operations());
+  state.SetItemsProcessed(state.iterations() * N * layer.operations());
+  state.counters["operations"] = static_cast<double>(N * layer.operations());
   state.counters["times"] = static_cast<double>(layer.times);
 }
 

@@ -1,5 +1,6 @@
 """make bench-peer: this project and PyTorch on the workload R1, in turn, many times; and every op against the machine's
-own peak. Prints two tables and writes them as r1.csv and ops.csv.
+own peak. Prints two tables and writes them as r1.csv and ops.csv. With DEVICE=cuda: R1 on a GPU against PyTorch,
+eager and compiled, and against its own floor; r1-cuda.csv.
 
 PyTorch is the newest of the Python package index, in a virtual environment of its own, or where that is not reached
 the system's (Debian: python3-torch). Ratios are medians over alternations of figures taken one after the other; both
@@ -15,7 +16,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-BATCH = 64
+BATCH, CUDA_BATCH = 64, 128
 
 
 def find_peer(folder):
@@ -36,16 +37,24 @@ def find_peer(folder):
 
 
 class Peer:
-    def __init__(self, python):
-        self.process = subprocess.Popen([python, HERE / "torch_r1.py"], text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    def __init__(self, python, *options, batch=BATCH):
+        self.batch = batch
+        self.command = [str(python), str(HERE / "torch_r1.py"), "--batch", str(batch), *options]
+        self.process = subprocess.Popen(self.command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL)
         self.version = self.process.stdout.readline().strip()
 
     def run(self, what, threads, seconds):
-        """(images/s, peak resident MiB so far)"""
-        print(what, threads, seconds, file=self.process.stdin, flush=True)
-        step, resident = self.process.stdout.readline().split()
-        return BATCH / float(step), int(resident) / 1024
+        """(images/s, peak MiB so far)"""
+        try:
+            print(what, threads, seconds, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            pass
+        answer = self.process.stdout.readline().split()
+        if not answer:
+            sys.exit(f"PyTorch's worker ended: {' '.join(self.command)} says why")
+        step, peak = answer
+        return self.batch / float(step), int(peak) / 1024
 
 
 def run_ours(benchmark, filters, *options):
@@ -93,6 +102,43 @@ def compare_r1(benchmark, peer, rounds, seconds):
     return rows
 
 
+def compare_cuda(benchmark, python, rounds, seconds):
+    """R1 on a GPU, each precision on both sides, and the ratio of a training step to its floor."""
+    rows, version = [], ""
+    own = lambda name: run_ours(benchmark, f"^cuda {name}/", f"--benchmark_min_time={seconds}")[0][0]
+    for precision in ("full", "tf32"):
+        peers = {}
+        for kind, options in (("eager", []), ("compiled", ["--compile"])) if python else ():
+            peers[kind] = Peer(python, "--device", "cuda", "--precision", precision, *options, batch=CUDA_BATCH)
+            version = peers[kind].version
+        steps = {}
+        for what in ("training", "evaluation"):
+            ours, theirs, peak = [], {kind: [] for kind in peers}, {}
+            for turn in range(rounds):
+                print(f"\r{precision} {what}: alternation {turn + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
+                steps[what] = own(f"r1_{what} {precision}")
+                ours.append(steps[what]["items_per_second"])
+                for kind, peer in peers.items():
+                    rate, peak[kind] = peer.run(what, 1, seconds)
+                    theirs[kind].append(rate)
+            row = [f"R1 {what}, images/s", precision, f"{statistics.median(ours):.0f}"]
+            for kind in peers:
+                ratios = [a / b for a, b in zip(ours, theirs[kind])]
+                row += [f"{statistics.median(theirs[kind]):.0f}", f"{statistics.median(ratios):.2f}",
+                        f"{min(ratios):.2f}-{max(ratios):.2f}"]
+            rows.append(row)
+            if what == "training":
+                rows.append([f"R1 {what}, peak MiB", precision, f"{steps[what]['peak MiB']:.0f}",
+                             *(v for kind in peers for v in (f"{peak[kind]:.0f}", "", ""))])
+                rate, seconds_a_step = own(f"matmul {precision}")["items_per_second"], CUDA_BATCH / statistics.median(ours)
+                memory = steps[what]["bytes"] / own("copy")["items_per_second"]
+                work = steps[what]["operations"] / rate
+                rows.append([f"R1 {what}, time / floor", precision, f"{seconds_a_step / max(work, memory):.1f}"])
+                rows.append(["   floor: products, memory (ms)", precision, f"{1e3 * work:.3f}, {1e3 * memory:.3f}"])
+    print(file=sys.stderr)
+    return rows, version
+
+
 def ops_against_peak(benchmark):
     """Medians of interleaved repetitions; convolutions count the operations of the direct method."""
     found, _ = run_ours(benchmark, "^(peak|conv2d|matmul|group_norm|silu|adam)", "--benchmark_repetitions=5",
@@ -138,11 +184,21 @@ def main():
     parser.add_argument("benchmark", type=pathlib.Path)
     parser.add_argument("--peer", type=pathlib.Path, default=pathlib.Path("build/peer"), help="virtual environment")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     python = find_peer(options.peer)
+    if options.device == "cuda":
+        tests = subprocess.run([options.benchmark, "--benchmark_list_tests=true"], capture_output=True, text=True).stdout
+        if "cuda r1_training" not in tests:
+            sys.exit("no CUDA device that this build can use: build/dale info says what is missing")
+        rows, version = compare_cuda(options.benchmark, python, options.rounds, options.seconds)
+        show(f"R1 at batch {CUDA_BATCH} on a GPU against {version or 'PyTorch: not here'}",
+             ["figure", "precision", "dale", "eager", "ratio", "from-to", "compiled", "ratio", "from-to"], rows,
+             options.out / "r1-cuda.csv")
+        return
     peer = Peer(python) if python else None
     rows = compare_r1(options.benchmark, peer, options.rounds, options.seconds)
     name = peer.version if peer else "PyTorch: not here"
