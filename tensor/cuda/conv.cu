@@ -87,36 +87,25 @@ Windows windows_of_y(const ConvShape& s, std::span<const real> y) {
           1, 1,      i(s.ph), i(s.pw), -i(s.dh), -i(s.dw), i(s.sh), i(s.sw), in_fours(y.data(), s.O)};
 }
 
-template <bool transposed, int BM, int BN, template <bool, int, int> class Work>
-void product(const Windows& a, std::span<const real> b, const Sums& sums, Index splits) {
-  const Index tiles = (Index{sums.M} + BM - 1) / BM * ((sums.N + BN - 1) / BN);
-  launch(tiled_product<transposed, BM, BN, Work>, tiles * splits, threads, a, Span<const real>(b),
-         in_fours(b.data(), sums.N), sums);
+template <bool transposed, int BM, int BN>
+void product(const Windows& a, std::span<const real> b, const Sums& sums, Index splits = 1) {
+  const Index blocks = splits * ((Index{sums.M} + BM - 1) / BM) * ((sums.N + BN - 1) / BN);
+  const bool fours = in_fours(b.data(), sums.N);
+#ifndef DALE_DOUBLE
+  if (cuda_products() == CudaProducts::tf32)
+    return launch(tiled_product<transposed, BM, BN, MatrixUnits>, blocks, threads, a, b, fours, sums);
+#endif
+  launch(tiled_product<transposed, BM, BN, Lanes>, blocks, threads, a, b, fours, sums);
 }
 
 constexpr Index enough_blocks = 264;  // two for each of a large device's multiprocessors
 
-/// Chooses the tile: the larger one reads each operand less often, but must leave no multiprocessor without work.
-template <template <bool, int, int> class Work>
-void forward_product(const Windows& a, std::span<const real> b, const Sums& sums) {
-  if (sums.N <= 32) return product<false, 128, 32, Work>(a, b, sums, 1);
-  if ((Index{sums.M} + 127) / 128 * ((sums.N + 63) / 64) >= enough_blocks)
-    return product<false, 128, 64, Work>(a, b, sums, 1);
-  product<false, 64, 32, Work>(a, b, sums, 1);
-}
-template <template <bool, int, int> class Work>
-void weight_product(const Windows& a, std::span<const real> b, const Sums& sums, Index splits) {
-  if (sums.N <= 32) return product<true, 128, 32, Work>(a, b, sums, splits);
-  product<true, 128, 64, Work>(a, b, sums, splits);
-}
-
-bool by_matrix_units() { return sizeof(real) == sizeof(float) && cuda_products() == CudaProducts::tf32; }
-
+/// The larger tile reads each operand less often, but must leave no multiprocessor without work.
 void windows_times(const Windows& a, std::span<const real> b, const Sums& sums) {
-#ifndef DALE_DOUBLE
-  if (by_matrix_units()) return forward_product<MatrixUnits>(a, b, sums);
-#endif
-  forward_product<Lanes>(a, b, sums);
+  if (sums.N <= 32) return product<false, 128, 32>(a, b, sums);
+  const Index large_tiles = (Index{sums.M} + 127) / 128 * ((sums.N + 63) / 64);
+  if (large_tiles >= enough_blocks) return product<false, 128, 64>(a, b, sums);
+  product<false, 64, 32>(a, b, sums);
 }
 
 /// Room for n numbers, whose next user is a later kernel of the same stream: it cannot be early.
@@ -142,10 +131,16 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
   const Room b(std::ssize(w));  // (taps,C,O)
   reorder(w, {taps, s.C, s.O}, {1, taps, K}, b.v);
   const Windows a = windows_of_x(s, x);
-  const bool per_image = std::ssize(shift) != s.O;
   windows_times(a, b.v,
-                {a.rows(), static_cast<int>(s.O), a.columns, a.columns, static_cast<int>(s.OH * s.OW),
-                 per_image ? static_cast<int>(s.O) : 0, shift, residual, y});
+                {.M = a.rows(),
+                 .N = static_cast<int>(s.O),
+                 .K = a.columns,
+                 .length = a.columns,
+                 .pixels = static_cast<int>(s.OH * s.OW),
+                 .shifts_an_image = std::ssize(shift) == s.O ? 0 : static_cast<int>(s.O),
+                 .shift = shift,
+                 .residual = residual,
+                 .y = y});
 }
 
 void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
@@ -154,7 +149,8 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
   const Room b(std::ssize(w));  // (taps,O,C)
   reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.v);
   const Windows a = windows_of_y(s, y);
-  windows_times(a, b.v, {a.rows(), static_cast<int>(s.C), a.columns, a.columns, 1, 0, {}, {}, x});
+  windows_times(a, b.v,
+                {.M = a.rows(), .N = static_cast<int>(s.C), .K = a.columns, .length = a.columns, .y = x});
 }
 
 void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
@@ -168,21 +164,15 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
   const Index splits = std::max<Index>(1, (a.rows() + length - 1) / length);
 
   const Room partial(splits * K * s.O), total(K * s.O);  // (splits,taps,C,O), (taps,C,O)
-  const Sums sums{static_cast<int>(K),
-                  static_cast<int>(s.O),
-                  a.rows(),
-                  static_cast<int>(length),
-                  1,
-                  0,
-                  {},
-                  {},
-                  partial.v};
-#ifndef DALE_DOUBLE
-  if (by_matrix_units())
-    weight_product<MatrixUnits>(a, y, sums, splits);
+  const Sums sums{.M = static_cast<int>(K),
+                  .N = static_cast<int>(s.O),
+                  .K = a.rows(),
+                  .length = static_cast<int>(length),
+                  .y = partial.v};
+  if (s.O <= 32)
+    product<true, 128, 32>(a, y, sums, splits);
   else
-#endif
-    weight_product<Lanes>(a, y, sums, splits);
+    product<true, 128, 64>(a, y, sums, splits);
   reduce(Reduce::sum, {partial.v.data(), std::ssize(partial.v), {K * s.O, splits}, {1, K * s.O}}, 1, total.v);
   reorder(total.v, {s.O, s.C, taps}, {1, s.O, s.C * s.O}, w);
 }

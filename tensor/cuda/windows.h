@@ -75,8 +75,8 @@ struct Windows {
 /// have shift (N) or (images,N), and residual (M,N), added.
 struct Sums {
   int M, N, K, length;
-  int pixels, shifts_an_image;  // of an image; N for a shift (images,N), else 0
-  Span<const real> shift, residual;
+  int pixels = 1, shifts_an_image = 0;  // of an image; N for a shift (images,N), else 0
+  Span<const real> shift = {}, residual = {};
   Span<real> y;
 
   __device__ void put(int split, int m, int n, real v) const {
