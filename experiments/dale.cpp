@@ -66,6 +66,10 @@ void add_train(CLI::App& app, Common& common) {
   c->add_option("--warmup", o.warmup, "steps of linear warm-up")->capture_default_str();
   c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")->capture_default_str();
   c->add_option("--ema", o.ema, "decay of the weights' average")->capture_default_str();
+  c->add_option("--level-mean", o.level_mean,
+                "mean of the logarithm of training's noise levels, of data of standard deviation 0.5")
+      ->capture_default_str();
+  c->add_option("--level-deviation", o.level_deviation, "its standard deviation")->capture_default_str();
   c->add_option("--dropout", o.dropout, "probability of dropout in the network's blocks")
       ->capture_default_str();
   c->add_flag("--classes", o.classes, "feed the labels to the network");

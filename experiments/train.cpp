@@ -40,6 +40,9 @@ void check_options(const TrainOptions& o) {
          "positive and finite");
   expect(o.clip >= 0 && std::isfinite(o.clip), "largest norm of the gradient", o.clip,
          "positive and finite, or 0 for no limit");
+  expect(std::isfinite(o.level_mean), "mean of the noise levels' logarithm", o.level_mean, "finite");
+  expect(o.level_deviation > 0 && o.level_deviation <= 10, "deviation of the noise levels' logarithm",
+         o.level_deviation, "positive and at most 10");
   expect(fraction(o.ema), "decay of the weights' average", o.ema, "in [0, 1)");
   expect(fraction(o.dropout), "probability of dropout", o.dropout, "in [0, 1)");
   expect(o.label_dropout >= 0 && o.label_dropout <= 1, "probability of label dropout", o.label_dropout,
@@ -81,6 +84,8 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
           {"warmup_steps", o.warmup},
           {"decay", o.decay},
           {"clip", o.clip},
+          {"level_mean", o.level_mean},
+          {"level_deviation", o.level_deviation},
           {"ema", o.ema},
           {"seed", o.seed},
           {"device", str(o.device)},
@@ -91,8 +96,9 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
 /// The loss that goes with a network's meaning: (6); the paper's with its weight s⁴, at times i/1000, i = 1 …
 /// 1000, the ones its sampler visits; or the noise's mean squared error at uniform times (Ho et al. 2020).
 /// The last two are (5), doubled.
-Var loss_of_batch(const ScoreModel& model, const Tensor& y0, Key key) {
-  if (model.meaning == Parameterisation::denoised) return denoising_loss(model.network, model.edm, y0, key);
+Var loss_of_batch(const ScoreModel& model, const LevelLaw& law, const Tensor& y0, Key key) {
+  if (model.meaning == Parameterisation::denoised)
+    return denoising_loss(model.network, model.edm, y0, key, law);
   const bool paper = model.meaning == Parameterisation::stein;
   std::vector<double> t;
   for (std::int32_t i : integers(key.split(0), {y0.dim(0)}, 1, 1001).to_vector())
@@ -182,7 +188,8 @@ class Training {
     Vars xs;
     for (const auto& p : all_) xs.push_back(*p.parameter);
     const auto loss_of = [&] {
-      return loss_of_batch(score_model, y0, key_.split(noise_stream).split(number));
+      return loss_of_batch(score_model, {o_.level_mean, o_.level_deviation}, y0,
+                           key_.split(noise_stream).split(number));
     };
     const Step s = loss_and_gradients(loss_of, xs, step + 1);
     const double rate = learning_rate(o_, step);
