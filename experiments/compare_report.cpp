@@ -131,7 +131,8 @@ std::string quality(const CompareSet& set, bool against_seconds) {
                                      against_seconds ? "time" : "evaluations"),
                          x, "Fréchet distance", true, true},
                         series),
-                   fmt::format("n = {} samples a seed; bars are standard deviations over seeds. As many "
+                   fmt::format("n = {} samples a seed; bars are standard deviations over seeds (without one: "
+                               "a single seed). As many "
                                "training images stand at {:.1f}, the floor.",
                                count, floor));
 }
