@@ -120,6 +120,8 @@ $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(foreach 
 $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
+# What runs once is compiled quickly rather than well.
+$(BUILD)/tests/%.o $(BUILD)/experiments/dale.o: CXXFLAGS = -O1
 $(BUILD)/experiments/bench/peak.o: override CXXFLAGS += -O3 -march=native -ffp-contract=fast
 $(BUILD)/emulated/%.o: tensor/cuda/%.cu Makefile
 	@mkdir -p $(@D)

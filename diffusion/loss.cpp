@@ -1,16 +1,15 @@
 #include "diffusion/loss.h"
 
-#include <cmath>
-
 namespace dale {
 
-std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key, std::uint64_t first) {
+std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key, const LevelLaw& law,
+                                    std::uint64_t first) {
   const Index N = y0.dim(0);
   const std::uint64_t pixels = N ? static_cast<std::uint64_t>(y0.size() / N) : 0;
   const std::vector<real> xi = normal(key.split(0), {N}, first).to_vector();
   std::vector<real> s, c_in, c_noise, skip, out;
   for (real v : xi) {
-    const double level = std::exp(edm.p_mean() + Edm::p_deviation * static_cast<double>(v));
+    const double level = law.level(edm, static_cast<double>(v));
     s.push_back(static_cast<real>(level));
     c_in.push_back(static_cast<real>(edm.c_in(level)));
     c_noise.push_back(static_cast<real>(edm.c_noise(level)));
@@ -30,8 +29,9 @@ Var denoising_loss(const Network& network, const std::vector<Tensor>& draws) {
   return mean_squared_error(network(draws[0], draws[1]), draws[2]);
 }
 
-Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key, std::uint64_t first) {
-  return denoising_loss(network, denoising_draws(edm, y0, key, first));
+Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key, const LevelLaw& law,
+                   std::uint64_t first) {
+  return denoising_loss(network, denoising_draws(edm, y0, key, law, first));
 }
 
 std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight, const Tensor& y0,

@@ -47,6 +47,4 @@ Denoiser Edm::denoiser(Network network) const {
   };
 }
 
-double Edm::p_mean() const { return std::log(deviation / 0.5) - 1.2; }
-
 }  // namespace dale

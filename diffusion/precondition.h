@@ -38,10 +38,6 @@ struct Edm {
 
   /// (3) with `network`.
   Denoiser denoiser(Network network) const;
-
-  /// The mean and standard deviation of ln s in training: EDM's, rescaled to this σ_d.
-  double p_mean() const;
-  static constexpr double p_deviation = 1.2;
 };
 
 }  // namespace dale

@@ -1,6 +1,5 @@
 // The pictures of the comparison's report: what numbers do not show. Read first: compare.h.
 #include <cmath>
-#include <numbers>
 
 #include "experiments/compare.h"
 #include "experiments/figure.h"
@@ -57,35 +56,34 @@ std::string grids(const std::vector<const CompareRow*>& rows) {
   return html + "</div>\n";
 }
 
-/// log x, x = 1 + pixel, of some images: bars, and the normal fitted to it.
+/// log x, x = 1 + pixel, of the test images and of each process: bars, and the normal fitted to it.
 std::string histograms(const std::vector<const CompareRow*>& rows, const Tensor& test) {
-  std::vector<Series> series;
+  std::vector<Series> series, fits;
   std::string text;
   const auto add = [&](const std::string& name, const Tensor& images) {
     std::vector<double> logs;
     for (real v : images.to_vector()) logs.push_back(std::log1p(static_cast<double>(v)));
     const NormalFit fit = fit_normal(logs);
-    Series bars = histogram(name, logs, -0.02, 0.72, 37), line{"fit to " + name, {}, {}};
-    bars.mark = Mark::line;
+    Series line{"", {}, {}};
+    line.pen = static_cast<int>(series.size());
     for (double l = -0.02; l <= 0.72; l += 0.01) {
-      const double z = (l - fit.mean) / fit.deviation;
       line.x.push_back(l);
-      line.y.push_back(std::exp(-z * z / 2) / (fit.deviation * std::sqrt(2 * std::numbers::pi)));
+      line.y.push_back(fit.density(l));
     }
-    series.push_back(bars);
-    if (name == "test images") series.push_back(line);
+    series.push_back(histogram(name, logs, -0.02, 0.72, 37));
+    fits.push_back(line);
     text += fmt::format("{}{}: mean {:.3f}, deviation {:.3f}, distance {:.3f}", text.empty() ? "" : "; ",
                         name, fit.mean, fit.deviation, fit.distance);
   };
   add("test images", first_images(test, 1000));
   for (const CompareRow* row : rows) add(row->process, read_npy(row->samples));
+  series.insert(series.end(), fits.begin(), fits.end());
   return "<h3>Pixels</h3>\n" +
          captioned(
              plot({"Pixels as the models see them: log x, x = 1 + pixel", "log x", "density", true}, series),
-             "A log-normal distribution of x is a normal one of log x. Fitted to " + text +
+             "A log-normal distribution of x is a normal one of log x: the curve fitted to each. " + text +
                  " (distance: Kolmogorov and Smirnov's, between the pixels and the fit). Real pixels pile up "
-                 "at "
-                 "black and white, so no log-normal fits them; what it fits is the noise.");
+                 "at black and white, so no log-normal fits them; what it fits is the noise.");
 }
 
 /// What the network is asked on the way from noise to the first images, as pictures: a row an image.
@@ -125,12 +123,11 @@ std::string neighbours(const CompareRow& row, const Reference& reference) {
       index.push_back(static_cast<std::int32_t>(i));
     rows.push_back(raw::gather(all, IntTensor({static_cast<Index>(index.size())}, index)));
   }
-  return captioned(
-      picture(image_grid(concat(rows, 0).value(), samples.dim(0), 2, 2),
-              "Samples above their nearest training images in pixels and in features"),
-      fmt::format("{}: samples; below each the nearest of {} training images in pixels, and in the "
-                  "classifier's features",
-                  title_of(row), all.dim(0)));
+  return captioned(picture(image_grid(concat(rows, 0).value(), samples.dim(0), 2, 2),
+                           "Samples above their nearest training images in pixels and in features"),
+                   fmt::format("{}: samples; below each the nearest of {} training images in pixels, and in "
+                               "the classifier's features",
+                               title_of(row), all.dim(0)));
 }
 
 /// Two masks, 1 where known: the upper half, and all but a square.
@@ -171,8 +168,7 @@ std::string guidance(Model& model, const std::string& dataset, const fs::path& p
       "<h3>Classes, with more and more guidance</h3>\n<p>A multiplicative model trained with labels "
       "(<code>dale train --classes</code>) and sampled by <code>dale sample --classes … --guidance w</code>: "
       "scores in the logarithmic chart are combined as they are in the additive one. Trained for less than "
-      "the "
-      "models compared.</p>\n<div class='side'>\n";
+      "the models compared.</p>\n<div class='side'>\n";
   std::string names;
   SampleOptions s;
   s.device = device;
@@ -207,8 +203,8 @@ std::string pictures_html(const CompareSet& set, const Reference& reference, con
   }
   html += strips +
           "</div>\n<h3>The missing part</h3>\n<p><code>dale sample --inpaint IMAGE --mask MASK</code>: where "
-          "the picture is known the network's estimate is replaced by it, in the model's chart.</p>\n"
-          "<div class='side'>\n" +
+          "the picture is known the network's estimate is replaced by it, in the model's chart.</p>\n<div "
+          "class='side'>\n" +
           parts + "</div>\n";
   html += "<h3>Nearest training images</h3>\n<div class='side'>\n";
   for (const CompareRow* row : rows)

@@ -85,8 +85,7 @@ std::string against_paper(const std::vector<CompareSet>& sets) {
     }
   if (found.empty()) return "The paper's own setting was not sampled.";
   return fmt::format(
-      "The paper's own setting, trained with the same budget and sampled by its own sampler, "
-      "{}.",
+      "The paper's own setting, trained with the same budget and sampled by its own sampler, {}.",
       joined(found));
 }
 
@@ -128,15 +127,14 @@ std::string quality(const CompareSet& set, bool against_seconds) {
     floor = row.by_seed[0].frechet.floor;
   }
   const std::string x = against_seconds ? "milliseconds an image" : "network evaluations an image";
-  return captioned(
-      plot(
-          {fmt::format("{}: Fréchet distance against {}", set.name, against_seconds ? "time" : "evaluations"),
-           x, "Fréchet distance", true, true},
-          series),
-      fmt::format(
-          "n = {} samples a seed; bars are standard deviations over seeds. As many training images stand "
-          "at {:.1f}, the floor.",
-          count, floor));
+  return captioned(plot({fmt::format("{}: Fréchet distance against {}", set.name,
+                                     against_seconds ? "time" : "evaluations"),
+                         x, "Fréchet distance", true, true},
+                        series),
+                   fmt::format("n = {} samples a seed; bars are standard deviations over seeds (without one: "
+                               "a single seed). As many "
+                               "training images stand at {:.1f}, the floor.",
+                               count, floor));
 }
 
 std::string training_curves(const CompareSet& set) {
@@ -220,8 +218,7 @@ std::string signs(const std::vector<CompareSet>& sets) {
     }
   if (rows.empty()) return "";
   return "<h2>Signs</h2>\n<p>Dale–Langevin multiplies each pixel by an exponential, so that no sign can "
-         "change; the "
-         "unconstrained sampler multiplies by a number that may be negative.</p>\n" +
+         "change; the unconstrained sampler multiplies by a number that may be negative.</p>\n" +
          html_table({"data", "process", "sampler", "evaluations", "pixels sampled", "sign changes"}, rows, 3);
 }
 
@@ -237,16 +234,14 @@ std::string section(const CompareSet& set) {
       fmt::format("<h2>{}</h2>\n<p>{} training images, {} kept back from models and classifier alike",
                   set.name, set.train_images, set.test_images);
   html += set.note.empty() ? ".</p>\n" : fmt::format(" ({}).</p>\n", escape_html(set.note));
-  html += quality(set, false) + quality(set, true) + set.pictures + training_curves(set);
-  return html +
-         fmt::format(
-             "<h3>All numbers</h3>\n<p>Mean ± standard deviation over seeds; in brackets the floor, what as "
-             "many "
-             "training images give in the samples' place (for neighbours: what images give that were never "
-             "trained on). Fréchet distance and KID are taken to {} real images, density and coverage (k = "
-             "5) to "
-             "as many as samples. Classifier: {}.</p>\n{}",
-             set.test_images, escape_html(set.classifier), full_table(set));
+  html += "<div class='side'>\n" + quality(set, false) + quality(set, true) + "</div>\n" + set.pictures +
+          training_curves(set);
+  return html + fmt::format(
+                    "<h3>All numbers</h3>\n<p>Mean ± standard deviation over seeds; in brackets the floor, "
+                    "what as many training images give in the samples' place (for neighbours: what images "
+                    "give that were never trained on). Fréchet distance and KID are taken to {} real images, "
+                    "density and coverage (k = 5) to as many as samples. Classifier: {}.</p>\n{}",
+                    set.test_images, escape_html(set.classifier), full_table(set));
 }
 
 std::string made_by(const CompareOptions& o, const Profile& profile, const std::vector<CompareSet>& sets,
@@ -254,9 +249,9 @@ std::string made_by(const CompareOptions& o, const Profile& profile, const std::
   std::string html = "<h2>How this was made</h2>\n<p><code>dale compare";
   for (const std::string& name : o.datasets) html += " --dataset " + escape_html(name);
   html += fmt::format(
-      " --profile {} --seed {}</code>: width {}, {} steps of {} images a model ({}). Each folder beside "
-      "this page holds config.json, metrics.csv and model.safetensors, and for each sampler what its "
-      "samples were worth, the first of them as samples.npy and grid.png.</p>\n<pre>{}</pre>\n",
+      " --profile {} --seed {}</code>: width {}, {} steps of {} images a model ({}). Each folder beside this "
+      "page holds config.json, metrics.csv and model.safetensors, and for each sampler what its samples were "
+      "worth, the first of them as samples.npy and grid.png.</p>\n<pre>{}</pre>\n",
       o.profile, o.seed, profile.channels, profile.steps, profile.batch, escape_html(profile.cost),
       escape_html(build_info()));
   html += "<h2>Data sets</h2>\n<ul>\n";
@@ -273,23 +268,19 @@ std::string report_html(const CompareOptions& o, const std::vector<CompareSet>& 
   const Profile& profile = profile_named(o.profile);
   std::string html =
       "<p><b>The question.</b> Given the same network, training budget, seed and number of network "
-      "evaluations: how do "
-      "samplers that <em>multiply</em> by noise compare with samplers that <em>add</em> it?</p>\n";
+      "evaluations: how do samplers that <em>multiply</em> by noise compare with samplers that <em>add</em> "
+      "it?</p>\n";
   html += fmt::format("<div class='answer'><p>{}</p><p>{}</p><p>{}</p></div>\n",
                       escape_html(against_additive(sets)), escape_html(against_paper(sets)),
                       escape_html(judged(sets, least_confidence(o.profile))));
   html +=
       "<p><b>gbm</b> multiplies each pixel (geometric Brownian motion, noise added to the logarithm), "
-      "<b>ve</b> adds to it; "
-      "they differ in nothing else. <b>gbm-paper</b> is the setting of “Dale meets Langevin” (arXiv "
-      "2510.02730): another "
-      "loss, σ = 0.8, and samplers that follow the process in time. <b>vp</b> is the classical additive "
-      "process. The "
-      "Fréchet distance is that of normal distributions fitted to 64 features of a small classifier trained "
-      "by this "
-      "project, one a data set, because the Inception network was made for colour photographs: distances "
-      "here compare "
-      "with each other and with their floors, not with published FIDs.</p>\n";
+      "<b>ve</b> adds to it; they differ in nothing else. <b>gbm-paper</b> is the setting of “Dale meets "
+      "Langevin” (arXiv 2510.02730): another loss, σ = 0.8, and samplers that follow the process in time. "
+      "<b>vp</b> is the classical additive process. The Fréchet distance is that of normal distributions "
+      "fitted to 64 features of a small classifier trained by this project, one a data set, because the "
+      "Inception network was made for colour photographs: distances here compare with each other and with "
+      "their floors, not with published FIDs.</p>\n";
   for (const CompareSet& set : sets) html += section(set);
   html += signs(sets) + "<h2>Training</h2>\n" + models_table(sets);
   if (!studies.empty()) html += "<h2>Small experiments with known answers</h2>\n" + studies;

@@ -38,12 +38,10 @@ struct Common {
 
   void add_to(CLI::App* command) {
     command->add_option("--data", data, "folder of data sets, before $DALE_DATA, ./data and the system's");
-    command->add_option("--device", device, "cpu or cuda: where train, sample, compare and likelihood work")
-        ->capture_default_str();
+    command->add_option("--device", device, "cpu or cuda: where train, sample, compare and likelihood work");
     command->add_option("--threads", threads, "threads; the results do not depend on it")
-        ->capture_default_str()
         ->check(CLI::Range(1, 1024));
-    command->add_option("--seed", seed, "same seed, same bits")->capture_default_str()->check(expect_seed);
+    command->add_option("--seed", seed, "same seed, same bits")->check(expect_seed);
   }
 };
 
@@ -51,35 +49,29 @@ void add_train(CLI::App& app, Common& common) {
   static TrainOptions o;
   CLI::App* c = app.add_subcommand("train", "train a model: config.json, metrics.csv, model.safetensors");
   c->add_option(
-       "--dataset", o.dataset,
-       "fashion-mnist, mnist, kmnist, a folder of PNG files (a folder in it for each class), or a .npy file")
-      ->capture_default_str();
-  c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)")
-      ->capture_default_str();
+      "--dataset", o.dataset,
+      "fashion-mnist, mnist, kmnist, a folder of PNG files (a folder in it for each class), or a .npy file");
+  c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)");
   c->add_option("--out", o.out, "folder for the run")->required();
-  c->add_option("--steps", o.steps, "training steps")->capture_default_str()->check(positive);
-  c->add_option("--batch", o.batch, "images a step")->capture_default_str()->check(positive);
-  c->add_option("--width", o.channels, "channels of the network's first level, a multiple of 8")
-      ->capture_default_str();
-  c->add_option("--lr", o.learning_rate, "Adam's learning rate")->capture_default_str();
-  c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step")
-      ->capture_default_str();
-  c->add_option("--warmup", o.warmup, "steps of linear warm-up")->capture_default_str();
-  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit")->capture_default_str();
-  c->add_option("--ema", o.ema, "decay of the weights' average")->capture_default_str();
-  c->add_option("--dropout", o.dropout, "probability of dropout in the network's blocks")
-      ->capture_default_str();
+  c->add_option("--steps", o.steps, "training steps")->check(positive);
+  c->add_option("--batch", o.batch, "images a step")->check(positive);
+  c->add_option("--width", o.channels, "channels of the network's first level, a multiple of 8");
+  c->add_option("--lr", o.learning_rate, "Adam's learning rate");
+  c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step");
+  c->add_option("--warmup", o.warmup, "steps of linear warm-up");
+  c->add_option("--clip", o.clip, "largest norm of the gradient; 0 is no limit");
+  c->add_option("--ema", o.ema, "decay of the weights' average");
+  c->add_option("--level-mean", o.level_mean,
+                "mean of the logarithm of training's noise levels, of data of standard deviation 0.5");
+  c->add_option("--level-deviation", o.level_deviation, "its standard deviation");
+  c->add_option("--dropout", o.dropout, "probability of dropout in the network's blocks");
   c->add_flag("--classes", o.classes, "feed the labels to the network");
-  c->add_option("--label-dropout", o.label_dropout, "probability that a label is replaced by none")
-      ->capture_default_str();
-  c->add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints; the last two are kept")
-      ->capture_default_str();
-  c->add_flag(
-      "--resume", o.resume,
-      "continue the run in --out from its last checkpoint, to the very bytes it would have had if it had "
-      "never "
-      "been stopped; needs the options it began with (--threads and --checkpoint-every are free, --steps too "
-      "where the rate does not decay), and starts a run where there is none");
+  c->add_option("--label-dropout", o.label_dropout, "probability that a label is replaced by none");
+  c->add_option("--checkpoint-every", o.checkpoint_every, "steps between checkpoints; the last two are kept");
+  c->add_flag("--resume", o.resume,
+              "continue the run in --out from its last checkpoint, to the very bytes it would have had if it "
+              "had never been stopped; needs the options it began with (--threads and --checkpoint-every are "
+              "free, --steps too where the rate does not decay), and starts a run where there is none");
   common.add_to(c);
   c->callback([&common] {
     o.data = common.data;
@@ -95,11 +87,11 @@ void add_train(CLI::App& app, Common& common) {
 void add_train_classifier(CLI::App& app, Common& common) {
   static ClassifierOptions o;
   CLI::App* c = app.add_subcommand("train-classifier", "train the classifier by which samples are judged");
-  c->add_option("--dataset", o.dataset, "as for train, with labels")->capture_default_str();
+  c->add_option("--dataset", o.dataset, "as for train, with labels");
   c->add_option("--out", o.out, "the file to write, *.safetensors")->required();
-  c->add_option("--epochs", o.epochs, "passes over the images")->capture_default_str();
-  c->add_option("--batch", o.batch, "images a step")->capture_default_str();
-  c->add_option("--lr", o.learning_rate, "Adam's learning rate, falling to 0")->capture_default_str();
+  c->add_option("--epochs", o.epochs, "passes over the images");
+  c->add_option("--batch", o.batch, "images a step");
+  c->add_option("--lr", o.learning_rate, "Adam's learning rate, falling to 0");
   common.add_to(c);
   c->callback([&common] {
     o.data = common.data;
@@ -119,24 +111,21 @@ void add_sample(CLI::App& app, Common& common) {
                 "a model.safetensors of dale train; the one that comes with dale");
   c->add_option("--sampler", o.sampler,
                 "probability-flow (Heun), ddim, dpm-solver, ancestral, stochastic, dale-langevin, "
-                "unconstrained or eta")
-      ->capture_default_str();
-  c->add_option("--steps", o.steps, "solver steps")->capture_default_str()->check(positive);
-  c->add_option("--count", o.count, "images")->capture_default_str()->check(positive);
-  c->add_option("--batch", o.batch, "images at a time")->capture_default_str()->check(positive);
-  c->add_option("--s-min", o.s_min, "samplers by level: the least noise level")->capture_default_str();
+                "unconstrained or eta");
+  c->add_option("--steps", o.steps, "solver steps")->check(positive);
+  c->add_option("--count", o.count, "images")->check(positive);
+  c->add_option("--batch", o.batch, "images at a time")->check(positive);
+  c->add_option("--s-min", o.s_min, "samplers by level: the least noise level");
   c->add_option("--s-max", o.s_max_factor,
-                "samplers by level: the largest, in standard deviations of the data")
-      ->capture_default_str();
-  c->add_option("--eta", o.eta, "eta: 0 is the probability flow, 1 Dale-Langevin")->capture_default_str();
+                "samplers by level: the largest, in standard deviations of the data");
+  c->add_option("--eta", o.eta, "eta: 0 is the probability flow, 1 Dale-Langevin");
   c->add_flag("--annealed", o.annealed,
               "the paper's tuned delta, repeats and annealing for the model's data set");
-  c->add_option("--sigma", o.sigma, "samplers in time: volatility")->capture_default_str();
-  c->add_option("--horizon", o.horizon, "samplers in time: length of time")->capture_default_str();
-  c->add_option("--classes", o.classes,
-                "classes that the images take in turn, for a model trained with them");
-  c->add_option("--guidance", o.guidance, "0 ignores the class, 1 takes it as trained, more exaggerates it")
-      ->capture_default_str();
+  c->add_option("--sigma", o.sigma, "samplers in time: volatility");
+  c->add_option("--horizon", o.horizon, "samplers in time: length of time");
+  c->add_option("--classes", o.classes, "classes that the images take in turn, for a model trained with them")
+      ->default_str("");
+  c->add_option("--guidance", o.guidance, "0 ignores the class, 1 takes it as trained, more exaggerates it");
   CLI::Option* inpaint = c->add_option("--inpaint", picture, "a PNG whose missing part the images complete");
   c->add_option("--mask", mask, "a PNG of its size: white where it is missing")->needs(inpaint);
   c->add_option("--out", out, "folder for the samples")->required();
@@ -161,7 +150,7 @@ void add_evaluate(CLI::App& app, Common& common) {
   CLI::App* c = app.add_subcommand("evaluate", "distances of samples from a data set's images, with floors");
   c->add_option("--samples", samples, "a .npy file (N,1,28,28) in [0,1]: samples.npy of dale sample")
       ->required();
-  c->add_option("--dataset", dataset, "what they should look like")->capture_default_str();
+  c->add_option("--dataset", dataset, "what they should look like");
   c->add_option("--classifier", classifier, "of dale train-classifier; the one that comes with the data set");
   c->add_option("--out", out, "a .json file for the results");
   common.add_to(c);
@@ -180,9 +169,9 @@ void add_compare(CLI::App& app, Common& common) {
   static CompareOptions o;
   CLI::App* c =
       app.add_subcommand("compare", "train and sample additive and multiplicative models: report.html");
-  c->add_option("--dataset", o.datasets, "data sets; all that are found when none is named");
-  c->add_option("--profile", o.profile, "quick or full")->capture_default_str();
-  c->add_option("--out", o.out, "folder for the results")->capture_default_str();
+  c->add_option("--dataset", o.datasets, "data sets; all that are found when none is named")->default_str("");
+  c->add_option("--profile", o.profile, "quick or full");
+  c->add_option("--out", o.out, "folder for the results");
   common.add_to(c);
   c->callback([&common] {
     o.data = common.data;
@@ -223,11 +212,9 @@ void add_likelihood(CLI::App& app, Common& common) {
   CLI::App* c =
       app.add_subcommand("likelihood", "bits per dimension of test images, by the probability flow");
   c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
-  c->add_option("--dataset", dataset, "whose test images")->capture_default_str();
-  c->add_option("--count", count, "images")->capture_default_str()->check(positive);
-  c->add_option("--steps", steps, "steps of the integral")
-      ->capture_default_str()
-      ->check(CLI::Range(2, 100000));
+  c->add_option("--dataset", dataset, "whose test images");
+  c->add_option("--count", count, "images")->check(positive);
+  c->add_option("--steps", steps, "steps of the integral")->check(CLI::Range(2, 100000));
   common.add_to(c);
   c->callback([&common] {
     const Likelihood r = likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed},
@@ -244,11 +231,12 @@ void add_data(CLI::App& app, Common& common) {
   static FetchOptions o;
   CLI::App* c =
       app.add_subcommand("data", "the data sets: what is here, whether it is as published, and the rest");
-  c->add_option("--fetch", names, "fetch what is missing of these, into the first of the folders looked in");
+  c->add_option("--fetch", names, "fetch what is missing of these, into the first of the folders looked in")
+      ->default_str("");
   c->add_flag("--verify", verify, "compare every file with its published digest");
-  c->add_option("--mirror", o.mirrors, "fetch from URLs that begin so, instead of the published mirrors");
+  c->add_option("--mirror", o.mirrors, "fetch from URLs that begin so, instead of the published mirrors")
+      ->default_str("");
   c->add_option("--stall", o.stall, "seconds after which a mirror that sends next to nothing is given up")
-      ->capture_default_str()
       ->check(CLI::Range(1, 3600));
   common.add_to(c);
   c->callback([&common] {
@@ -285,6 +273,7 @@ int run(int argc, char** argv) {
   CLI::App app("dale: a diffusion model that multiplies instead of adding");
   app.set_version_flag("--version", version);
   app.require_subcommand(1);
+  app.option_defaults()->always_capture_default();
   Common common;
   add_data(app, common);
   add_train(app, common);

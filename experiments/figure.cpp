@@ -146,6 +146,27 @@ std::string drawn(const Series& s, const Axis& x, const Axis& y, const Pen& pen)
   return svg;
 }
 
+/// A name in the legend, and where it stands: row after row, from left to right.
+struct Entry {
+  std::string name;
+  Mark mark;
+  Pen pen;
+  double x, y;
+};
+
+std::vector<Entry> laid_out(const std::vector<Series>& series, double left, double right) {
+  std::vector<Entry> all;
+  double x = left, y = 10;
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    if (series[i].name.empty()) continue;
+    const double width = 46 + 7.2 * static_cast<double>(series[i].name.size());
+    if (x > left && x + width > right) x = left, y += 20;
+    all.push_back({series[i].name, series[i].mark, {i}, x, y});
+    x += width;
+  }
+  return all;
+}
+
 /// The elements of an <svg>, in the page's colour unless told otherwise.
 struct Canvas {
   std::string svg;
@@ -173,19 +194,16 @@ struct Canvas {
     line(x.from, y.from, x.to, y.from);
     line(x.from, y.from, x.from, y.to);
   }
-  void legend(double left, double top, const std::vector<Series>& series) {
-    for (std::size_t i = 0; i < series.size(); ++i) {
-      if (series[i].name.empty()) continue;
-      const Pen pen{i};
-      if (series[i].mark != Mark::points)
+  void legend(const std::vector<Entry>& entries, double bottom) {
+    for (const Entry& e : entries) {
+      const double x = e.x, y = bottom + e.y;
+      if (e.mark != Mark::points)
         svg += fmt::format(
             "<line x1='{}' y1='{}' x2='{}' y2='{}' style='stroke:{}' stroke-dasharray='{}' "
             "stroke-width='{}'/>\n",
-            left, top, left + 24, top, pen.colour(), pen.dash(), series[i].mark == Mark::bars ? 8 : 3);
-      if (series[i].mark == Mark::points || series[i].mark == Mark::marked_line)
-        svg += pen.dot(left + 12, top, 4);
-      text(left + 30, top + 4, "start", series[i].name);
-      top += 17;
+            x, y, x + 24, y, e.pen.colour(), e.pen.dash(), e.mark == Mark::bars ? 8 : 3);
+      if (e.mark == Mark::points || e.mark == Mark::marked_line) svg += e.pen.dot(x + 12, y, 4);
+      text(x + 30, y + 4, "start", e.name);
     }
   }
 };
@@ -194,27 +212,27 @@ struct Canvas {
 
 std::string plot(const Plot& frame, const std::vector<Series>& given) {
   std::vector<Series> series;
-  std::size_t longest = 0;  // name, which the legend needs room for
-  for (const Series& s : given) {
-    series.push_back(outlined(s, frame.log_x));
-    longest = std::max(longest, s.name.size());
-  }
-  const double legend_width = longest ? 38 + 6.5 * static_cast<double>(longest) : 0;
-  const double left = 68, right = frame.width - 14 - legend_width, top = 34, bottom = frame.height - 46;
+  for (const Series& s : given) series.push_back(outlined(s, frame.log_x));
+  const double left = 68, right = frame.width - 14, top = 34, bottom = frame.height - 46;
+  const std::vector<Entry> legend = laid_out(series, left, right);
+  const int height = frame.height + (legend.empty() ? 0 : static_cast<int>(legend.back().y) + 10);
   const Axis x = fitted_axis(series, &Series::x, frame.log_x, left, right);
   const Axis y = fitted_axis(series, &Series::y, frame.log_y, bottom, top);
   const std::string title = escape_html(frame.title);
   Canvas canvas{fmt::format(
       "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' role='img' "
-      "aria-label='{2}' fill='currentColor' font-family='sans-serif' font-size='12'>\n<title>{2}</title>\n",
-      frame.width, frame.height, title)};
-  canvas.text((left + right) / 2, 16, "middle", frame.title, "font-size='14'");
+      "aria-label='{2}' fill='currentColor' font-family='sans-serif' font-size='13'>\n<title>{2}</title>\n",
+      frame.width, height, title)};
+  canvas.text((left + right) / 2, 16, "middle", frame.title, "font-size='15'");
   canvas.text((left + right) / 2, frame.height - 8, "middle", frame.x_label);
   canvas.text(0, 0, "middle", frame.y_label,
               fmt::format("transform='translate(14,{}) rotate(-90)'", (top + bottom) / 2));
   canvas.axes(x, y);
-  for (std::size_t i = 0; i < series.size(); ++i) canvas.svg += drawn(series[i], x, y, Pen{i});
-  canvas.legend(right + 12, top + 8, series);
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    const int pen = series[i].pen;
+    canvas.svg += drawn(series[i], x, y, Pen{pen < 0 ? i : static_cast<std::size_t>(pen)});
+  }
+  canvas.legend(legend, frame.height);
   return canvas.svg + "</svg>\n";
 }
 

@@ -1,4 +1,4 @@
-// Plots as SVG text: axes with round ticks, a legend beside the frame, and colours that stay apart for
+// Plots as SVG text: axes with round ticks, a legend below the frame, and colours that stay apart for
 // colour-blind readers (Okabe & Ito), dots of different shapes beside them. Text and axes take the page's
 // colour, so a plot follows light and dark pages.
 #pragma once
@@ -17,12 +17,13 @@ struct Series {
   std::vector<double> x, y;
   Mark mark = Mark::line;
   std::vector<double> error{};  // a bar of this length above and below y, where there is one
+  int pen = -1;                 // drawn as this series of the plot is, rather than as its own number says
 };
 
 struct Plot {
   std::string title, x_label, y_label;  // labels with their units
   bool log_y = false, log_x = false;    // values that are not positive are left out
-  int width = 720, height = 360;
+  int width = 560, height = 340;  // the legend comes below
 };
 
 /// One <svg> element. Values that are not finite are left out, and break a line in two.

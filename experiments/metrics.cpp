@@ -100,7 +100,9 @@ Rows::Rows(const Tensor& x) : n(x.dim(0)), d(n ? x.size() / n : 1) {
 
 Moments moments(const Rows& x) {
   if (x.n <= x.d)
-    invalid("[frechet] {} images: a covariance of {} features needs at least {}", x.n, x.d, x.d + 1);
+    invalid(
+        "[frechet] {} images: a covariance of {} features needs at least {}; make more (dale sample --count)",
+        x.n, x.d, x.d + 1);
   const std::size_t d = static_cast<std::size_t>(x.d);
   Moments m{x.n, std::vector<double>(d), std::vector<double>(d * d)};
   for (Index i = 0; i < x.n; ++i)

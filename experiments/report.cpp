@@ -15,22 +15,21 @@ constexpr const char* style = R"(
 }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 1.5rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem; }
-figure { margin: 0 0 1rem; overflow-x: auto; } figcaption { font-size: .85rem; }
+figure { margin: 0 0 1rem; } figcaption { font-size: .85rem; }
 .answer { border-left: 4px solid var(--pen0, #0072B2); padding-left: 1rem; font-size: 1.08rem; }
 .side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); gap: 1.5rem; }
 img, svg { max-width: 100%; height: auto; } img { image-rendering: pixelated; background: #fff; }
-code, pre { overflow-wrap: anywhere; white-space: pre-wrap; } .wide { overflow-x: auto; }
+code, pre { overflow-wrap: anywhere; white-space: pre-wrap; }
 table { border-collapse: collapse; font-size: .85rem; width: 100%; }
 th, td { text-align: right; padding: .2rem .45rem; border-bottom: 1px solid var(--line); vertical-align: bottom; }
-.name { text-align: left; } .wide th, .wide td { text-align: left; }
+.name { text-align: left; }
 @media (max-width: 700px) {
-  figure svg { max-width: none; }
   .cards, .cards tbody, .cards tr, .cards td { display: block; } .cards tr.heads { display: none; }
   .cards tr { border-bottom: 2px solid var(--line); padding: .5rem 0; }
   .cards td { text-align: right; border: 0; padding: .1rem 0; overflow: hidden; }
   .cards td::before { content: attr(data-head); float: left; opacity: .75; padding-right: 1rem; }
 }
-@media print { figure, tr { break-inside: avoid; } body { max-width: none; } .wide { overflow: visible; } }
+@media print { figure, tr { break-inside: avoid; } body { max-width: none; } }
 )";
 
 std::string base64(const std::string& bytes) {

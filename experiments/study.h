@@ -41,6 +41,8 @@ inline constexpr Study studies[] = {
 /// distance to the log-normal.
 struct NormalFit {
   double mean, deviation, distance;
+
+  double density(double value) const;
 };
 /// Throws std::invalid_argument unless the values are finite, two at least, and not all equal.
 NormalFit fit_normal(std::vector<double> values);

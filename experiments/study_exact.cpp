@@ -21,7 +21,7 @@ struct Row {
   std::string sampler, chart, problem;
   Index steps, evaluations;
   double distance;
-  double order = 0;  // 0: not fitted
+  double order = 0;         // 0: not fitted
   Index sign_changes = -1;  // −1: cannot happen
 };
 

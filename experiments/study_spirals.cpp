@@ -281,7 +281,7 @@ std::string study_spirals(const StudyOptions& o) {
     const Path there = forward(m, 60, key.split(path_stream));
     crossed.push_back(crossings(there));
     const Path back = backward(m, key.split(path_stream));
-    const auto frame = [&](auto what) { return Plot{name + what, "x₁", "x₂", false, false, 720, 600}; };
+    const auto frame = [&](auto what) { return Plot{name + what, "x₁", "x₂", false, false, 560, 500}; };
     draw(name + "_forward", frame(": data, and paths to noise"), exact[0], lines("paths", there, 10));
     draw(name, frame(": samples, and paths back from noise"), rows[0].x, lines("paths", back, paths));
   }

@@ -10,6 +10,7 @@
 #include "experiments/dataset.h"
 #include "experiments/figure.h"
 #include "experiments/progress.h"
+#include "experiments/report.h"
 #include "experiments/study.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
@@ -157,16 +158,12 @@ std::string accuracy_figure(const std::vector<Outcome>& outcomes) {
 std::string weights_figure(const Outcome& r) {
   Series normal{fmt::format("normal, KS {:.3f}", r.normal.distance), {}, {}}, log_normal = normal;
   log_normal.name = fmt::format("log-normal, KS {:.3f}", r.log_normal.distance);
-  const auto density = [](const NormalFit& f, double v) {
-    const double z = (v - f.mean) / f.deviation;
-    return std::exp(-z * z / 2) / (f.deviation * std::sqrt(2 * std::numbers::pi));
-  };
   for (double l = low_log10; l <= high_log10; l += 0.02) {
     const double w = std::pow(10, l);
     normal.x.push_back(l);
-    normal.y.push_back(density(r.normal, w) * w * std::numbers::ln10);
+    normal.y.push_back(r.normal.density(w) * w * std::numbers::ln10);
     log_normal.x.push_back(l);
-    log_normal.y.push_back(density(r.log_normal, l));
+    log_normal.y.push_back(r.log_normal.density(l));
   }
   return plot({"Weights of the first layer: " + r.name, "log₁₀ |w|", "density"},
               {histogram("measured", r.log10s, low_log10, high_log10, 66), normal, log_normal});
@@ -188,19 +185,23 @@ void write_numbers(const std::filesystem::path& out, const std::vector<Outcome>&
 }
 
 std::string table(const std::vector<Outcome>& outcomes) {
-  std::string html =
-      "<div class='wide'><table><tr><th>optimiser</th><th>learning rate</th><th>accuracy</th>"
-      "<th>signs changed</th><th>mean of log₁₀ |w|</th><th>its deviation</th><th>KS to normal</th>"
-      "<th>KS to log-normal</th></tr>\n";
+  std::vector<std::vector<std::string>> rows;
   for (const Outcome& r : outcomes)
-    html += fmt::format("<tr><td>{}</td><td>{}</td><td>{:.1f} %</td><td>{}</td><td>{:.2f}</td><td>{:.2f}</td>"
-                        "<td>{:.3f}</td><td>{:.3f}</td></tr>\n",
-                        r.name, r.rates, 100 * r.accuracy.back(), r.sign_changes.back(), r.log_normal.mean,
-                        r.log_normal.deviation, r.normal.distance, r.log_normal.distance);
-  return html + "</table></div>\n";
+    rows.push_back({r.name, r.rates, fmt::format("{:.1f} %", 100 * r.accuracy.back()),
+                    std::to_string(r.sign_changes.back()), fmt::format("{:.2f}", r.log_normal.mean),
+                    fmt::format("{:.2f}", r.log_normal.deviation), fmt::format("{:.3f}", r.normal.distance),
+                    fmt::format("{:.3f}", r.log_normal.distance)});
+  return html_table({"optimiser", "learning rate", "accuracy", "signs changed", "mean of log₁₀ |w|",
+                     "its deviation", "KS to normal", "KS to log-normal"},
+                    rows, 2);
 }
 
 }  // namespace
+
+double NormalFit::density(double value) const {
+  const double z = (value - mean) / deviation;
+  return std::exp(-z * z / 2) / (deviation * std::sqrt(2 * std::numbers::pi));
+}
 
 NormalFit fit_normal(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -232,19 +233,19 @@ std::string study_synapses(const StudyOptions& o) {
       "three times from the same start; the learning rate falls to 0, and gradients longer than {} are cut "
       "to that. Exponentiated gradient moves log |w| where the others move w, and so can change no sign. "
       "Signs are counted in both layers; |w| is of the first, with a normal and a log-normal distribution "
-      "fitted. KS is the Kolmogorov–Smirnov distance to a distribution fitted to the very same weights: "
-      "a distance, not a test.</p>\n",
+      "fitted. KS is the Kolmogorov–Smirnov distance to a distribution fitted to the very same weights: a "
+      "distance, not a test.</p>\n",
       hidden_units, data.name, epochs, batch, most_norm);
   const std::string curves = accuracy_figure(outcomes);
   write_numbers(o.out, outcomes);
   write_file(o.out / "synapses_accuracy.svg", curves);
-  html += table(outcomes) + curves;
+  html += table(outcomes) + "<figure>" + curves + "</figure>\n";
   for (const Outcome& r : outcomes) {
     const std::string figure = weights_figure(r);
     std::string file = r.name;
     for (char& c : file) c = c == ' ' ? '-' : static_cast<char>(std::tolower(c));
     write_file(o.out / fmt::format("synapses_weights_{}.svg", file), figure);
-    html += figure;
+    html += "<figure>" + figure + "</figure>\n";
   }
   return html;
 }

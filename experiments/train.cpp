@@ -41,6 +41,9 @@ void check_options(const TrainOptions& o) {
          "positive and finite");
   expect(o.clip >= 0 && std::isfinite(o.clip), "largest norm of the gradient", o.clip,
          "positive and finite, or 0 for no limit");
+  expect(std::isfinite(o.level_mean), "mean of the noise levels' logarithm", o.level_mean, "finite");
+  expect(o.level_deviation > 0 && o.level_deviation <= 10, "deviation of the noise levels' logarithm",
+         o.level_deviation, "positive and at most 10");
   expect(fraction(o.ema), "decay of the weights' average", o.ema, "in [0, 1)");
   expect(fraction(o.dropout), "probability of dropout", o.dropout, "in [0, 1)");
   expect(o.label_dropout >= 0 && o.label_dropout <= 1, "probability of label dropout", o.label_dropout,
@@ -82,6 +85,8 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
           {"warmup_steps", o.warmup},
           {"decay", o.decay},
           {"clip", o.clip},
+          {"level_mean", o.level_mean},
+          {"level_deviation", o.level_deviation},
           {"ema", o.ema},
           {"seed", o.seed},
           {"device", str(o.device)},
@@ -92,8 +97,8 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
 /// What a step draws for a batch y0, on y0's machine, and the loss that goes with a network's meaning given
 /// that: (6); the paper's with its weight s⁴, at times i/1000, i = 1 … 1000, the ones its sampler visits; or
 /// the noise's mean squared error at uniform times (Ho et al. 2020). The last two are (5), doubled.
-std::vector<Tensor> draws_of(const ScoreModel& model, const Tensor& y0, Key key) {
-  if (model.meaning == Parameterisation::denoised) return denoising_draws(model.edm, y0, key);
+std::vector<Tensor> draws_of(const ScoreModel& model, const LevelLaw& law, const Tensor& y0, Key key) {
+  if (model.meaning == Parameterisation::denoised) return denoising_draws(model.edm, y0, key, law);
   const bool paper = model.meaning == Parameterisation::stein;
   std::vector<double> t;
   for (std::int32_t i : integers(key.split(0), {y0.dim(0)}, 1, 1001).to_vector())
@@ -165,13 +170,14 @@ class Training {
     const std::uint64_t number = static_cast<std::uint64_t>(step);
     const ScoreModel score_model = model_.score_model(
         {labels_of(batch, number), {o_.dropout, key_.split(dropout_stream).split(number)}});
+    const LevelLaw law{o_.level_mean, o_.level_deviation};
     const Key noise = key_.split(noise_stream).split(number);
-    const std::vector<Tensor> draws = draws_of(score_model, y0, noise);
+    const std::vector<Tensor> draws = draws_of(score_model, law, y0, noise);
     std::vector<Tensor> made = capturable() ? captured_(draws) : loss_and_gradients(score_model, draws);
     const auto [loss, norm] = read(made[0]);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
-        grad(loss_of(score_model, draws_of(score_model, y0, noise)), weights());
+        grad(loss_of(score_model, draws_of(score_model, law, y0, noise)), weights());
         return Var(Tensor::full({}, std::numeric_limits<real>::quiet_NaN()));
       });
     const double rate = learning_rate(o_, step);

@@ -43,6 +43,8 @@ expect 2 'the learning rate is nan; it must be positive and finite' train --lr n
 expect 2 '--lr = fast; expected a number' train --lr fast --out "$work/x"
 expect 2 'the number of warm-up steps is -1; it must be at least 0' train --warmup -1 --out "$work/x"
 expect 2 'the largest norm of the gradient is -1; it must be positive' train --clip -1 --out "$work/x"
+expect 2 "mean of the noise levels' logarithm is inf; it must be finite" train --level-mean inf --out "$work/x"
+expect 2 "deviation of the noise levels' logarithm is 0; it must be positive" train --level-deviation 0 --out "$work/x"
 expect 2 'average is 1; it must be in [0, 1)' train --ema 1 --out "$work/x"
 expect 2 'the probability of dropout is 1; it must be in [0, 1)' train --dropout 1 --out "$work/x"
 expect 2 'label dropout is -1; it must be in [0, 1]' train --label-dropout -1 --out "$work/x"

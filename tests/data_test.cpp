@@ -15,18 +15,13 @@
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
+#include "tests/folder.h"
 
 using namespace dale;
 using Catch::Contains;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / fmt::format("dale-data-{}", ::getpid());
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-};
 
 /// An HTTP server on loopback that answers every request with `body`, and fails as the first part of the URL
 /// says: /good/…, /missing/… (404), /corrupt/… (a bit changed), /truncate/… (half), /stall/… (half, then
@@ -162,12 +157,6 @@ TEST_CASE("the catalog knows the files that the system's package installs", "[da
 
 TEST_CASE("a named set with only its test files is trained on without every fifth of them", "[data]") {
   const Folder folder;
-  const auto idx = [](std::initializer_list<unsigned> head, std::string bytes) {
-    std::string out;
-    for (unsigned h : head)
-      for (int shift : {24, 16, 8, 0}) out += static_cast<char>(h >> shift);
-    return out + bytes;
-  };
   std::string pixels, labels;
   for (int n = 0; n < 10; ++n) {
     pixels += std::string(784, static_cast<char>(n));
@@ -175,8 +164,8 @@ TEST_CASE("a named set with only its test files is trained on without every fift
   }
   const fs::path kmnist = folder.path / "kmnist";
   make_folder(kmnist);
-  write_file(kmnist / "t10k-images-idx3-ubyte", idx({0x803, 10, 28, 28}, pixels));
-  write_file(kmnist / "t10k-labels-idx1-ubyte", idx({0x801, 10}, labels));
+  write_file(kmnist / "t10k-images-idx3-ubyte", idx_head({0x803, 10, 28, 28}) + pixels);
+  write_file(kmnist / "t10k-labels-idx1-ubyte", idx_head({0x801, 10}) + labels);
   const Dataset train = load_dataset("kmnist", folder.path),
                 test = load_dataset("kmnist", folder.path, Split::test);
   CHECK(find_dataset("kmnist", folder.path) == kmnist);
@@ -186,8 +175,8 @@ TEST_CASE("a named set with only its test files is trained on without every fift
   for (const std::string& note : {train.note, test.note})
     CHECK(note ==
           "10 images, those of the test files alone: 8 for training, 2 kept for evaluation, every fifth");
-  write_file(kmnist / "train-images-idx3-ubyte", idx({0x803, 10, 28, 28}, pixels));
-  write_file(kmnist / "train-labels-idx1-ubyte", idx({0x801, 10}, labels));
+  write_file(kmnist / "train-images-idx3-ubyte", idx_head({0x803, 10, 28, 28}) + pixels);
+  write_file(kmnist / "train-labels-idx1-ubyte", idx_head({0x801, 10}) + labels);
   CHECK(load_dataset("kmnist", folder.path).images.dim(0) == 10);
   CHECK(load_dataset("kmnist", folder.path, Split::test).images.dim(0) == 10);
   CHECK(load_dataset("kmnist", folder.path).note.empty());

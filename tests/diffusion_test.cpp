@@ -121,7 +121,7 @@ TEST_CASE("EDM preconditioning has its constants and its limits", "[diffusion]")
   CHECK(edm.c_out(0.25) == Approx(0.25 / std::sqrt(2.0)));
   CHECK(edm.c_in(0.25) == Approx(1 / (0.25 * std::sqrt(2.0))));
   CHECK(edm.c_noise(1) == 0);
-  CHECK(edm.p_mean() == Approx(std::log(0.5) - 1.2));
+  CHECK(LevelLaw{}.level(edm, 0) == Approx(0.5 * std::exp(-1.2)));
   // With F = 0 and Gaussian data, D is the exact posterior mean: that of LogNormal.
   const Var y = normal(Key{1}, {64, 1, 2, 2});
   const Var D = edm.denoiser(zero_network)(y, 0.3), exact = LogNormal{0.4, 0.0625}.denoiser()(y, 0.3);
@@ -138,11 +138,12 @@ TEST_CASE("the training loss is multiplicative score matching with weight Œª s‚Å
   const Index N = 8;
   const Tensor y0 = (Var(uniform(Key{1}, {N, 1, 4, 4})) * 0.69).value();
   const Key key{77};
+  const LevelLaw law{-0.4, 1};
   double expected = 0;
   const std::vector<real> xi = normal(key.split(0), {N}).to_vector();
   const Var z = normal(key.split(1), y0.shape());
   for (Index n = 0; n < N; ++n) {
-    const double s = std::exp(edm.p_mean() + Edm::p_deviation * static_cast<double>(xi[n]));
+    const double s = law.level(edm, static_cast<double>(xi[n]));
     const Var clean = y0.slice(0, n, n + 1), y = clean + s * slice(z, 0, n, n + 1);
     const Var u = (edm.denoiser(network)(y, s) - y) / (s * s);
     const Var h = process_named("gbm").hyvarinen_score(u, y),
@@ -150,11 +151,11 @@ TEST_CASE("the training loss is multiplicative score matching with weight Œª s‚Å
     const Var loss = 0.5 * mean_squared_error(h, conditional);
     expected += 2 * static_cast<double>(loss.item()) * std::pow(s, 4) / std::pow(edm.c_out(s), 2) / N;
   }
-  CHECK(static_cast<double>(denoising_loss(network, edm, y0, key).item()) == Approx(expected).epsilon(1e-4));
+  CHECK(static_cast<double>(denoising_loss(network, edm, y0, key, law).item()) == Approx(expected).epsilon(1e-4));
   // The second half of a batch is what a batch that starts there sees.
-  const double whole = static_cast<double>(denoising_loss(network, edm, y0, key).item());
-  const double halves = static_cast<double>((denoising_loss(network, edm, y0.slice(0, 0, 4), key) +
-                                             denoising_loss(network, edm, y0.slice(0, 4, 8), key, 4)).item());
+  const double whole = static_cast<double>(denoising_loss(network, edm, y0, key, law).item());
+  const double halves = static_cast<double>((denoising_loss(network, edm, y0.slice(0, 0, 4), key, law) +
+                                             denoising_loss(network, edm, y0.slice(0, 4, 8), key, law, 4)).item());
   CHECK(halves / 2 == Approx(whole).epsilon(1e-5));
 }
 

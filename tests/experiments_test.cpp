@@ -10,6 +10,7 @@
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
 #include "tensor/npy.h"
+#include "tests/folder.h"
 
 using namespace dale;
 using Catch::Contains;
@@ -19,21 +20,14 @@ namespace {
 
 /// A folder for one test, with a data set of 64 images in it.
 struct Workplace {
-  fs::path path = fs::temp_directory_path() / fmt::format("dale-experiments-{}", ::getpid());
+  Folder folder;
+  const fs::path& path = folder.path;
 
   Workplace() {
     fs::create_directories(path / "mnist");
-    const auto idx = [](std::initializer_list<unsigned> head, std::size_t n, unsigned limit) {
-      std::string bytes;
-      for (unsigned h : head)
-        for (int shift : {24, 16, 8, 0}) bytes += static_cast<char>(h >> shift);
-      for (std::size_t i = 0; i < n; ++i) bytes += static_cast<char>(i * i / 7 % limit);
-      return bytes;
-    };
-    write_file(path / "mnist" / "train-images-idx3-ubyte", idx({0x803, 64, 28, 28}, 64 * 784, 256));
-    write_file(path / "mnist" / "train-labels-idx1-ubyte", idx({0x801, 64}, 64, 10));
+    write_file(path / "mnist" / "train-images-idx3-ubyte", idx_noise({0x803, 64, 28, 28}, 64 * 784, 256));
+    write_file(path / "mnist" / "train-labels-idx1-ubyte", idx_noise({0x801, 64}, 64, 10));
   }
-  ~Workplace() { fs::remove_all(path); }
 
   TrainOptions options(const std::string& run) const {
     TrainOptions o;

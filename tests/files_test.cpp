@@ -14,6 +14,7 @@
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
+#include "tests/folder.h"
 
 using namespace dale;
 using Path = std::filesystem::path;
@@ -23,14 +24,6 @@ using Strings = std::vector<std::string>;
 using Rows = std::vector<std::pair<std::string, std::string>>;
 
 namespace {
-
-/// An empty folder of the test's own, gone with it.
-struct Folder {
-  std::string name = std::filesystem::temp_directory_path() / "dale-files-XXXXXX";
-  Path path = mkdtemp(name.data());
-  ~Folder() { std::filesystem::remove_all(path); }
-  Path operator/(const char* file) const { return path / file; }
-};
 
 template <class Error>
 void refuses(const auto& act, const std::string& message, const Path& path = "") {
@@ -77,11 +70,8 @@ std::string one(const std::string& shape, const std::string& range, const std::s
   return safetensors("{'a':" + entry(shape, range, dtype) + "}");
 }
 
-std::string idx(const std::vector<std::uint32_t>& header, std::size_t bytes, char value = 0) {
-  std::string file;
-  for (std::uint32_t v : header)
-    for (int shift : {24, 16, 8, 0}) file += static_cast<char>(v >> shift);
-  return file + std::string(bytes, value);
+std::string idx(const std::vector<std::uint32_t>& head, std::size_t bytes, char value = 0) {
+  return idx_head(head) + std::string(bytes, value);
 }
 std::string gzipped(const Path& scratch, const std::string& bytes) {
   const gzFile file = gzopen(scratch.c_str(), "wb");

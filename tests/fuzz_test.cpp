@@ -21,6 +21,7 @@
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
+#include "tests/folder.h"
 
 // ---- What is asked of the system: every allocation passes here, by the sanitizers' hook or in malloc's
 // place.
@@ -72,12 +73,6 @@ class Choices {
   Key key_;
   std::uint64_t next_ = 0;
 };
-
-std::string big_endian(std::uint32_t v) {
-  std::string out;
-  for (int shift : {24, 16, 8, 0}) out += static_cast<char>(v >> shift);
-  return out;
-}
 
 /// One mutation of `bytes`; `other` is a good file to splice from.
 std::string mutated(std::string bytes, const std::string& other, Choices& c) {
@@ -147,7 +142,7 @@ std::string with_checksums(std::string png, Choices&) {
     if (length > png.size() - at - 12) break;
     const auto sum =
         crc32(0, reinterpret_cast<const Bytef*>(png.data() + at + 4), static_cast<uInt>(length + 4));
-    png.replace(at + 8 + length, 4, big_endian(static_cast<std::uint32_t>(sum)));
+    png.replace(at + 8 + length, 4, idx_head({static_cast<std::uint32_t>(sum)}));
     at += length + 12;
   }
   return png;
@@ -193,9 +188,8 @@ std::string small_model(const fs::path& path) {
 }
 
 std::vector<Reader> readers(const fs::path& scratch) {
-  const std::string images =
-      big_endian(0x803) + big_endian(2) + big_endian(3) + big_endian(4) + std::string(24, '\x42');
-  const std::string labels = big_endian(0x801) + big_endian(9) + std::string(9, '\3');
+  const std::string images = idx_head({0x803, 2, 3, 4}) + std::string(24, '\x42');
+  const std::string labels = idx_head({0x801, 9}) + std::string(9, '\3');
   std::vector<std::string> png, npy, safetensors;
   for (const Shape& shape : {Shape{4, 4}, {7, 30}, {1, 1}})
     png.push_back(bytes_written(scratch, [&](auto& p) { write_png(p, uniform(Key{1}, shape)); }));
@@ -232,8 +226,8 @@ TEST_CASE("no file crashes a reader, hangs it, or makes it ask for more memory t
   REQUIRE(hooked);
   const char* variable = std::getenv("DALE_FUZZ");
   const Index inputs = variable ? std::atoll(variable) : 20000;
-  std::string name = fs::temp_directory_path() / "dale-fuzz-XXXXXX";
-  const fs::path folder = mkdtemp(name.data()), path = folder / "input";
+  const Folder folder;
+  const fs::path path = folder / "input";
   const std::vector<Reader> all = readers(path);
   constexpr std::size_t free_bytes = 1 << 20;  // for what does not depend on the file: buffers, messages
   std::vector<Index> accepted(all.size());
@@ -273,5 +267,4 @@ TEST_CASE("no file crashes a reader, hangs it, or makes it ask for more memory t
     INFO(all[i].name);
     CHECK(accepted[i] > 0);
   }
-  fs::remove_all(folder);
 }

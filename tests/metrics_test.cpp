@@ -11,6 +11,7 @@
 #include "nn/checkpoint.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
+#include "tests/folder.h"
 
 using namespace dale;
 using Catch::Contains;
@@ -38,22 +39,20 @@ Moments diagonal(std::vector<double> mean, const std::vector<double>& variance) 
 
 /// A labelled data set of noise and a classifier trained on it for a moment.
 struct Workplace {
-  fs::path path = fs::temp_directory_path() / fmt::format("dale-evaluate-{}", ::getpid());
+  Folder folder;
+  const fs::path& path = folder.path;
   static constexpr Index train = 300, test = 200;
 
   Workplace() {
     fs::create_directories(path / "mnist");
     for (const auto& [part, n, salt] : {std::tuple("train", train, 3u), std::tuple("t10k", test, 5u)}) {
+      const auto size = static_cast<std::uint32_t>(n);
       const std::string stem = (path / "mnist" / part).string();
-      write_file(stem + "-images-idx3-ubyte",
-                 head(0x803, n) + word(28) + word(28) + noise(n * 784, 256, salt));
-      write_file(stem + "-labels-idx1-ubyte", head(0x801, n) + noise(n, 10, salt));
+      write_file(stem + "-images-idx3-ubyte", idx_head({0x803, size, 28, 28}) + noise(n * 784, 256, salt));
+      write_file(stem + "-labels-idx1-ubyte", idx_head({0x801, size}) + noise(n, 10, salt));
     }
   }
-  ~Workplace() { fs::remove_all(path); }
 
-  static std::string word(Index n) { return {0, 0, static_cast<char>(n >> 8), static_cast<char>(n)}; }
-  static std::string head(Index magic, Index n) { return word(magic) + word(n); }
   static std::string noise(Index n, unsigned limit, std::uint64_t salt) {
     std::string bytes;
     for (real u : uniform(Key{salt}, {n}).to_vector())

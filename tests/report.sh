@@ -51,7 +51,7 @@ addEventListener('load', () => {
     if (!i.alt || !i.getAttribute('width') || !i.getAttribute('height') || !i.complete || !i.naturalWidth) wrong.push('image ' + i.alt);
   for (const s of document.querySelectorAll('svg')) if (!s.getAttribute('aria-label')) wrong.push('plot without a name');
   for (const t of document.querySelectorAll('table')) {
-    const box = (t.closest('.wide') || t).getBoundingClientRect();
+    const box = t.getBoundingClientRect();
     if (box.right > wide + 1) wrong.push('table ' + box.right + ' > ' + wide);
   }
   if (document.documentElement.scrollWidth > wide) wrong.push('page ' + document.documentElement.scrollWidth + ' > ' + wide);

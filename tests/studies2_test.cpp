@@ -1,6 +1,4 @@
 // Chapter V: the studies of the prior and of the spirals, in their quick form.
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -9,17 +7,13 @@
 #include "experiments/study.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
+#include "tests/folder.h"
 
 using namespace dale;
 using Catch::Contains;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / fmt::format("dale-studies-{}", ::getpid());
-  ~Folder() { fs::remove_all(path); }
-};
 
 /// The cells of a CSV file, row by row, its head left out; an empty cell is "".
 std::vector<std::vector<std::string>> cells(const fs::path& file) {
@@ -33,9 +27,6 @@ std::vector<std::vector<std::string>> cells(const fs::path& file) {
   return rows;
 }
 
-/// n < 65536 as four bytes, the high one first.
-std::string word(int n) { return {0, 0, static_cast<char>(n >> 8), static_cast<char>(n)}; }
-
 }  // namespace
 
 TEST_CASE("the prior's divergence is the closed form for images that vary in one direction", "[study]") {
@@ -44,8 +35,8 @@ TEST_CASE("the prior's divergence is the closed form for images that vary in one
   const fs::path data = folder.path / "data", out = folder.path / "out", set = data / "fashion-mnist";
   fs::create_directories(set);
   const std::string black(784, '\0'), white(784, '\xff'), labels(2, '\0');
-  write_file(set / "train-images-idx3-ubyte", word(0x803) + word(2) + word(28) + word(28) + black + white);
-  write_file(set / "train-labels-idx1-ubyte", word(0x801) + word(2) + labels);
+  write_file(set / "train-images-idx3-ubyte", idx_head({0x803, 2, 28, 28}) + black + white);
+  write_file(set / "train-labels-idx1-ubyte", idx_head({0x801, 2}) + labels);
 
   const std::string html = study_prior({out, data.string(), 0, true});
   const double variance = std::pow(std::log(2.0) / 2, 2);

@@ -8,6 +8,7 @@
 #include "nn/mlp.h"
 #include "nn/optim.h"
 #include "tensor/file.h"
+#include "tests/folder.h"
 
 using namespace dale;
 using Catch::Contains;
@@ -19,14 +20,6 @@ std::size_t occurrences(const std::string& text, const std::string& of) {
   std::size_t n = 0;
   for (std::size_t at = text.find(of); at != std::string::npos; at = text.find(of, at + 1)) ++n;
   return n;
-}
-
-std::string idx(std::initializer_list<unsigned> head, std::size_t n, unsigned limit) {
-  std::string bytes;
-  for (unsigned h : head)
-    for (int shift : {24, 16, 8, 0}) bytes += static_cast<char>(h >> shift);
-  for (std::size_t i = 0; i < n; ++i) bytes += static_cast<char>(i * i / 7 % limit);
-  return bytes;
 }
 
 }  // namespace
@@ -133,21 +126,20 @@ TEST_CASE("the fit of a normal distribution and its Kolmogorov–Smirnov distanc
 }
 
 TEST_CASE("the synapses study leaves its files", "[study]") {
-  const fs::path folder = fs::temp_directory_path() / fmt::format("dale-studies-{}", ::getpid());
+  const Folder folder;
   fs::create_directories(folder / "fashion-mnist");
   for (const std::string split : {"train", "t10k"}) {
-    const fs::path start = folder / "fashion-mnist" / split;
-    write_file(start.string() + "-images-idx3-ubyte", idx({0x803, 300, 28, 28}, 300 * 784, 256));
-    write_file(start.string() + "-labels-idx1-ubyte", idx({0x801, 300}, 300, 10));
+    const fs::path start = folder.path / "fashion-mnist" / split;
+    write_file(start.string() + "-images-idx3-ubyte", idx_noise({0x803, 300, 28, 28}, 300 * 784, 256));
+    write_file(start.string() + "-labels-idx1-ubyte", idx_noise({0x801, 300}, 300, 10));
   }
-  const std::string html = study_synapses({folder / "out", folder.string(), 1, true});
+  const std::string html = study_synapses({folder / "out", folder.path.string(), 1, true});
   CHECK_THAT(html, Contains("<h2>Synapses</h2>") && Contains("exponentiated gradient") && !Contains("nan"));
   CHECK(occurrences(html, "<svg") == 5);
-  const std::string curves = read_file(folder / "out" / "synapses.csv");
+  const std::string curves = read_file(folder.path / "out" / "synapses.csv");
   CHECK_THAT(curves, Contains("optimiser,epoch,accuracy,sign_changes\nstart,0,"));
   CHECK(occurrences(curves, "\n") == 8);  // header, start, and epochs 0 and 1 of three optimisers
   for (const char* name : {"start", "gradient-descent", "adam", "exponentiated-gradient"})
-    CHECK(fs::exists(folder / "out" / fmt::format("synapses_weights_{}.svg", name)));
-  CHECK(occurrences(read_file(folder / "out" / "synapses_weights.csv"), "\n") == 5);
-  fs::remove_all(folder);
+    CHECK(fs::exists(folder.path / "out" / fmt::format("synapses_weights_{}.svg", name)));
+  CHECK(occurrences(read_file(folder.path / "out" / "synapses_weights.csv"), "\n") == 5);
 }

@@ -15,6 +15,7 @@
 #include "tensor/cpu/parallel.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
+#include "tests/folder.h"
 
 using namespace dale;
 using Catch::Contains;
@@ -24,11 +25,11 @@ namespace {
 
 /// A folder for one test, with 48 images of 8 × 8 in it: as a .npy file, and as PNG files in three classes.
 struct Workplace {
-  fs::path path = fs::temp_directory_path() / fmt::format("dale-train-{}", ::getpid());
+  Folder folder;
+  const fs::path& path = folder.path;
 
   Workplace() {
     const Tensor images = uniform(Key{7}, {48, 1, 8, 8});
-    make_folder(path);
     write_npy(path / "images.npy", images);
     for (Index n = 0; n < 48; ++n) {
       const fs::path folder = path / "classes" / fmt::format("c{}", n % 3);
@@ -36,10 +37,7 @@ struct Workplace {
       write_png(folder / fmt::format("{:02}.png", n), images.slice(0, n, n + 1).reshape({8, 8}));
     }
   }
-  ~Workplace() {
-    fail_file_operation(0);
-    fs::remove_all(path);
-  }
+  ~Workplace() { fail_file_operation(0); }
 
   TrainOptions options(const std::string& run) const {
     TrainOptions o;
