@@ -93,8 +93,11 @@ deps:
 	  else echo "missing packages; run: sudo apt-get install$$missing" >&2; exit 1; fi; \
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq $$missing; fi
 
-$(BUILD)/libdale.a: $(OBJECTS)
-	rm -f $@ && ar rcs $@ $^
+# The library is made anew when CUDA comes or goes.
+$(BUILD)/cuda-$(CUDA):
+	@mkdir -p $(@D) && rm -f $(BUILD)/cuda-0 $(BUILD)/cuda-1 && touch $@
+$(BUILD)/libdale.a: $(OBJECTS) $(BUILD)/cuda-$(CUDA)
+	rm -f $@ && ar rcs $@ $(OBJECTS)
 $(BUILD)/dale: $(BUILD)/experiments/dale.o $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a

@@ -13,6 +13,7 @@
 #include "experiments/stop.h"
 #include "experiments/study.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cuda/machine.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
@@ -32,16 +33,29 @@ std::string expect_seed(const std::string& text) {
 
 /// What several commands share.
 struct Common {
-  std::string data, device = "cpu";
+  std::string data, device = "cpu", precision = "full";
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::uint64_t seed = 0;
 
   void add_to(CLI::App* command) {
     command->add_option("--data", data, "folder of data sets, before $DALE_DATA, ./data and the system's");
     command->add_option("--device", device, "cpu or cuda: where train, sample, compare and likelihood work");
+    command->add_option("--precision", precision,
+                        "of products on CUDA: full, or tf32, which rounds factors to 10 bits");
     command->add_option("--threads", threads, "threads; the results do not depend on it")
         ->check(CLI::Range(1, 1024));
     command->add_option("--seed", seed, "same seed, same bits")->check(expect_seed);
+  }
+
+  /// The device asked for, ready to work in the precision asked for.
+  Device machine() const {
+    const Device asked = device_named(device);
+    if (precision != "full" && precision != "tf32") unknown_name("precision", precision, {"full", "tf32"});
+    if (asked == Device::cuda)
+      cuda_set_products(precision == "full" ? CudaProducts::full : CudaProducts::tf32);
+    else if (precision == "tf32")
+      invalid("--precision tf32 is of the matrix units of a GPU: add --device cuda");
+    return asked;
   }
 };
 
@@ -76,7 +90,7 @@ void add_train(CLI::App& app, Common& common) {
   c->callback([&common] {
     o.data = common.data;
     o.seed = common.seed;
-    o.device = device_named(common.device);
+    o.device = common.machine();
     const TrainResult r = train(o);
     fmt::print("{}  {} steps in {:.1f} s, {:.1f} images/s, last loss {:.4f}\n", r.model.string(), o.steps,
                r.seconds, r.images_per_second, r.loss.back());
@@ -132,7 +146,7 @@ void add_sample(CLI::App& app, Common& common) {
   common.add_to(c);
   c->callback([&common] {
     o.seed = common.seed;
-    o.device = device_named(common.device);
+    o.device = common.machine();
     Model model = load_model(checkpoint.empty() ? pretrained("gbm-fashion-mnist.safetensors") : checkpoint);
     if (!picture.empty()) o.known = read_png(picture);
     if (!mask.empty()) o.mask = less(Var(read_png(mask)), Var(Tensor::full({}, 0.5))).value();
@@ -155,7 +169,7 @@ void add_evaluate(CLI::App& app, Common& common) {
   c->add_option("--out", out, "a .json file for the results");
   common.add_to(c);
   c->callback([&common] {
-    device_named(common.device);  // judged on the CPU on either: a file of samples has one value
+    common.machine();  // judged on the CPU on either: a file of samples has one value
     const Tensor images = read_npy(samples);
     Reference reference(dataset, common.data, classifier.empty() ? classifier_file(dataset) : classifier);
     const Evaluation e = reference.evaluate(images);
@@ -176,7 +190,7 @@ void add_compare(CLI::App& app, Common& common) {
   c->callback([&common] {
     o.data = common.data;
     o.seed = common.seed;
-    o.device = device_named(common.device);
+    o.device = common.machine();
     compare(o);
   });
 }
@@ -218,7 +232,7 @@ void add_likelihood(CLI::App& app, Common& common) {
   common.add_to(c);
   c->callback([&common] {
     const Likelihood r = likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed},
-                                    device_named(common.device));
+                                    common.machine());
     fmt::print("{:.3f} ± {:.3f} bits/dim over {} test images of {} ({} steps, one Hutchinson draw each)\n",
                r.bits, r.standard_error, r.count, dataset, steps);
     if (!r.note.empty()) fmt::print("{}: {}\n", dataset, r.note);

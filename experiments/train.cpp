@@ -16,6 +16,7 @@
 #include "nn/optim.h"
 #include "tensor/captured.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cuda/machine.h"
 
 namespace dale {
 namespace {
@@ -90,6 +91,7 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
           {"ema", o.ema},
           {"seed", o.seed},
           {"device", str(o.device)},
+          {"precision", o.device == Device::cuda && cuda_products() == CudaProducts::tf32 ? "tf32" : "full"},
           {"threads", threads()},
           {"checkpoint_every", o.checkpoint_every}};
 }

@@ -4,7 +4,6 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <filesystem>
 
 #include "diffusion/loss.h"
 #include "diffusion/sampler.h"
@@ -15,6 +14,7 @@
 #include "nn/optim.h"
 #include "tensor/file.h"
 #include "tensor/npy.h"
+#include "tests/folder.h"
 #include "tests/machines.h"
 
 using namespace dale;
@@ -59,7 +59,7 @@ struct QuickProducts {
   }
 };
 
-TrainOptions training(const std::filesystem::path& folder, const std::string& run, Device device) {
+TrainOptions training(const Folder& folder, const std::string& run, Device device) {
   TrainOptions o;
   o.dataset = folder / "images.npy";
   o.out = folder / run;
@@ -291,8 +291,7 @@ TEST_CASE("a captured network is the network, and steps aside for gradients and 
 
 TEST_CASE("train and sample: the device's are the CPU's to rounding, and twice the same bytes",
           "[machines][train]") {
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("dale-captured-{}", ::getpid());
-  make_folder(folder);
+  const Folder folder;
   write_npy(folder / "images.npy", uniform(Key{7}, {6, 1, 8, 8}));
   for (const std::string process : {"gbm", "gbm-paper"}) {
     TrainResult on_cpu;
@@ -333,5 +332,4 @@ TEST_CASE("train and sample: the device's are the CPU's to rounding, and twice t
   o.learning_rate = 1e30;
   o.warmup = 0;
   CHECK_THROWS_WITH(train(o), Contains("training step 2: [") && Contains("not finite"));
-  std::filesystem::remove_all(folder);
 }

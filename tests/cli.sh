@@ -60,6 +60,8 @@ expect 1 'by hand, put it there from elsewhere' data --fetch mnist --data "$work
 [ -z "$(ls "$work/data/mnist")" ] || { echo 'a fetch in vain left something behind'; failures=$((failures + 1)); }
 expect 2 "unknown profile 'quik'; did you mean 'quick'?" compare --profile quik --out "$work/x"
 expect 1 'nowhere.safetensors' sample --checkpoint "$work/nowhere.safetensors" --out "$work/x"
+expect 2 'add --device cuda' train --precision tf32 --out "$work/x"
+expect 2 "unknown precision 'half'" train --precision half --out "$work/x"
 if "$dale" info | grep -q '^cuda *none'; then expect 1 'cuda' train --device cuda --out "$work/x"; fi
 [ ! -e "$work/x" ] || { echo "a refused command left $work/x behind"; failures=$((failures + 1)); }
 touch "$work/file"
@@ -69,6 +71,8 @@ mkdir "$work/empty"
 grep -qF "$work/empty" "$work/err" || { echo 'a missing data set must say where it was looked for:'; cat "$work/err"; failures=$((failures + 1)); }
 
 # The real path on real data, where the package is installed (make deps installs it).
+expect 2 'add --device cuda' train --precision tf32 --out "$work/x"
+expect 2 "unknown precision 'half'" train --precision half --out "$work/x"
 if "$dale" info | grep -q '^data *fashion-mnist *not found'; then
   echo 'fashion-mnist was not found: install dataset-fashion-mnist'
   exit 1
