@@ -70,9 +70,8 @@ std::string cuda_missing() {
   cudaGetLastError();
   if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction) {
     const cudaDeviceProp device = properties();
-    return fmt::format(
-        "this build has no kernels for {} (sm_{}{}): add it to the architectures in the Makefile",
-        device.name, device.major, device.minor);
+    return fmt::format("this build has no kernels for {} (sm_{}{}): make clean && make CUDA_ARCHS={}{}",
+                       device.name, device.major, device.minor, device.major, device.minor);
   }
   if (status == cudaSuccess) return "";
   return fmt::format("CUDA does not start: {} ({})", cudaGetErrorString(status), cudaGetErrorName(status));

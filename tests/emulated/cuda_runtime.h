@@ -78,31 +78,42 @@ struct cudaLaunchConfig_t {
   unsigned numAttrs;
 };
 
+namespace emulated {
+/// The computer that a test wants: what counting devices answers, what looking a kernel up answers, the driver's
+/// version, and the bytes of memory that a device has.
+struct Computer {
+  cudaError_t count = cudaSuccess, kernel = cudaSuccess;
+  int driver = 13000;
+  std::size_t memory = std::size_t{1} << 40;
+};
+inline Computer computer;
+}  // namespace emulated
+
 inline const char* cudaGetErrorString(cudaError_t) { return "an error of the emulated device"; }
 inline const char* cudaGetErrorName(cudaError_t) { return "emulated"; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
-inline cudaError_t cudaGetDeviceCount(int* n) { return *n = 1, cudaSuccess; }
+inline cudaError_t cudaGetDeviceCount(int* n) { return *n = 1, emulated::computer.count; }
 inline cudaError_t cudaGetDevice(int* n) { return *n = 0, cudaSuccess; }
-inline cudaError_t cudaDriverGetVersion(int* v) { return *v = 1000, cudaSuccess; }
-inline cudaError_t cudaRuntimeGetVersion(int* v) { return *v = 1000, cudaSuccess; }
+inline cudaError_t cudaDriverGetVersion(int* v) { return *v = emulated::computer.driver, cudaSuccess; }
+inline cudaError_t cudaRuntimeGetVersion(int* v) { return *v = 13000, cudaSuccess; }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   *p = {};
   std::strcpy(p->name, "no GPU: the kernels run on the CPU, emulated for tests");
   p->major = 9;
   p->multiProcessorCount = 2;
-  p->totalGlobalMem = std::size_t{1} << 40;
+  p->totalGlobalMem = emulated::computer.memory;
   return cudaSuccess;
 }
 template <class F>
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, F*) {
-  return cudaSuccess;
+  return emulated::computer.kernel;
 }
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
-  return *free = *total = std::size_t{1} << 40, cudaSuccess;
+  return *free = *total = emulated::computer.memory, cudaSuccess;
 }
 inline cudaError_t cudaMalloc(void** block, std::size_t bytes) {
-  *block = bytes < std::size_t{1} << 40 ? std::aligned_alloc(256, (bytes + 255) / 256 * 256) : nullptr;
+  *block = bytes < emulated::computer.memory ? std::aligned_alloc(256, (bytes + 255) / 256 * 256) : nullptr;
   if (!*block) return cudaErrorMemoryAllocation;
   std::memset(*block, 0xff, bytes);
   return cudaSuccess;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "tensor/cuda/launch.h"
+#include "tensor/cuda/machine.h"
 
 using namespace dale;
 using namespace dale::cuda;
@@ -67,4 +68,23 @@ TEST_CASE("an emulated grid: barriers, exchanges and what a device would not tel
   CHECK_THROWS_WITH(launch(half_wait, 1, 64, out), Contains("a barrier that not all threads reach"));
   launch(reverse, 1, 64, in, out, true);
   CHECK((y[0] == 63 && y[63] == 0));
+}
+
+TEST_CASE("a computer that cannot run CUDA: one sentence each, with the remedy",
+          "[machines][emulated][errors]") {
+  using Catch::Contains;
+  const auto sentence = [](const emulated::Computer& of) {
+    emulated::computer = of;
+    const std::string said = cuda_missing();
+    emulated::computer = {};
+    return said;
+  };
+  CHECK(sentence({}) == "");
+  CHECK_THAT(sentence({.driver = 0}), Contains("no NVIDIA driver was found: install one"));
+  CHECK_THAT(sentence({.count = cudaErrorInsufficientDriver, .driver = 12040}),
+             Contains("knows CUDA 12.4 at most, but this build uses 13.0: update the driver"));
+  CHECK_THAT(sentence({.count = cudaErrorNoDevice}), Contains("no NVIDIA GPU was found"));
+  CHECK_THAT(sentence({.kernel = cudaErrorNoKernelImageForDevice}),
+             Contains("(sm_90): make clean && make CUDA_ARCHS=90"));
+  CHECK_THAT(sentence({.kernel = cudaErrorNotReady}), Contains("CUDA does not start"));
 }
