@@ -1,13 +1,16 @@
 // The CUDA machine of a build without nvcc: it answers every question with one sentence. The Makefile
 // compiles either this file or the .cu files beside it, never both.
 #include "tensor/cuda/machine.h"
-#include "tensor/cuda/missing.h"
 #include "tensor/kernels.h"
 
 namespace dale {
 namespace {
 
-[[noreturn]] void absent() { failed("{}", cuda_missing()); }
+/// For every function and every entry of the table, whose signature says what Args are.
+template <class... Args>
+[[noreturn]] void absent(Args...) {
+  failed("{}", cuda_missing());
+}
 
 }  // namespace
 
@@ -27,26 +30,24 @@ std::shared_ptr<void> cuda_record(const std::function<void()>&) { absent(); }
 bool cuda_recording() { return false; }
 void cuda_replay(void*) { absent(); }
 
-using cuda::missing;
-
-constexpr Kernels table{.fill = missing<"fill">,
-                        .unary = missing<"unary">,
-                        .binary = missing<"binary">,
-                        .copy = missing<"copy">,
-                        .copy_int = missing<"copy_int">,
-                        .reduce = missing<"reduce">,
-                        .matmul = missing<"matmul">,
-                        .conv2d = missing<"conv2d">,
-                        .conv2d_input = missing<"conv2d_input">,
-                        .conv2d_weight = missing<"conv2d_weight">,
-                        .gather = missing<"gather">,
-                        .scatter_add = missing<"scatter_add">,
-                        .random = missing<"random">,
-                        .group_norm = missing<"group_norm">,
-                        .group_norm_gradient = missing<"group_norm_gradient">,
-                        .squared_norms = missing<"squared_norms">,
-                        .adam = missing<"adam">,
-                        .lerp = missing<"lerp">};
+constexpr Kernels table{.fill = absent,
+                        .unary = absent,
+                        .binary = absent,
+                        .copy = absent,
+                        .copy_int = absent,
+                        .reduce = absent,
+                        .matmul = absent,
+                        .conv2d = absent,
+                        .conv2d_input = absent,
+                        .conv2d_weight = absent,
+                        .gather = absent,
+                        .scatter_add = absent,
+                        .random = absent,
+                        .group_norm = absent,
+                        .group_norm_gradient = absent,
+                        .squared_norms = absent,
+                        .adam = absent,
+                        .lerp = absent};
 static_assert(complete(table), "a verb of tensor/kernels.h has no entry in the absent machine's table");
 
 const Kernels cuda_kernels = table;

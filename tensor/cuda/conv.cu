@@ -4,7 +4,6 @@
 // sums of the weights' gradient, over pieces of the pixels, are added in their order.
 #include "tensor/cuda/machine.h"
 #include "tensor/cuda/windows.h"
-#include "tensor/storage.h"
 
 namespace dale::cuda {
 namespace {
@@ -108,15 +107,6 @@ void windows_times(const Windows& a, std::span<const real> b, const Sums& sums) 
   product<false, 64, 32>(a, b, sums);
 }
 
-/// Room for n numbers, whose next user is a later kernel of the same stream: it cannot be early.
-struct Room {
-  Storage storage;
-  std::span<real> v;
-  explicit Room(Index n)
-      : storage(static_cast<std::size_t>(n) * sizeof(real), Device::cuda),
-        v(static_cast<real*>(storage.data()), static_cast<std::size_t>(n)) {}
-};
-
 /// y[i,j,k] = x[i·strides[0] + j·strides[1] + k·strides[2]], contiguous.
 void reorder(std::span<const real> x, const Shape& shape, const Strides& strides, std::span<real> y) {
   copy({x.data(), std::ssize(x), shape, strides}, {y.data(), std::ssize(y), shape, row_major(shape)});
@@ -129,9 +119,9 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
   if (plain(s)) return launch(conv2d_plain, blocks_for(std::ssize(y)), threads, s, x, w, shift, residual, y);
   const Index taps = s.kh * s.kw, K = s.C * taps;
   const Room b(std::ssize(w));  // (taps,C,O)
-  reorder(w, {taps, s.C, s.O}, {1, taps, K}, b.v);
+  reorder(w, {taps, s.C, s.O}, {1, taps, K}, b.span());
   const Windows a = windows_of_x(s, x);
-  windows_times(a, b.v,
+  windows_times(a, b.span(),
                 {.M = a.rows(),
                  .N = static_cast<int>(s.O),
                  .K = a.columns,
@@ -147,9 +137,9 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
   if (plain(s)) return launch(conv2d_input_plain, blocks_for(std::ssize(x)), threads, s, y, w, x);
   const Index taps = s.kh * s.kw;
   const Room b(std::ssize(w));  // (taps,O,C)
-  reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.v);
+  reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.span());
   const Windows a = windows_of_y(s, y);
-  windows_times(a, b.v,
+  windows_times(a, b.span(),
                 {.M = a.rows(), .N = static_cast<int>(s.C), .K = a.columns, .length = a.columns, .y = x});
 }
 
@@ -168,13 +158,14 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
                   .N = static_cast<int>(s.O),
                   .K = a.rows(),
                   .length = static_cast<int>(length),
-                  .y = partial.v};
+                  .y = partial.span()};
   if (s.O <= 32)
     product<true, 128, 32>(a, y, sums, splits);
   else
     product<true, 128, 64>(a, y, sums, splits);
-  reduce(Reduce::sum, {partial.v.data(), std::ssize(partial.v), {K * s.O, splits}, {1, K * s.O}}, 1, total.v);
-  reorder(total.v, {s.O, s.C, taps}, {1, s.O, s.C * s.O}, w);
+  reduce(Reduce::sum, {partial.span().data(), splits * K * s.O, {K * s.O, splits}, {1, K * s.O}}, 1,
+         total.span());
+  reorder(total.span(), {s.O, s.C, taps}, {1, s.O, s.C * s.O}, w);
 }
 
 }  // namespace dale::cuda

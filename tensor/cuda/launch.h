@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "tensor/cuda/verbs.h"
+#include "tensor/storage.h"
 
 namespace dale::cuda {
 
@@ -87,6 +88,18 @@ template <class T>
 Span<T> elements(const View<T>& x) {
   return {x.data, static_cast<std::size_t>(x.extent)};
 }
+
+/// Device memory for n numbers between two kernels. Its next user is a later kernel of the same stream: it cannot
+/// be early.
+class Room {
+ public:
+  explicit Room(Index n) : storage_(static_cast<std::size_t>(n) * sizeof(real), Device::cuda), n_(n) {}
+  std::span<real> span() const { return {static_cast<real*>(storage_.data()), static_cast<std::size_t>(n_)}; }
+
+ private:
+  Storage storage_;
+  Index n_;
+};
 
 /// K arrays of one shape walked together, after merging axes that lie together in all of them: contiguous and
 /// fully broadcast arrays have one axis left, and need no division.

@@ -1,5 +1,5 @@
-// Matrix products by cuBLAS. It counts by columns: to it a row-major matrix
-// is its own transpose, so y = a b is asked for as yᵀ = bᵀ aᵀ, with the factors swapped and no element moved.
+// Matrix products by cuBLAS. It counts by columns: to it a row-major matrix is its own transpose, so y = a b is
+// asked for as yᵀ = bᵀ aᵀ, with the factors swapped and no element moved.
 #include <cublas_v2.h>
 
 #include "tensor/cuda/launch.h"

@@ -2,7 +2,6 @@
 // image, about 32 channels, side by side in memory. Thread t is at channel t mod `width` and walks down the pixels;
 // sums are made a thread each, down the threads of a channel as a tree, then along the channels of a group.
 #include "tensor/cuda/launch.h"
-#include "tensor/storage.h"
 
 namespace dale::cuda {
 namespace {
@@ -14,7 +13,7 @@ struct Share {
   Index N, C, L, G;
   int width, groups;   // channels of a group; groups of a block
   int columns, lines;  // channels that a block's threads stand at, and threads of a channel
-  Index blocks_an_image() const { return (G + groups - 1) / groups; }
+  __host__ __device__ Index blocks_an_image() const { return (G + groups - 1) / groups; }
 
   Share(Index N_, Index C_, Index L_, Index G_) : N(N_), C(C_), L(L_), G(G_) {
     width = static_cast<int>(C / G);
@@ -32,7 +31,7 @@ struct Place {
   bool idle;  // threads left over
 
   __device__ explicit Place(const Share& s) {
-    const Index blocks = (s.G + s.groups - 1) / s.groups, t = threadIdx.x;
+    const Index blocks = s.blocks_an_image(), t = threadIdx.x;
     n = blockIdx.x / blocks;
     group = blockIdx.x % blocks * s.groups;
     begin = group * s.width;
@@ -178,10 +177,9 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
                          std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,
                          std::span<real> ggamma, std::span<real> gbeta) {
   const Share s(N, C, L, G);
-  const Storage storage(static_cast<std::size_t>(2 * N * C) * sizeof(real), Device::cuda);
-  real* sums = static_cast<real*>(storage.data());
-  const std::span<real> s1{sums, static_cast<std::size_t>(N * C)},
-      s2{sums + N * C, static_cast<std::size_t>(N * C)};
+  const Room sums(2 * N * C);
+  const std::span<real> s1 = sums.span().first(static_cast<std::size_t>(N * C)),
+                        s2 = sums.span().last(static_cast<std::size_t>(N * C));
   launch(differentiate, N * s.blocks_an_image(), norm_threads, s, silu, g, x, gamma, beta, mean, rstd, gx, s1,
          s2);
   reduce(Reduce::sum, {s1.data(), N * C, {C, N}, {1, C}}, 1, gbeta);

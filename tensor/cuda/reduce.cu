@@ -9,7 +9,6 @@
 #include <limits>
 
 #include "tensor/cuda/together.h"
-#include "tensor/storage.h"
 
 namespace dale::cuda {
 namespace {
@@ -78,11 +77,9 @@ void reduce_with(F combine, real start, const View<const real>& x, int kept_axes
            elements(x), out);
   };
   if (p.pieces == 1) return pass(y);
-  // The next array to take this storage is written by a later kernel of the same stream: it cannot be early.
-  const Storage storage(static_cast<std::size_t>(outputs) * sizeof(real), Device::cuda);
-  real* pieces = static_cast<real*>(storage.data());
-  pass({pieces, static_cast<std::size_t>(outputs)});
-  reduce_with(combine, start, View<const real>{pieces, outputs, {p.K, p.pieces}, {1, p.K}}, 1, y);
+  const Room pieces(outputs);
+  pass(pieces.span());
+  reduce_with(combine, start, {pieces.span().data(), outputs, {p.K, p.pieces}, {1, p.K}}, 1, y);
 }
 
 /// Σ of what the block's threads bring, in the order of a tree; thread 0 gets it.
@@ -123,10 +120,10 @@ __global__ void sums_of_arrays(const __grid_constant__ Together<std::span<const 
 
 void squared_norms(std::span<const std::span<const real>> x, std::span<real> y) {
   launch_together(x, [&](const Together<std::span<const real>>& some) {
-    const Storage storage(some.blocks() * sizeof(real), Device::cuda);
-    const std::span<real> partial(static_cast<real*>(storage.data()), some.blocks());
-    launch(squares_of_blocks, some.blocks(), threads, some, partial);
-    launch(sums_of_arrays, some.count, threads, some, partial, y.first(static_cast<std::size_t>(some.count)));
+    const Room partial(some.blocks());
+    launch(squares_of_blocks, some.blocks(), threads, some, partial.span());
+    launch(sums_of_arrays, some.count, threads, some, partial.span(),
+           y.first(static_cast<std::size_t>(some.count)));
     y = y.subspan(static_cast<std::size_t>(some.count));
   });
 }

@@ -18,11 +18,11 @@ inline cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, std::size_t) { r
 
 namespace emulated {
 template <class T>
-cublasStatus_t gemm(cublasOperation_t ta, cublasOperation_t tb, std::int64_t m, std::int64_t n,
-                    std::int64_t k, T alpha, const T* a, std::int64_t lda, std::int64_t sa, const T* b,
-                    std::int64_t ldb, std::int64_t sb, T beta, T* c, std::int64_t ldc, std::int64_t sc,
-                    std::int64_t batch) {
-  submit([=] {
+cublasStatus_t gemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, std::int64_t m,
+                    std::int64_t n, std::int64_t k, const T* alpha_, const T* a, std::int64_t lda,
+                    std::int64_t sa, const T* b, std::int64_t ldb, std::int64_t sb, const T* beta_, T* c,
+                    std::int64_t ldc, std::int64_t sc, std::int64_t batch) {
+  submit([=, alpha = *alpha_, beta = *beta_] {
     const auto i = [](std::int64_t v) { return static_cast<blasint>(v); };
     for (std::int64_t j = 0; j < batch; ++j)
       if constexpr (sizeof(T) == 4)
@@ -36,19 +36,5 @@ cublasStatus_t gemm(cublasOperation_t ta, cublasOperation_t tb, std::int64_t m, 
 }
 }  // namespace emulated
 
-inline cublasStatus_t cublasSgemmStridedBatched_64(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb,
-                                                   std::int64_t m, std::int64_t n, std::int64_t k,
-                                                   const float* alpha, const float* a, std::int64_t lda,
-                                                   std::int64_t sa, const float* b, std::int64_t ldb,
-                                                   std::int64_t sb, const float* beta, float* c,
-                                                   std::int64_t ldc, std::int64_t sc, std::int64_t batch) {
-  return emulated::gemm(ta, tb, m, n, k, *alpha, a, lda, sa, b, ldb, sb, *beta, c, ldc, sc, batch);
-}
-inline cublasStatus_t cublasDgemmStridedBatched_64(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb,
-                                                   std::int64_t m, std::int64_t n, std::int64_t k,
-                                                   const double* alpha, const double* a, std::int64_t lda,
-                                                   std::int64_t sa, const double* b, std::int64_t ldb,
-                                                   std::int64_t sb, const double* beta, double* c,
-                                                   std::int64_t ldc, std::int64_t sc, std::int64_t batch) {
-  return emulated::gemm(ta, tb, m, n, k, *alpha, a, lda, sa, b, ldb, sb, *beta, c, ldc, sc, batch);
-}
+constexpr auto& cublasSgemmStridedBatched_64 = emulated::gemm<float>;
+constexpr auto& cublasDgemmStridedBatched_64 = emulated::gemm<double>;
