@@ -18,14 +18,15 @@ march     = $(if $(filter-out generic,$(1)),-march=x86-64-$(1) -mprefer-vector-w
 COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE) $(EXTRA)
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
-LDLIBS   := -lopenblas -lz -lfmt -pthread
+LDLIBS   := -lz -lfmt -ldl -pthread
 APPLIBS  := -lcurl -lcrypto
 
-PACKAGES := libopenblas-dev libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
+PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
             libcurl4-openssl-dev libssl-dev pkg-config dataset-fashion-mnist
 
-LEVELLED := $(filter-out tensor/cpu/parallel.cpp tensor/cpu/level.cpp,$(wildcard tensor/cpu/*.cpp))
-LIBRARY  := $(wildcard tensor/*.cpp autograd/*.cpp nn/*.cpp diffusion/*.cpp) tensor/cpu/parallel.cpp tensor/cpu/level.cpp
+ONCE     := $(addprefix tensor/cpu/,blas.cpp level.cpp parallel.cpp)
+LEVELLED := $(filter-out $(ONCE),$(wildcard tensor/cpu/*.cpp))
+LIBRARY  := $(wildcard tensor/*.cpp autograd/*.cpp nn/*.cpp diffusion/*.cpp) $(ONCE)
 PROGRAM  := $(filter-out experiments/dale.cpp,$(wildcard experiments/*.cpp))
 TESTS    := $(wildcard tests/*.cpp)
 BENCH    := $(wildcard experiments/bench/*.cpp)
@@ -36,7 +37,7 @@ ifeq ($(CUDA),1)
                $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
                -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS)) \
                $(if $(filter double,$(REAL)),-DDALE_DOUBLE)
-  LDLIBS += -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcublas -lcudart_static -ldl -lrt
+  LDLIBS += -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -lrt
 else
   LIBRARY += tensor/cuda/absent.cpp
 endif

@@ -2,6 +2,7 @@
 
 #include "experiments/dataset.h"
 #include "experiments/model.h"
+#include "tensor/cpu/blas.h"
 #include "tensor/cpu/level.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cuda/machine.h"
@@ -18,8 +19,12 @@ std::string build_info() {
                                 sizeof(real), compiler, random_stream_version);
   std::string levels;
   for (const std::string& level : cpu::levels()) levels += " " + level;
-  out += fmt::format("cpu       {} threads, {}\n", threads(), cpu::blas_description());
-  out += fmt::format("kernels   {} of{}\n", cpu::level(), levels);
+  out += fmt::format("cpu       {} threads\n", threads());
+  out += fmt::format("kernels   {} of{}, {}\n", cpu::level(), levels,
+                     cpu::level() == "v2" ? "whose bits are not those of the higher levels"
+                                          : "the same bits on every processor with AVX2 or better");
+  out += fmt::format("products  {}; the metrics' by {}\n", cpu::products_by_openblas() ? "OpenBLAS's" : "own",
+                     blas::description());
   const std::string missing = cuda_missing();
   return out + fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);
 }

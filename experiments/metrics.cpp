@@ -1,28 +1,18 @@
-// Products and eigenvalues come from OpenBLAS through BLAS's and LAPACK's own names: they are the ones in
-// double whatever `real` is.
+// Products and eigenvalues are OpenBLAS's, in double whatever `real` is.
 #include "experiments/metrics.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "tensor/cpu/blas.h"
 #include "tensor/cpu/parallel.h"
-
-extern "C" {
-void dgemm_(const char* transpose_a, const char* transpose_b, const int* m, const int* n, const int* k,
-            const double* alpha, const double* a, const int* lda, const double* b, const int* ldb,
-            const double* beta, double* c, const int* ldc);
-void dsyev_(const char* job, const char* triangle, const int* n, double* a, const int* lda, double* values,
-            double* work, const int* work_size, int* info);
-}
 
 namespace dale {
 namespace {
 
 /// c (rows_a, rows_b) = a bᵀ, row-major: a is rows_a × d, b rows_b × d.
 void inner_products(const double* a, Index rows_a, const double* b, Index rows_b, Index d, double* c) {
-  const int m = static_cast<int>(rows_b), n = static_cast<int>(rows_a), k = static_cast<int>(d);
-  const double one = 1, zero = 0;
-  dgemm_("T", "N", &m, &n, &k, &one, b, &k, a, &k, &zero, c, &m);
+  blas::product(false, true, rows_a, rows_b, d, a, d, b, d, c, rows_b);
 }
 
 /// A symmetric matrix as Vᵀ diag(values) V, values ascending, the rows of V its eigenvectors.
@@ -30,11 +20,8 @@ struct Eigen {
   std::vector<double> values, vectors;
 };
 Eigen eigen(std::vector<double> symmetric, Index d) {
-  const int n = static_cast<int>(d), size = 34 * n;
-  int info = 0;
-  std::vector<double> values(static_cast<std::size_t>(d)), work(static_cast<std::size_t>(size));
-  dsyev_("V", "U", &n, symmetric.data(), &n, values.data(), work.data(), &size, &info);
-  if (info != 0) failed("the eigenvalues of a covariance were not found (LAPACK's dsyev gave {})", info);
+  std::vector<double> values(static_cast<std::size_t>(d));
+  blas::eigen(d, symmetric.data(), values.data());
   return {values, symmetric};
 }
 
@@ -57,6 +44,7 @@ template <class Body>
 void each_row(const Rows& a, const Rows& b, const Body& body) {
   constexpr Index block = 64;
   if (a.d != b.d) invalid("[metrics] rows of {} and of {} numbers; expected the same", a.d, b.d);
+  blas::require();
   parallel((a.n + block - 1) / block, [&](Index p) {
     const Index first = p * block, rows = std::min(block, a.n - first);
     std::vector<double> products(static_cast<std::size_t>(rows * b.n));
@@ -103,6 +91,7 @@ Moments moments(const Rows& x) {
     invalid(
         "[frechet] {} images: a covariance of {} features needs at least {}; make more (dale sample --count)",
         x.n, x.d, x.d + 1);
+  blas::require();
   const std::size_t d = static_cast<std::size_t>(x.d);
   Moments m{x.n, std::vector<double>(d), std::vector<double>(d * d)};
   for (Index i = 0; i < x.n; ++i)

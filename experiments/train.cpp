@@ -15,6 +15,7 @@
 #include "nn/ema.h"
 #include "nn/optim.h"
 #include "tensor/captured.h"
+#include "tensor/cpu/level.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cuda/machine.h"
 
@@ -92,6 +93,7 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
           {"seed", o.seed},
           {"device", str(o.device)},
           {"precision", o.device == Device::cuda && cuda_products() == CudaProducts::tf32 ? "tf32" : "full"},
+          {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
           {"threads", threads()},
           {"checkpoint_every", o.checkpoint_every}};
 }

@@ -1,24 +1,29 @@
-// The one door to OpenBLAS, which level.cpp keeps to one thread.
+// The one door to OpenBLAS, which is opened when it is first asked for: loaded with the program it would start threads
+// and take memory in every run, and few need it. It does the algebra of the metrics in double, and what
+// DALE_PRODUCTS=openblas asks of it; the products of a model are our own (product.h).
 #pragma once
 
-#include <cblas.h>
+#include <string>
 
-#include "tensor/scalar.h"
 #include "tensor/shape.h"
 
-namespace dale::cpu {
+namespace dale::blas {
 
-/// y ← op(a) op(b) + beta y for row-major a, b, y with leading dimensions lda, ldb, ldy: op(a) is M×K, op(b)
-/// K×N.
-inline void gemm(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const real* a, Index lda,
-                 const real* b, Index ldb, real beta, real* y, Index ldy) {
-  const auto ta = transpose_a ? CblasTrans : CblasNoTrans, tb = transpose_b ? CblasTrans : CblasNoTrans;
-  const auto i = [](Index n) { return static_cast<blasint>(n); };
-#ifdef DALE_DOUBLE
-  cblas_dgemm(CblasRowMajor, ta, tb, i(M), i(N), i(K), 1, a, i(lda), b, i(ldb), beta, y, i(ldy));
-#else
-  cblas_sgemm(CblasRowMajor, ta, tb, i(M), i(N), i(K), 1, a, i(lda), b, i(ldb), beta, y, i(ldy));
-#endif
-}
+/// Throws std::runtime_error, with the package to install, when there is no OpenBLAS.
+void require();
 
-}  // namespace dale::cpu
+/// y (M,N) ← op(a) op(b), row-major with rows lda, ldb, ldy numbers apart: op(a) is M×K, op(b) K×N. One
+/// thread. REQUIRES, here and below, that require() did not throw.
+void product(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const float* a, Index lda,
+             const float* b, Index ldb, float* y, Index ldy);
+void product(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const double* a, Index lda,
+             const double* b, Index ldb, double* y, Index ldy);
+
+/// The n eigenvalues of a symmetric matrix (n,n), ascending; `matrix` becomes its eigenvectors, as rows. Throws
+/// std::runtime_error when LAPACK's dsyev finds none.
+void eigen(Index n, double* matrix, double* values);
+
+/// Its version, and the processor whose kernels it chose; or that it is not installed.
+std::string description();
+
+}  // namespace dale::blas

@@ -14,14 +14,11 @@
 //   products      12    12    12      87    69 % of the peak
 //   Winograd     3.7   3.6   3.8     190    three times faster; counted as direct operations, 210 % of the peak
 //
-// A register-tiled product of our own in place of OpenBLAS's for the 36 small products was no faster with AVX-512 and
-// a tenth faster with AVX2: not worth its lines.
-#include <vector>
-
-#include "tensor/cpu/blas.h"
 #include "tensor/cpu/loops.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/product.h"
+#include "tensor/cpu/scratch.h"
 #include "tensor/cpu/winograd.h"
 
 namespace dale::cpu {
@@ -83,26 +80,35 @@ struct Pieces {
 /// Calls f(first pixel in y, number of pixels, col) for piece p, with its windows in col where f reads them.
 template <class F>
 void with_windows(const ConvShape& s, const Pieces& pieces, Index p, const real* x, const F& f) {
-  thread_local std::vector<real> col;
   const Index n = p / pieces.an_image, begin = p % pieces.an_image * pieces.rows;
   const Index end = std::min(s.OH, begin + pieces.rows), pixels = (end - begin) * s.OW;
   const Index first = (n * s.OH + begin) * s.OW;
   if (pointwise(s)) return f(first, pixels, x + first * s.C);
-  if (static_cast<Index>(col.size()) < pixels * s.C * s.kh * s.kw)
-    col.resize(static_cast<std::size_t>(pixels * s.C * s.kh * s.kw));
+  const Scratch col(pixels * s.C * s.kh * s.kw);
   unfold(s, x + n * s.H * s.W * s.C, begin, end, col.data());
   f(first, pixels, col.data());
 }
 
-/// W[(a,b,c), o] = w[o,c,a,b].
-std::vector<real> taps_as_matrix(const ConvShape& s, std::span<const real> w) {
-  const Index taps = s.kh * s.kw;
-  std::vector<real> W(w.size());
-  for (Index o = 0, i = 0; o < s.O; ++o)
-    for (Index c = 0; c < s.C; ++c)
-      for (Index tap = 0; tap < taps; ++tap) W[(tap * s.C + c) * s.O + o] = w[i++];
-  return W;
-}
+/// The taps as a right factor: W[(a,b,c), o] = w[o,c,a,b], or its transpose.
+class Taps {
+ public:
+  Taps(const ConvShape& s, std::span<const real> w, bool transposed)
+      : K_(s.C * s.kh * s.kw), rows_(transposed ? s.O : K_), columns_(transposed ? K_ : s.O),
+        panels_(rows_ * whole_panels(columns_)) {
+    const Index taps = s.kh * s.kw;
+    const Scratch by_output(s.O * K_);  // (o, (a,b,c))
+    for (Index o = 0, i = 0; o < s.O; ++o)
+      for (Index c = 0; c < s.C; ++c)
+        for (Index tap = 0; tap < taps; ++tap) by_output.data()[o * K_ + tap * s.C + c] = w[i++];
+    pack_panels(rows_, columns_, by_output.data(), transposed ? K_ : 1, transposed ? 1 : K_, 0,
+                whole_panels(columns_) / panel_width, panels_.data());
+  }
+  Right factor() const { return packed(panels_.data(), rows_); }
+
+ private:
+  Index K_, rows_, columns_;
+  Scratch panels_;
+};
 
 /// y[pixel,:] += shift + residual for the pixels [first, first + pixels) of y.
 void add_to(const ConvShape& s, std::span<const real> shift, std::span<const real> residual, Index first,
@@ -125,12 +131,11 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
   const Index K = s.C * s.kh * s.kw;
   if (y.empty()) return;
   const Pieces pieces(s);
-  const std::vector<real> W = taps_as_matrix(s, w);
+  const Taps W(s, w, false);
   parallel(pieces.count, [&](Index p) {
     with_windows(s, pieces, p, x.data(), [&](Index first, Index pixels, const real* col) {
       real* out = y.data() + first * s.O;
-      if (K == 0) std::fill(out, out + pixels * s.O, real(0));
-      if (K > 0) gemm(false, false, pixels, s.O, K, col, K, W.data(), s.O, 0, out, s.O);
+      product(pixels, s.O, K, rows_of(col, K), W.factor(), false, out, s.O);
       add_to(s, shift, residual, first, pixels, y.data());
     });
   });
@@ -141,18 +146,17 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
   const Index K = s.C * s.kh * s.kw, L = s.OH * s.OW;
   if (s.O == 0 || L == 0 || K == 0) return fill(x, 0);
   const Pieces pieces(s);
-  const std::vector<real> W = taps_as_matrix(s, w);
+  const Taps W(s, w, true);
   parallel(s.N, [&](Index n) {  // windows overlap: an image is one piece
     real* image = x.data() + n * s.H * s.W * s.C;
     const real* upstream = y.data() + n * L * s.O;
-    if (pointwise(s)) return gemm(false, true, L, K, s.O, upstream, s.O, W.data(), s.O, 0, image, K);
-    thread_local std::vector<real> col;
-    col.resize(static_cast<std::size_t>(pieces.rows * s.OW * K));
+    if (pointwise(s)) return product(L, K, s.O, rows_of(upstream, s.O), W.factor(), false, image, K);
+    const Scratch col(pieces.rows * s.OW * K);
     std::fill(image, image + s.H * s.W * s.C, real(0));
     for (Index begin = 0; begin < s.OH; begin += pieces.rows) {
       const Index end = std::min(s.OH, begin + pieces.rows);
-      gemm(false, true, (end - begin) * s.OW, K, s.O, upstream + begin * s.OW * s.O, s.O, W.data(), s.O, 0,
-           col.data(), K);
+      product((end - begin) * s.OW, K, s.O, rows_of(upstream + begin * s.OW * s.O, s.O), W.factor(), false,
+              col.data(), K);
       fold(s, col.data(), begin, end, image);
     }
   });
@@ -163,20 +167,26 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
   const Index K = s.C * s.kh * s.kw, size = K * s.O;
   const Pieces pieces(s);
   const Index parts = std::min<Index>(16, pieces.count);
-  std::vector<real> sums(static_cast<std::size_t>(parts * size));  // added in order
-  if (!y.empty() && size > 0)
-    parallel(parts, [&](Index part) {
-      real* sum = sums.data() + part * size;
-      for (Index p = part * pieces.count / parts; p < (part + 1) * pieces.count / parts; ++p)
-        with_windows(s, pieces, p, x.data(), [&](Index first, Index pixels, const real* col) {
-          gemm(true, false, K, s.O, pixels, col, K, y.data() + first * s.O, s.O, 1, sum, s.O);
-        });
-    });
+  const Scratch sums(parts * size);  // added in order
+  parallel(parts, [&](Index part) {
+    real* sum = sums.data() + part * size;
+    std::fill(sum, sum + size, real(0));
+    for (Index p = part * pieces.count / parts; p < (part + 1) * pieces.count / parts; ++p)
+      with_windows(s, pieces, p, x.data(), [&](Index first, Index pixels, const real* col) {
+        const real* upstream = y.data() + first * s.O;
+        const bool serves = s.O % lanes == 0;
+        const Scratch copy(serves ? 0 : pixels * whole_panels(s.O));
+        if (!serves)
+          pack_panels(pixels, s.O, upstream, s.O, 1, 0, whole_panels(s.O) / panel_width, copy.data());
+        product(K, s.O, pixels, columns_of(col, K),
+                serves ? right_rows(upstream, s.O) : packed(copy.data(), pixels), true, sum, s.O);
+      });
+  });
   for (Index o = 0, i = 0; o < s.O; ++o)
     for (Index c = 0; c < s.C; ++c)
       for (Index tap = 0; tap < s.kh * s.kw; ++tap) {
         real total = 0;
-        for (Index part = 0; part < parts; ++part) total += sums[part * size + (tap * s.C + c) * s.O + o];
+        for (Index part = 0; part < parts; ++part) total += sums.data()[part * size + (tap * s.C + c) * s.O + o];
         w[i++] = total;
       }
 }

@@ -2,6 +2,7 @@
 // arithmetic on them into vector instructions of any processor, so kernels name none.
 #pragma once
 
+#include <cmath>
 #include <cstring>
 
 #include "tensor/kernels.h"
@@ -28,6 +29,23 @@ inline Lanes load(const real* from) {
   return v;
 }
 inline void store(real* to, const Lanes& v) { std::memcpy(to, &v, sizeof v); }
+
+/// x in every lane.
+inline Lanes splat(real x) { return x - Lanes{}; }
+
+/// a b + c, rounded once, where the processor has fused multiply-adds; rounded twice at level v2.
+inline Lanes multiply_add(const Lanes& a, const Lanes& b, const Lanes& c) {
+#if defined(__FMA__) || defined(__aarch64__)
+  Lanes sum;
+  for (Index l = 0; l < lanes; ++l) sum[l] = std::fma(a[l], b[l], c[l]);  // compiles to one instruction
+  return sum;
+#else
+  return a * b + c;
+#endif
+}
+
+// The next loop, whose bounds are constants, is written out, so that the arrays it indexes are registers.
+#define DALE_UNROLL _Pragma("GCC unroll 16")
 
 /// What is left of a row after its whole registers: n < lanes numbers. Lanes beyond are read as 0 and not
 /// written.

@@ -2,10 +2,9 @@
 // use picks the highest that this processor has. DALE_LEVEL in the environment names a lower one, for tests.
 #include "tensor/cpu/level.h"
 
-#include <cblas.h>
-
 #include <cstdlib>
 
+#include "tensor/cpu/blas.h"
 #include "tensor/kernels.h"
 
 namespace dale {
@@ -54,8 +53,7 @@ Level choose() {
 }
 
 const Level& chosen() {
-  // Before its first product: OpenBLAS's threads would change the order of sums and fight with ours.
-  static const Level level = (openblas_set_num_threads(1), choose());
+  static const Level level = choose();
   return level;
 }
 
@@ -74,8 +72,20 @@ std::vector<std::string> cpu::levels() {
   return names;
 }
 
-std::string cpu::blas_description() {
-  return std::string(openblas_get_config()) + " " + openblas_get_corename();
+bool cpu::products_by_openblas() {
+  static const bool chosen = [] {
+    const char* asked = std::getenv("DALE_PRODUCTS");
+    const std::string name = asked && *asked ? asked : "own";
+    if (name != "own" && name != "openblas") unknown_name("DALE_PRODUCTS", name, {"own", "openblas"});
+    if (name == "openblas") blas::require();
+    return name == "openblas";
+  }();
+  return chosen;
+}
+
+std::string cpu::arithmetic() {
+  const std::string rounding = level() == "v2" ? "v2" : "fused";
+  return products_by_openblas() ? rounding + ", products of " + blas::description() : rounding;
 }
 
 }  // namespace dale

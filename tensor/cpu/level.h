@@ -1,4 +1,4 @@
-// Which of the CPU machine's tables is in use, and whose matrix products it calls.
+// Which of the CPU machine's tables is in use, who multiplies matrices, and what bits follow from both.
 #pragma once
 
 #include <string>
@@ -10,7 +10,11 @@ namespace dale::cpu {
 /// generic on other processors.
 std::string level();
 std::vector<std::string> levels();
-/// OpenBLAS's version and the processor it found.
-std::string blas_description();
+/// Whether DALE_PRODUCTS=openblas asks for its products in matmul, whose bits depend on the processor; the default,
+/// DALE_PRODUCTS=own, is product.h.
+bool products_by_openblas();
+/// What the bits of a result still depend on: "fused" where they are the same on every processor, at v3, v4 and on
+/// 64-bit Arm; "v2" without fused multiply-adds; with OpenBLAS's products its version and processor, too.
+std::string arithmetic();
 
 }  // namespace dale::cpu

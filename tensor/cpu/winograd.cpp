@@ -15,10 +15,9 @@
 // stages while it is in the second-level cache.
 #include "tensor/cpu/winograd.h"
 
-#include "tensor/cpu/blas.h"
-#include "tensor/cpu/lanes.h"
 #include "tensor/cpu/parallel.h"
-#include "tensor/storage.h"
+#include "tensor/cpu/product.h"
+#include "tensor/cpu/scratch.h"
 
 namespace dale::cpu::winograd {
 namespace {
@@ -92,13 +91,6 @@ inline void both_axes(const Lanes (&in)[From][From], Lanes (&out)[To][To], const
   for (int i = 0; i < To; ++i) step(half[i], out[i]);
 }
 
-/// Memory for one call, from the cache of tensor/storage.h.
-struct Scratch {
-  explicit Scratch(Index n) : block(static_cast<std::size_t>(n) * sizeof(real), Device::cpu) {}
-  real* data() const { return static_cast<real*>(block.data()); }
-  Storage block;
-};
-
 /// Images (N,H,W,C) cut into 4×4 tiles, the last of a row or column reaching over the edge.
 struct Tiling {
   Index N, H, W, C;
@@ -124,7 +116,8 @@ constexpr Index plane_size(Index n) {
 }
 
 /// Tiles a block has, so that its V and its products, 36 (C + O) numbers a tile, fill half of a second-level
-/// cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, as rows suit BLAS.
+/// cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, which tiles of registers fill. It
+/// cuts the sums of conv2d_weight, so it may depend on shapes alone.
 Index block_tiles(Index tiles, Index C, Index O) {
   constexpr Index rows = 12, budget = (Index{512} << 10) / static_cast<Index>(sizeof(real));
   const Index fit = budget / (36 * (C + O)) / rows, share = (tiles / 16 + rows - 1) / rows;
@@ -221,15 +214,15 @@ void transform_taps(Index in, Index out, bool turned, const real* w, real* U) {
 /// y = Aᵀ (V U) A + shift + residual.
 void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, const real* from, const real* U,
                const Addends& add, real* to) {
-  const Index C = x.C, row = whole_lanes(C), O = whole_lanes(y.C), T = block_tiles(y.tiles, row, O);
+  const Index C = x.C, row = whole_lanes(C), O = whole_lanes(y.C), T = block_tiles(y.tiles, C, y.C);
   parallel((y.tiles + T - 1) / T, [&](Index block) {
     const Index begin = block * T, end = std::min(y.tiles, begin + T), count = end - begin;
     const Index V_plane = plane_size(count * row), M_plane = plane_size(count * O);
     const Scratch V(36 * V_plane), M(36 * M_plane);
     transform_windows(x, y, ph, pw, from, begin, end, V.data());
     for (Index xi = 0; xi < 36; ++xi)
-      gemm(false, false, count, O, C, V.data() + xi * V_plane, row, U + xi * C * O, O, 0,
-           M.data() + xi * M_plane, O);
+      product(count, O, C, rows_of(V.data() + xi * V_plane, row), right_rows(U + xi * C * O, O), false,
+              M.data() + xi * M_plane, O);
     finish_tiles(y, M.data(), begin, end, add, to);
   });
 }
@@ -260,7 +253,7 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
 
 void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
   const Tiling tx{s.N, s.H, s.W, s.C}, ty{s.N, s.OH, s.OW, s.O};
-  const Index C = s.C, row = whole_lanes(C), O = whole_lanes(s.O), T = block_tiles(ty.tiles, row, O);
+  const Index C = s.C, row = whole_lanes(C), O = whole_lanes(s.O), T = block_tiles(ty.tiles, C, s.O);
   const Index blocks = (ty.tiles + T - 1) / T, parts = std::min<Index>(8, blocks), size = 36 * C * O;
   const Scratch sums(parts * size);  // of Vᵀ Y over the blocks of a part; the parts are added in order
   parallel(parts, [&](Index part) {
@@ -271,9 +264,9 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
       transform_windows(tx, ty, s.ph, s.pw, x.data(), begin, end, V.data());
       transform_tiles(ty, y.data(), begin, end, Y.data());
       for (Index xi = 0; xi < 36; ++xi)
-        gemm(true, false, C, O, count, V.data() + xi * plane_size(count * row), row,
-             Y.data() + xi * plane_size(count * O), O, block == first ? 0 : 1,
-             sums.data() + part * size + xi * C * O, O);
+        product(C, O, count, columns_of(V.data() + xi * plane_size(count * row), row),
+                right_rows(Y.data() + xi * plane_size(count * O), O), block != first,
+                sums.data() + part * size + xi * C * O, O);
     }
   });
   parallel(C, [&](Index c) {
