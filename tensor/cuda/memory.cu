@@ -3,6 +3,7 @@
 // sentence, because each has another remedy.
 #include <cstring>
 
+#include "tensor/cuda/cublas.h"
 #include "tensor/cuda/launch.h"
 #include "tensor/cuda/machine.h"
 
@@ -73,6 +74,9 @@ std::string cuda_missing() {
     return fmt::format("this build has no kernels for {} (sm_{}{}): make clean && make CUDA_ARCHS={}{}",
                        device.name, device.major, device.minor, device.major, device.minor);
   }
+  if (status == cudaSuccess && !cuda::open_cublas())
+    return fmt::format("cuBLAS is not found (libcublas.so.{}): install the CUDA Toolkit's libraries, or name "
+                       "their folder in LD_LIBRARY_PATH", CUBLAS_VER_MAJOR);
   if (status == cudaSuccess) return "";
   return fmt::format("CUDA does not start: {} ({})", cudaGetErrorString(status), cudaGetErrorName(status));
 }

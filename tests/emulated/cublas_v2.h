@@ -1,12 +1,12 @@
 // The products that tensor/cuda asks of cuBLAS, answered by OpenBLAS, for tests.
 #pragma once
 
-#include <cblas.h>
-
+#include "tensor/cpu/blas.h"
 #include "tests/emulated/cuda_runtime.h"
 
+#define CUBLAS_VER_MAJOR 13
 enum cublasStatus_t { CUBLAS_STATUS_SUCCESS };
-enum cublasOperation_t { CUBLAS_OP_N = CblasNoTrans, CUBLAS_OP_T = CblasTrans };
+enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
 enum cublasMath_t { CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH };
 using cublasHandle_t = int*;
 
@@ -19,22 +19,19 @@ inline cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, std::size_t) { r
 namespace emulated {
 template <class T>
 cublasStatus_t gemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, std::int64_t m,
-                    std::int64_t n, std::int64_t k, const T* alpha_, const T* a, std::int64_t lda,
-                    std::int64_t sa, const T* b, std::int64_t ldb, std::int64_t sb, const T* beta_, T* c,
+                    std::int64_t n, std::int64_t k, const T* alpha, const T* a, std::int64_t lda,
+                    std::int64_t sa, const T* b, std::int64_t ldb, std::int64_t sb, const T* beta, T* c,
                     std::int64_t ldc, std::int64_t sc, std::int64_t batch) {
-  submit([=, alpha = *alpha_, beta = *beta_] {
-    const auto i = [](std::int64_t v) { return static_cast<blasint>(v); };
+  if (*alpha != 1 || *beta != 0) throw std::logic_error("the emulated cuBLAS knows alpha = 1 and beta = 0 only");
+  dale::blas::require();
+  submit([=] {  // by columns c = a b is, by rows, cᵀ = bᵀ aᵀ
     for (std::int64_t j = 0; j < batch; ++j)
-      if constexpr (sizeof(T) == 4)
-        cblas_sgemm(CblasColMajor, CBLAS_TRANSPOSE(ta), CBLAS_TRANSPOSE(tb), i(m), i(n), i(k), alpha,
-                    a + j * sa, i(lda), b + j * sb, i(ldb), beta, c + j * sc, i(ldc));
-      else
-        cblas_dgemm(CblasColMajor, CBLAS_TRANSPOSE(ta), CBLAS_TRANSPOSE(tb), i(m), i(n), i(k), alpha,
-                    a + j * sa, i(lda), b + j * sb, i(ldb), beta, c + j * sc, i(ldc));
+      dale::blas::product(tb == CUBLAS_OP_T, ta == CUBLAS_OP_T, n, m, k, b + j * sb, ldb, a + j * sa, lda,
+                          c + j * sc, ldc);
   });
   return CUBLAS_STATUS_SUCCESS;
 }
 }  // namespace emulated
 
-constexpr auto& cublasSgemmStridedBatched_64 = emulated::gemm<float>;
-constexpr auto& cublasDgemmStridedBatched_64 = emulated::gemm<double>;
+inline constexpr auto& cublasSgemmStridedBatched_64 = emulated::gemm<float>;
+inline constexpr auto& cublasDgemmStridedBatched_64 = emulated::gemm<double>;

@@ -85,6 +85,7 @@ struct Computer {
   cudaError_t count = cudaSuccess, kernel = cudaSuccess;
   int driver = 13000;
   std::size_t memory = std::size_t{1} << 40;
+  bool cublas = true;
 };
 inline Computer computer;
 }  // namespace emulated

@@ -87,4 +87,5 @@ TEST_CASE("a computer that cannot run CUDA: one sentence each, with the remedy",
   CHECK_THAT(sentence({.kernel = cudaErrorNoKernelImageForDevice}),
              Contains("(sm_90): make clean && make CUDA_ARCHS=90"));
   CHECK_THAT(sentence({.kernel = cudaErrorNotReady}), Contains("CUDA does not start"));
+  CHECK_THAT(sentence({.cublas = false}), Contains("cuBLAS is not found (libcublas.so.13)"));
 }
