@@ -43,14 +43,15 @@ TEST_CASE("the U-Net has R1's parameters", "[nn]") {
 }
 
 TEST_CASE("weights that PyTorch saved load by name", "[nn][peer]") {
-  const char* path =
-      std::getenv("DALE_R1_WEIGHTS");  // tests/run.sh sets it where PyTorch is at hand, and says so if not
-  if (!path) return;
-  ScoreUNet net({}, Key{1});
-  assign_parameters(parameters(net), read_safetensors(path), path);
-  const NamedTensors example =
-      read_safetensors(std::filesystem::path(path).replace_extension(".example.safetensors"));
-  CHECK(difference(net(example.at("x"), example.at("t")).value(), example.at("output")) < 1e-4);
+  const auto compare = [](const UNetShape& shape, std::filesystem::path path) {
+    ScoreUNet net(shape, Key{1});
+    assign_parameters(parameters(net), read_safetensors(path), path);
+    const NamedTensors example = read_safetensors(path.replace_extension(".example.safetensors"));
+    CHECK(difference(net(example.at("x"), example.at("t")).value(), example.at("output")) < 1e-4);
+  };
+  compare({8, {1, 2}, 16}, "tests/fixtures/torch_unet.safetensors");
+  const char* path = std::getenv("DALE_R1_WEIGHTS");  // tests/run.sh sets it where PyTorch is at hand
+  if (path) compare({}, path);
 }
 
 TEST_CASE("the same key gives the same network, another key another", "[nn]") {

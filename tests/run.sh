@@ -12,16 +12,14 @@ script() {  # name, command…
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
 }
 
-# Ask PyTorch, where it is at hand, to save the reference workload's weights and an example.
-peer=../shared/peers/torch_score_unet.py
+# A small network that PyTorch saved comes with the tests; where PyTorch is at hand it saves R1 as well.
 for python in python3 /usr/bin/python3; do
-  if [ -f $peer ] && $python -c 'import torch' 2>/dev/null; then
-    $python $peer --steps 1 --save "$build/r1.safetensors" >/dev/null && export DALE_R1_WEIGHTS="$build/r1.safetensors"
+  if $python -c 'import torch' 2>/dev/null; then
+    $python -B tests/fixtures/score_unet.py --save "$build/r1.safetensors"
+    export DALE_R1_WEIGHTS="$build/r1.safetensors"
     break
   fi
 done
-[ -n "$DALE_R1_WEIGHTS" ] || skipped="$skipped
-skipped: loading weights that PyTorch saved (PyTorch or the peer's script is not here)"
 
 cases() {  # command…, a Catch2 program: shows what it says and adds its test cases up
   "$@" >"$log" 2>&1
@@ -38,7 +36,7 @@ cases "$build/check"
 
 # The kernels of the lower levels of vector instructions that this processor has, on the tests that compare kernels.
 for level in $("$build/dale" info | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
-  script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" '[ops],[conv],[threads]'
+  script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" '[ops],[conv],[torch],[threads]'
 done
 script layers tests/layers.sh
 script 'command line' tests/cli.sh "$build"
