@@ -1,6 +1,8 @@
 #!/bin/sh
-# Who may include whom (tensor → autograd → nn, diffusion → experiments): no chapter reads a later one. Only tensor/cpu
-# sees cblas.h, only tensor/cuda CUDA's headers. Prints what breaks the rule; exit status 1 if anything does.
+# Who may include whom (tensor → autograd → nn, diffusion → experiments): no chapter reads a later one. Only
+# tensor/cpu sees cblas.h, only tensor/cuda CUDA's headers. And who may call the C library's exp, log, pow …, whose
+# last bit differs between libraries and processors (tensor/functions.h has them for all): pictures, and what is
+# measured of a finished network's weights. Prints what breaks a rule; exit status 1 if anything does.
 cd "$(dirname "$0")/.." || exit 1
 status=0
 forbid() {  # folder, pattern of headers it must not include, files excepted
@@ -16,4 +18,8 @@ for folder in autograd nn diffusion experiments; do
   forbid $folder 'cblas|(cuda|cublas)[a-z_0-9]*\.h|stb/'
 done
 for folder in autograd diffusion; do forbid $folder 'zlib|nlohmann|CLI'; done
+hits=$(grep -rnE '(^|[^a-z_])(std)?::(a?(cos|sin|tan)h?|atan2|exp(2|m1)?|log(2|10|1p)?|pow|hypot|cbrt|erfc?)[fl]?\(' \
+       --include=*.h --include=*.cpp --include=*.cu tensor autograd nn diffusion experiments |
+       grep -vE '^experiments/(bench/|figure.cpp|study_synapses.cpp)') &&
+  { echo "$hits" | sed 's|^|layers: |'; status=1; }
 exit $status
