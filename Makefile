@@ -1,6 +1,7 @@
 # dale: make help says what there is. Everything made goes to build/ (build64/ for the double build) and results/.
 
 CXX      ?= g++
+OBJCOPY  ?= objcopy
 REAL     ?= float
 BUILD    ?= $(if $(filter double,$(REAL)),build64,build)
 PREFIX   ?= /usr/local
@@ -14,7 +15,7 @@ LEVELS   ?= $(if $(filter x86_64,$(shell uname -m)),v4 v3 v2,generic)
 march     = $(if $(filter-out generic,$(1)),-march=x86-64-$(1) -mprefer-vector-width=512)
 
 # fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused multiply-adds: every
-# machine and both compilers then round the formulas of tensor/scalar.h alike.
+# machine and both compilers then round the formulas of tensor/functions.h alike.
 COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE) $(EXTRA)
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
@@ -50,7 +51,7 @@ object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 OBJECTS  := $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
 APP      := $(call object,$(PROGRAM))
 
-.PHONY: all test test64 asan tsan run-tests experiments bench bench-peer deps install clean help
+.PHONY: all test test64 asan tsan check-arm run-tests experiments bench bench-peer deps install clean help
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -68,6 +69,8 @@ asan: deps ; +@$(SANITIZED) BUILD=build-asan EXTRA='-g1 -Wno-maybe-uninitialized
 tsan: deps ; +@$(SANITIZED) BUILD=build-tsan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=thread'
 run-tests: $(BUILD)/check $(BUILD)/dale $(if $(filter 1,$(EMULATE)),$(BUILD)/check-emulated)
 	@DEVICE=$(DEVICE) tests/run.sh $(BUILD)
+# 64-bit Arm, cross-compiled and emulated (tests/arm.sh), with the libraries of these packages.
+check-arm: deps ; +@MAKE='$(MAKE)' tests/arm.sh $(filter lib%-dev zlib%,$(filter-out libbenchmark% libstb% libcli11%,$(PACKAGES)))
 
 experiments: deps
 	@$(MAKE) --no-print-directory all
@@ -98,7 +101,7 @@ deps:
 $(BUILD)/cuda-$(CUDA):
 	@mkdir -p $(@D) && rm -f $(BUILD)/cuda-0 $(BUILD)/cuda-1 && touch $@
 $(BUILD)/libdale.a: $(OBJECTS) $(BUILD)/cuda-$(CUDA)
-	rm -f $@ && ar rcs $@ $(OBJECTS)
+	rm -f $@ && $(AR) rcs $@ $(OBJECTS)
 $(BUILD)/dale: $(BUILD)/experiments/dale.o $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
@@ -116,8 +119,8 @@ $(BUILD)/$(1)/%.o: tensor/cpu/%.cpp Makefile
 	@mkdir -p $$(@D)
 	$$(CXX) $$(COMMON) $$(KERNELS) $(call march,$(1)) -DDALE_TABLE=cpu_kernels_$(1) -c $$< -o $$@
 $(BUILD)/cpu-$(1).o: $(patsubst tensor/cpu/%.cpp,$(BUILD)/$(1)/%.o,$(LEVELLED))
-	ld -r --force-group-allocation -o $$@ $$^
-	objcopy --keep-global-symbol=cpu_kernels_$(1) $$@
+	$$(LD) -r --force-group-allocation -o $$@ $$^
+	$$(OBJCOPY) --keep-global-symbol=cpu_kernels_$(1) $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rules,$(level))))
 $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(foreach level,$(LEVELS),row($(level)))'
@@ -149,7 +152,7 @@ install: all
 	  'Libs: -L$(abspath $(PREFIX))/lib -ldale $(LDLIBS)' > $(PREFIX)/lib/pkgconfig/dale.pc
 
 clean:
-	rm -rf build build64 build-asan build-tsan
+	rm -rf build build64 build-asan build-tsan build-arm
 
 help:
 	@echo 'make              build/libdale.a and build/dale (with the CUDA machine where nvcc is found; CUDA=0 leaves it out)'
@@ -160,7 +163,8 @@ help:
 	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer, several GB, unless PEER= has it)'
 	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
 	@echo 'make asan, tsan   the tests under the sanitizers of addresses and undefined behaviour, and of threads'
-	@echo 'make clean        remove build/, build64/, build-asan/ and build-tsan/'
+	@echo 'make check-arm    the tests of kernels and functions on 64-bit Arm, cross-compiled and emulated (Debian packages)'
+	@echo 'make clean        remove build/, build64/, build-asan/, build-tsan/ and build-arm/'
 	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

@@ -39,8 +39,8 @@ Var VariancePreserving::drift(const Var& x, double t) const { return -0.5 * beta
 Var VariancePreserving::diffusion(const Var& x, double t) const { return 0 * x + std::sqrt(beta_(t)); }
 Marginal VariancePreserving::marginal(double t) const {
   const double integral = beta_.integral(t);
-  return {std::exp(-integral / 2), 0, std::sqrt(-std::expm1(-integral))};
+  return {scalar::exp(-integral / 2), 0, std::sqrt(-scalar::expm1(-integral))};
 }
-double VariancePreserving::time_at(double level) const { return beta_.time_of(std::log1p(level * level)); }
+double VariancePreserving::time_at(double level) const { return beta_.time_of(scalar::log1p(level * level)); }
 
 }  // namespace dale

@@ -42,7 +42,7 @@ Mixture Mixture::in_dimension(Index d) {
   for (int k = 0; k < 3; ++k) {
     std::vector<double> mean;
     for (Index i = 0; i < d; ++i)
-      mean.push_back(0.35 + 0.3 * std::cos(2.1 * k + 1.3 * static_cast<double>(i)));
+      mean.push_back(0.35 + 0.3 * scalar::cos(2.1 * k + 1.3 * static_cast<double>(i)));
     p.means.push_back(mean);
   }
   return p;
@@ -57,7 +57,7 @@ Var Mixture::log_joint(const Var& y, double s) const {
     for (double v : means[k]) centres.push_back(static_cast<real>(v));
     precision.push_back(static_cast<real>(1 / variance));
     constant.push_back(static_cast<real>(
-        std::log(weights[k]) - static_cast<double>(d) / 2 * std::log(2 * std::numbers::pi * variance)));
+        scalar::log(weights[k]) - static_cast<double>(d) / 2 * scalar::log(2 * std::numbers::pi * variance)));
   }
   const Var difference = reshape(y, {y.dim(0), 1, d}) - Var(Tensor({1, K, d}, centres, y.device()));
   return -0.5 * sum(square(difference), {2}) * Var(Tensor({1, K}, precision, y.device())) +
@@ -102,14 +102,14 @@ std::vector<double> Mixture::quantiles(Index n, double s) const {
   const auto cdf = [&](double y) {
     double total = 0;
     for (std::size_t k = 0; k < weights.size(); ++k)
-      total += weights[k] * 0.5 *
-               std::erfc(-(y - means[k][0]) / (std::hypot(deviations[k], s) * std::numbers::sqrt2));
+      total += weights[k] / 2 *
+               (1 + scalar::erf((y - means[k][0]) / (scalar::hypot(deviations[k], s) * std::numbers::sqrt2)));
     return total;
   };
   double low = means[0][0], high = low;
   for (std::size_t k = 0; k < weights.size(); ++k) {
-    low = std::min(low, means[k][0] - 10 * std::hypot(deviations[k], s));
-    high = std::max(high, means[k][0] + 10 * std::hypot(deviations[k], s));
+    low = std::min(low, means[k][0] - 10 * scalar::hypot(deviations[k], s));
+    high = std::max(high, means[k][0] + 10 * scalar::hypot(deviations[k], s));
   }
   std::vector<double> out;
   for (Index i = 0; i < n; ++i) {
@@ -155,9 +155,9 @@ Tensor spirals(Index n, Key key) {
                  arm = u[2 * i + 1] < 0.5 ? 0 : std::numbers::pi;
     const double angle = 1.5 * 2 * std::numbers::pi * along, radius = 0.4 + 3 * along;
     points.push_back(
-        static_cast<real>(5 + radius * std::cos(angle + arm) + 0.06 * static_cast<double>(z[2 * i])));
+        static_cast<real>(5 + radius * scalar::cos(angle + arm) + 0.06 * static_cast<double>(z[2 * i])));
     points.push_back(
-        static_cast<real>(5 + radius * std::sin(angle + arm) + 0.06 * static_cast<double>(z[2 * i + 1])));
+        static_cast<real>(5 + radius * scalar::sin(angle + arm) + 0.06 * static_cast<double>(z[2 * i + 1])));
   }
   return Tensor({n, 2}, points);
 }

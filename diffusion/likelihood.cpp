@@ -28,7 +28,7 @@ Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const st
   }
   const double variance = levels.back() * levels.back() + edm.deviation * edm.deviation;
   const Var prior = -sum(reshape(square(y - edm.mean), {N, d}), {1}) / (2 * variance) -
-                    static_cast<double>(d) / 2 * std::log(2 * std::numbers::pi * variance);
+                    static_cast<double>(d) / 2 * scalar::log(2 * std::numbers::pi * variance);
   return (prior + integral).value();
 }
 

@@ -22,7 +22,7 @@ struct LevelLaw {
 
   /// s of a standard normal number.
   double level(const Edm& edm, double xi) const {
-    return edm.deviation / 0.5 * std::exp(mean + deviation * xi);
+    return edm.deviation / 0.5 * scalar::exp(mean + deviation * xi);
   }
 };
 

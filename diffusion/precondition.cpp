@@ -34,9 +34,9 @@ Edm Edm::fitted(const Tensor& y) {
 }
 
 double Edm::c_skip(double s) const { return deviation * deviation / (s * s + deviation * deviation); }
-double Edm::c_out(double s) const { return s * deviation / std::hypot(s, deviation); }
-double Edm::c_in(double s) const { return 1 / std::hypot(s, deviation); }
-double Edm::c_noise(double s) const { return std::log(s) / 4; }
+double Edm::c_out(double s) const { return s * deviation / scalar::hypot(s, deviation); }
+double Edm::c_in(double s) const { return 1 / scalar::hypot(s, deviation); }
+double Edm::c_noise(double s) const { return scalar::log(s) / 4; }
 
 Denoiser Edm::denoiser(Network network) const {
   return [edm = *this, network = std::move(network)](const Var& y, double s) {

@@ -12,7 +12,7 @@ double LinearRate::time_of(double value) const {
 
 Prior Process::prior(double data_mean, double data_deviation) const {
   const Marginal law = marginal(T());
-  return {law.a * data_mean + law.m, std::hypot(law.a * data_deviation, law.s)};
+  return {law.a * data_mean + law.m, scalar::hypot(law.a * data_deviation, law.s)};
 }
 
 Var Process::sample(const Var& x0, double t, const Var& z) const {

@@ -14,9 +14,9 @@ std::vector<double> edm_levels(int steps, double s_min, double s_max, double rho
   if (!(s_min > 0) || !(s_min < s_max) || !std::isfinite(s_max))
     invalid("noise levels need 0 < s_min < s_max, not s_min {} and s_max {}", s_min, s_max);
   std::vector<double> levels;
-  const double top = std::pow(s_max, 1 / rho), bottom = std::pow(s_min, 1 / rho);
+  const double top = scalar::power(s_max, 1 / rho), bottom = scalar::power(s_min, 1 / rho);
   for (int i = 0; i < steps; ++i)
-    levels.push_back(i == 0 ? s_max : std::pow(top + (bottom - top) * i / (steps - 1), rho));
+    levels.push_back(i == 0 ? s_max : scalar::power(top + (bottom - top) * i / (steps - 1), rho));
   levels.push_back(0);
   return levels;
 }
@@ -52,9 +52,9 @@ Var dpm_solver(const Denoiser& D, Var y, const std::vector<double>& levels) {
     const Var mean = D(y, s), old = before;
     before = mean;
     if (next == 0) return mean;
-    const double lambda = std::log(s / next), r = std::exchange(lambda_before, lambda) / lambda;
+    const double lambda = scalar::log(s / next), r = std::exchange(lambda_before, lambda) / lambda;
     const Var extrapolated = old.value().defined() ? (1 + 1 / (2 * r)) * mean - 1 / (2 * r) * old : mean;
-    return (next / s) * y - std::expm1(-lambda) * extrapolated;
+    return (next / s) * y - scalar::expm1(-lambda) * extrapolated;
   });
 }
 

@@ -237,7 +237,8 @@ Spread spread(const CompareRow& row, Measure Evaluation::*measure) {
   const double n = static_cast<double>(row.by_seed.size());
   double mean = 0, squares = 0;
   for (const Evaluation& e : row.by_seed) mean += (e.*measure).value / n;
-  for (const Evaluation& e : row.by_seed) squares += std::pow((e.*measure).value - mean, 2);
+  for (const Evaluation& e : row.by_seed)
+    squares += ((e.*measure).value - mean) * ((e.*measure).value - mean);
   return {mean, n > 1 ? std::sqrt(squares / (n - 1)) : 0};
 }
 

@@ -62,7 +62,7 @@ std::string histograms(const std::vector<const CompareRow*>& rows, const Tensor&
   std::string text;
   const auto add = [&](const std::string& name, const Tensor& images) {
     std::vector<double> logs;
-    for (real v : images.to_vector()) logs.push_back(std::log1p(static_cast<double>(v)));
+    for (real v : images.to_vector()) logs.push_back(scalar::log1p(static_cast<double>(v)));
     const NormalFit fit = fit_normal(logs);
     Series line{"", {}, {}};
     line.pen = static_cast<int>(series.size());

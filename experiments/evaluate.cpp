@@ -34,8 +34,8 @@ double entropy_of(const std::vector<Index>& counts) {
   double total = 0, sum = 0;
   for (Index c : counts) total += static_cast<double>(c);
   for (Index c : counts)
-    if (c > 0) sum -= static_cast<double>(c) / total * std::log(static_cast<double>(c) / total);
-  return sum / std::log(static_cast<double>(counts.size()));
+    if (c > 0) sum -= static_cast<double>(c) / total * scalar::log(static_cast<double>(c) / total);
+  return sum / scalar::log(static_cast<double>(counts.size()));
 }
 
 struct Named {

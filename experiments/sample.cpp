@@ -40,7 +40,7 @@ template <class Solver>
 Var by_level(const Batch& b, const Solver& solver) {
   const double s_max = b.options.s_max_factor * b.model.edm.deviation;
   const auto levels = edm_levels(*b.model.process, b.options.steps, b.options.s_min, s_max);
-  return solver(b.prior(b.model.edm.mean, std::hypot(levels[0], b.model.edm.deviation)), levels);
+  return solver(b.prior(b.model.edm.mean, scalar::hypot(levels[0], b.model.edm.deviation)), levels);
 }
 
 Var sample_heun(const Batch& b) {

@@ -46,7 +46,7 @@ void fit_order(std::vector<Row>& rows) {
   double sx = 0, sy = 0, sxx = 0, sxy = 0;
   const double n = static_cast<double>(rows.size());
   for (const Row& r : rows) {
-    const double x = std::log(static_cast<double>(r.steps)), y = std::log(r.distance);
+    const double x = scalar::log(static_cast<double>(r.steps)), y = scalar::log(r.distance);
     sx += x, sy += y, sxx += x * x, sxy += x * y;
   }
   for (Row& r : rows) r.order = -(n * sxy - sx * sy) / (n * sxx - sx * sx);

@@ -60,7 +60,7 @@ double log_det(const Tensor& C, double s) {
       for (std::size_t k = 0; k < j; ++k) a[j] -= a[k] * b[k];
       a[j] = j < i ? a[j] / b[j] : std::sqrt(a[j]);
     }
-    sum += 2 * std::log(a[i]);
+    sum += 2 * scalar::log(a[i]);
   }
   return sum;
 }
@@ -90,9 +90,9 @@ std::vector<Row> on_images(const StudyOptions& o) {
     const double around_m = Edm::fitted(centred.value()).deviation;  // √(tr C/d)
     std::vector<Row> rows;
     for (double s : levels_for(deviation)) {
-      const double root = std::hypot(deviation, s), half = log_det(C, s) / 2;  // √v, ½ ln det(C + s² I)
-      rows.push_back({name, s / deviation, s, d * std::log(root) - half,
-                      d * std::log(std::hypot(around_m, s)) - half, root / std::hypot(widest, s)});
+      const double root = scalar::hypot(deviation, s), half = log_det(C, s) / 2;  // √v, ½ ln det(C + s² I)
+      rows.push_back({name, s / deviation, s, d * scalar::log(root) - half,
+                      d * scalar::log(scalar::hypot(around_m, s)) - half, root / scalar::hypot(widest, s)});
     }
     return rows;
   }
@@ -113,10 +113,10 @@ double sampled_distance(const Mixture& p, const std::vector<double>& start, doub
 double log_density(const Mixture& p, double y, double s) {
   double density = 0;
   for (std::size_t k = 0; k < p.weights.size(); ++k) {
-    const double width = std::hypot(p.deviations[k], s), z = (y - p.means[k][0]) / width;
-    density += p.weights[k] * std::exp(-z * z / 2) / width;
+    const double width = scalar::hypot(p.deviations[k], s), z = (y - p.means[k][0]) / width;
+    density += p.weights[k] * scalar::exp(-z * z / 2) / width;
   }
-  return std::log(density);  // + ½ ln 2π, which differences lose
+  return scalar::log(density);  // + ½ ln 2π, which differences lose
 }
 
 std::vector<Row> on_mixture(Index particles) {
@@ -134,7 +134,7 @@ std::vector<Row> on_mixture(Index particles) {
     Row row{"mixture", s / deviation, s, 0};
     for (double y : exact)
       row.kl += (log_density(p, y, s) - log_density(fitted, y, s)) / static_cast<double>(particles);
-    if (4 * s < std::log(std::numeric_limits<float>::max())) {  // beyond, edm_levels refuses: x leaves float
+    if (4 * s < scalar::log(std::numeric_limits<float>::max())) {  // beyond, edm_levels refuses: x leaves float
       row.distance = sampled_distance(p, fitted.quantiles(particles, s), s);
       row.distance_exact = sampled_distance(p, exact, s);
     }

@@ -63,7 +63,7 @@ struct Trained {
   /// From 12 σ_d: in two dimensions nothing shows through there (study_prior.cpp).
   std::vector<double> levels(int steps) const { return edm_levels(steps, 0.002, 12 * edm.deviation); }
   Var prior(Index n, double s, Key key) const {
-    return normal_prior({n, 2}, edm.mean, std::hypot(s, edm.deviation), key);
+    return normal_prior({n, 2}, edm.mean, scalar::hypot(s, edm.deviation), key);
   }
 };
 

@@ -59,7 +59,7 @@ double learning_rate(const TrainOptions& o, Index step) {
       std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(std::max<Index>(1, o.warmup)));
   if (o.decay == "constant") return o.learning_rate * warm;
   const double done = static_cast<double>(step) / static_cast<double>(o.steps);
-  return o.learning_rate * warm * (1 + std::cos(std::numbers::pi * done)) / 2;
+  return o.learning_rate * warm * (1 + scalar::cos(std::numbers::pi * done)) / 2;
 }
 
 nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, const Edm& edm,

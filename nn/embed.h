@@ -17,7 +17,7 @@ inline Var embedding_frequencies(Index half, Device device) {
   if (!omega.defined()) {
     std::vector<real> values;
     for (Index i = 0; i < half; ++i)
-      values.push_back(static_cast<real>(std::exp(-std::log(10000.0) * static_cast<double>(i) / half)));
+      values.push_back(static_cast<real>(scalar::exp(-scalar::log(10000.0) * static_cast<double>(i) / half)));
     omega = Tensor({1, half}, values, device);
   }
   return omega;

@@ -57,8 +57,8 @@ void Adam::step(const Vars& gradients, double lr, double scale) {
   set(beta2, settings_.beta2);
   set(epsilon, settings_.epsilon);
   set(decay, settings_.decay);
-  set(correction1, 1 / (1 - std::pow(settings_.beta1, t)));
-  set(correction2, 1 / (1 - std::pow(settings_.beta2, t)));
+  set(correction1, 1 / (1 - scalar::power(settings_.beta1, t)));
+  set(correction2, 1 / (1 - scalar::power(settings_.beta2, t)));
   set(gradient_scale, scale);
   if (parameters_.empty()) return;
   const Device device = parameters_[0].parameter->device();

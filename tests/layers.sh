@@ -1,6 +1,8 @@
 #!/bin/sh
-# Who may include whom (tensor → autograd → nn, diffusion → experiments): no chapter reads a later one. Only
-# tensor/cuda sees CUDA's headers, only tensor/cpu/blas.cpp OpenBLAS. Prints what breaks the rule; exit status 1 if anything does.
+# Who may include whom (tensor → autograd → nn, diffusion → experiments): no chapter reads a later one. Only tensor/cuda
+# sees CUDA's headers, only tensor/cpu/blas.cpp OpenBLAS. And who may call the C library's exp, log, pow, …, whose bits
+# differ between machines (tensor/functions.h): only what is drawn or measured of a finished network's weights. Prints
+# what breaks a rule; exit status 1 if anything does.
 cd "$(dirname "$0")/.." || exit 1
 status=0
 forbid() {  # folder, pattern of headers it must not include, files excepted
@@ -17,4 +19,8 @@ done
 ! grep -rnE 'libopenblas|[sd]gemm_|dsyev_' --include='*.h' --include='*.cpp' --exclude=blas.cpp --exclude=blas.h tensor autograd nn \
   diffusion experiments || { echo 'layers: tensor/cpu/blas.h is the one door to OpenBLAS'; status=1; }
 for folder in autograd diffusion; do forbid $folder 'zlib|nlohmann|CLI'; done
+hits=$(grep -rnE '(^|[^a-z_])(std)?::(a?(cos|sin|tan)h?|atan2|exp(2|m1)?|log(2|10|1p)?|pow|hypot|cbrt|erfc?)[fl]?\(' \
+       --include=*.h --include=*.cpp --include=*.cu tensor autograd nn diffusion experiments |
+       grep -vE '^experiments/(bench/|figure.cpp|study_synapses.cpp)') &&
+  { echo "$hits" | sed 's|^|layers: |'; status=1; }
 exit $status

@@ -155,29 +155,6 @@ TEST_CASE("random numbers are pinned: another stream needs another version", "[t
   CHECK(bits == std::vector<std::uint32_t>{0x3998dd85, 0xbe9c14e8, 0x3fe4f5ff, 0x3f88b00c});
 }
 
-TEST_CASE("float exp, log, sin and cos are within 2 ulp or 2e-7 of the exact value", "[tensor][scalar]") {
-  const auto relative = [](double a, double b) { return std::abs(a - b) / std::max(std::abs(b), 1e-37); };
-  double worst_exp = 0, worst_log = 0, worst_sin = 0, worst_small = 0;
-  for (int i = -100000; i <= 100000; ++i) {
-    const float x = static_cast<float>(i) * 8.7e-4f;
-    worst_exp = std::max(worst_exp, relative(scalar::exp(x), std::exp(static_cast<double>(x))));
-    worst_sin = std::max(worst_sin, std::abs(scalar::sin(x * 100) - std::sin(static_cast<double>(x * 100))));
-    worst_sin = std::max(worst_sin, std::abs(scalar::cos(x * 100) - std::cos(static_cast<double>(x * 100))));
-    worst_small =
-        std::max(worst_small, relative(scalar::expm1(x * 0.1f), std::expm1(static_cast<double>(x * 0.1f))));
-    worst_small = std::max(
-        worst_small, relative(scalar::log1p(x * x * 1e-4f), std::log1p(static_cast<double>(x * x * 1e-4f))));
-    worst_small =
-        std::max(worst_small, relative(scalar::tanh(x * 0.1f), std::tanh(static_cast<double>(x * 0.1f))));
-    const float y = scalar::exp(x);
-    worst_log = std::max(worst_log, relative(scalar::log(y), std::log(static_cast<double>(y))));
-  }
-  CHECK(worst_exp < 2.4e-7);
-  CHECK(worst_log < 2.4e-7);
-  CHECK(worst_small < 4e-7);
-  CHECK(worst_sin < 2e-7);
-}
-
 TEST_CASE("every kernel gives the same bits at any number of threads", "[tensor][threads]") {
   const Var x = normal(Key{1}, {9, 16, 28, 28}), w = normal(Key{2}, {24, 16, 3, 3}),
             y = normal(Key{3}, {9, 24, 28, 28});

@@ -1,0 +1,54 @@
+#!/bin/sh
+# 64-bit Arm without having one: cross-compiles the tests of kernels and functions and of what a seed promises, and
+# runs them under qemu's user emulation (make check-arm, which names the libraries' packages). Debian has all it takes.
+# The arm64 libraries are unpacked in build-arm/sysroot; of the system's own packages only the compiler and qemu are
+# installed. Ends with "N passed, N failed".
+cd "$(dirname "$0")/.." || exit 1
+triple=aarch64-linux-gnu build=build-arm/objects
+root=$PWD/build-arm/sysroot
+fail() { echo "check-arm: $1" >&2; exit 1; }
+
+missing=
+for p in g++-$triple qemu-user; do
+  dpkg-query -W -f '${db:Status-Status}' $p 2>/dev/null | grep -qx installed || missing="$missing $p"
+done
+if [ -n "$missing" ]; then
+  [ "$(id -u)" = 0 ] || fail "missing packages; run: sudo apt-get install$missing"
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing; } || fail 'apt-get failed'
+fi
+
+# apt with lists, cache and status of its own, in which nothing is installed: it fetches the libraries and all that
+# they need. libc6-dev stays out, because the compiler has its own.
+if [ "$(cat "$root/packages" 2>/dev/null)" != "$*" ]; then
+  rm -rf "$root" && mkdir -p "$root/apt/lists/partial" "$root/apt/archives/partial" && : >"$root/apt/status"
+  fetch() {
+    apt-get -qq -y -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$root/apt" \
+      -o Dir::State::status="$root/apt/status" -o Dir::Cache="$root/apt" -o APT::Sandbox::User=root "$@"
+  }
+  { fetch update && fetch install --download-only --no-install-recommends "$@"; } >/dev/null || fail 'apt-get failed'
+  for deb in "$root"/apt/archives/*.deb; do
+    case $deb in */libc6-dev_*) ;; *) dpkg -x "$deb" "$root" || fail "cannot unpack $deb" ;; esac
+  done
+  rm -r "$root/apt" && echo "$*" >"$root/packages"
+fi
+
+lib=usr/lib/$triple include=$root/usr/include/$triple
+use="-idirafter $include -idirafter $include/openblas-pthread -L$root/$lib -L$root/$lib/openblas-pthread
+     -Wl,-rpath-link,$root/$lib:$root/lib/$triple"
+tags='[ops],[conv],[threads],[random],[functions],[digest]'
+chosen=$(grep -lE "$(echo "$tags" | sed 's/[][]/\\&/g; s/,/|/g')" tests/*_test.cpp)
+grep -q '"experiments/' $chosen || program=PROGRAM=  # what nobody asks for is not compiled
+${MAKE:-make} --no-print-directory $build/check BUILD=$build LEVELS=generic CUDA=0 CXX=$triple-g++ AR=$triple-ar \
+  LD=$triple-ld OBJCOPY=$triple-objcopy EXTRA="$(echo $use)" \
+  TESTS="$(echo tests/main.cpp tests/op_table*.cpp $chosen)" $program || fail 'the build failed'
+
+log=$build/tests.log
+qemu-aarch64 -L "$root" -E LD_LIBRARY_PATH=/$lib/openblas-pthread $build/check "$tags" >$log 2>&1
+status=$?
+cat $log
+counts=$(sed -nE 's/^test cases: *[0-9]+ \| *([0-9]+) passed( \| *([0-9]+) failed)?.*/\1 \3/p
+                  s/.*\(.* in ([0-9]+) test cases?\)/\1 0/p' $log | tail -1)
+passed=${counts% *} failed=${counts#* }
+[ $status -eq 0 ] || [ "${failed:-0}" -gt 0 ] || failed=1
+echo "${passed:-0} passed, ${failed:-0} failed"
+[ $status -eq 0 ]
