@@ -4,8 +4,8 @@
 #   tests/bare.sh 12|13 TARGET…                                  make -j TARGET… there
 #   WITH=clang tests/bare.sh 13 CXX=clang++ test                 with more packages
 #   tests/bare.sh 12 'deps && make -j && build/dale info'        and what follows
-# As root, with debootstrap. The bare systems are kept in $BARE, /tmp/dale-bare by default; every run has a copy
-# of one, and removes it. The exit status is the command's.
+# As root, with debootstrap. The bare systems are kept in $BARE, /tmp/dale-bare by default; every run has a
+# copy of one, and removes it. The exit status is the command's.
 set -e
 cd "$(dirname "$0")/.."
 fail() { echo "bare.sh: $1" >&2; exit 2; }
