@@ -21,6 +21,8 @@ CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
 LDLIBS   := -lz -lfmt -ldl -pthread
 APPLIBS  := -lcurl -lcrypto
+# Catch2 3 is a library, Catch2 2 a header; asked when it is linked, for make deps may only just have installed it.
+CATCH     = $(shell pkg-config --silence-errors --libs catch2-with-main)
 
 PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
             libcurl4-openssl-dev libssl-dev pkg-config dataset-fashion-mnist
@@ -105,10 +107,10 @@ $(BUILD)/libdale.a: $(OBJECTS) $(BUILD)/cuda-$(CUDA)
 $(BUILD)/dale: $(BUILD)/experiments/dale.o $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
+	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
 # Its objects come before the library, whose own CUDA machine is then not taken.
 $(BUILD)/check-emulated: $(call object,$(TESTS)) $(APP) $(EMULATED) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
+	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ -lbenchmark $(APPLIBS) $(LDLIBS)
 

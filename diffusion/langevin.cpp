@@ -97,14 +97,14 @@ Var eta_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMoti
   return log_x;
 }
 
-const PaperConstants& paper_constants(const std::string& dataset) {
+const PaperConstants& paper_constants(std::string_view dataset) {
   static constexpr PaperConstants table[] = {
       {"mnist", {1000, 6.1655e-4, 1, 0.995}, {1000, 1.43845e-4, 4, 0.995}, 0.15652, 0.83528},
       {"fashion-mnist", {1000, 5.8627e-4, 1, 0.995}, {1000, 1.467799e-3, 3, 0.9995}, 0.27713, 0.84283},
       {"kmnist", {1000, 2.11316e-4, 3, 0.995}, {1000, 2.11316e-4, 3, 1.0}, 0.21402, 0.82904}};
   for (const PaperConstants& row : table)
     if (dataset == row.dataset) return row;
-  unknown_name("data set of the paper", dataset, {"mnist", "fashion-mnist", "kmnist"});
+  unknown_name("data set of the paper", std::string(dataset), {"mnist", "fashion-mnist", "kmnist"});
 }
 
 }  // namespace dale

@@ -34,13 +34,13 @@ Var Process::conditional_stein_score(const Var& x, const Var& x0, double t) cons
   return conditional_hyvarinen_score(x, x0, t) / x;
 }
 
-const Process& process_named(const std::string& name) {
+const Process& process_named(std::string_view name) {
   static const GeometricBrownianMotion gbm = GeometricBrownianMotion::edm(80), paper;
   static const VarianceExploding ve = VarianceExploding::edm(80);
   static const VariancePreserving vp;
   for (const Process* p : std::initializer_list<const Process*>{&gbm, &paper, &ve, &vp})
     if (p->name() == name) return *p;
-  unknown_name("process", name, process_names());
+  unknown_name("process", std::string(name), process_names());
 }
 
 const std::vector<std::string>& process_names() {

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "autograd/ops.h"
 
@@ -167,7 +168,7 @@ class VariancePreserving : public AdditiveProcess {
 
 /// "gbm" and "ve" on EDM's clock, "gbm-paper", "vp"; they live for ever. Throws std::invalid_argument for
 /// another name.
-const Process& process_named(const std::string& name);
+const Process& process_named(std::string_view name);
 const std::vector<std::string>& process_names();
 
 /// Pixels in [0, 1] are embedded as x = 1 + pixel ∈ [1, 2]: positive, with a bounded logarithm (the paper's

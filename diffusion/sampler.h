@@ -114,6 +114,6 @@ struct PaperConstants {
   Langevin dale_langevin, unconstrained;
   double prior_mean, prior_deviation;
 };
-const PaperConstants& paper_constants(const std::string& dataset);
+const PaperConstants& paper_constants(std::string_view dataset);
 
 }  // namespace dale

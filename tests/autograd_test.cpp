@@ -1,9 +1,8 @@
 // Chapter II: the engine. The rules themselves are proven row by row in ops_test.cpp.
-#include <catch2/catch.hpp>
-
 #include "autograd/anomaly.h"
 #include "autograd/gradcheck.h"
 #include "autograd/transforms.h"
+#include "tests/catch.h"
 
 using namespace dale;
 using Catch::Contains;

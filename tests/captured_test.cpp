@@ -2,7 +2,6 @@
 // memory in between; and training on the device, captured, is training on the CPU to rounding.
 #include "tensor/captured.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "diffusion/loss.h"
@@ -14,6 +13,7 @@
 #include "nn/optim.h"
 #include "tensor/file.h"
 #include "tensor/npy.h"
+#include "tests/catch.h"
 #include "tests/folder.h"
 #include "tests/machines.h"
 

@@ -1,7 +1,6 @@
 // Chapters IV and V: guidance and inpainting, in either chart; on problems with known answers, and on a network.
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
 
@@ -9,6 +8,7 @@
 #include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "experiments/sample.h"
+#include "tests/catch.h"
 
 using namespace dale;
 using Catch::Contains;

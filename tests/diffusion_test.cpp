@@ -1,5 +1,4 @@
 // Chapter IV against problems with exact answers: statistics with fixed keys, bounds of four standard errors.
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "autograd/gradcheck.h"
@@ -7,6 +6,7 @@
 #include "diffusion/loss.h"
 #include "diffusion/sampler.h"
 #include "tensor/cpu/parallel.h"
+#include "tests/catch.h"
 
 using namespace dale;
 using Catch::Contains;

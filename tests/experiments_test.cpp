@@ -1,6 +1,5 @@
 // Chapter V: a run twice is the same run; what is written can be read again; bad runs leave nothing that
 // passes for good.
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -10,6 +9,7 @@
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
 #include "tensor/npy.h"
+#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;

@@ -3,7 +3,6 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
@@ -14,6 +13,7 @@
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
+#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;
@@ -27,7 +27,7 @@ namespace {
 
 template <class Error>
 void refuses(const auto& act, const std::string& message, const Path& path = "") {
-  using Catch::Matchers::Contains;
+  using Catch::Contains;
   std::string said = "nothing was thrown";
   try {
     act();

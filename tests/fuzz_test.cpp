@@ -9,7 +9,6 @@
 #include <zlib.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +20,7 @@
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
+#include "tests/catch.h"
 #include "tests/folder.h"
 
 // ---- What is asked of the system: every allocation passes here, by the sanitizers' hook or in malloc's

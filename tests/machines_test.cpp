@@ -1,9 +1,8 @@
 // What must be equal on all machines beyond the table of ops: random bits, the rungs of the convolutions.
 #include "tests/machines.h"
 
-#include <catch2/catch.hpp>
-
 #include "autograd/ops.h"
+#include "tests/catch.h"
 
 using namespace dale;
 

@@ -1,3 +1,3 @@
-// Catch2's main, alone, because it is slow to compile.
+// Catch2 2's main, alone, because it is slow to compile; Catch2 3 has it in a library.
 #define CATCH_CONFIG_MAIN
-#include <catch2/catch.hpp>
+#include "tests/catch.h"

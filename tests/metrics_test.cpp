@@ -2,7 +2,6 @@
 // come with the program; what evaluation says of copies, of strangers and of too few.
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "nn/checkpoint.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
+#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;

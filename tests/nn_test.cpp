@@ -1,6 +1,5 @@
 // Chapter III: layers against arithmetic done by hand, optimisers against their formulas, and the U-Net
 // against the reference implementation's outputs.
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 
@@ -8,6 +7,7 @@
 #include "nn/ema.h"
 #include "nn/optim.h"
 #include "nn/unet.h"
+#include "tests/catch.h"
 
 using namespace dale;
 using Catch::Contains;

@@ -1,10 +1,10 @@
 // One table of ops over machines and orders of differentiation. Every row gets, on every machine present: its
 // values against a reference in double written here, strided inputs equal to packed ones, lengths 0 and 1,
 // gradients of order 1 and 2 against finite differences (double build), and no graph node left behind.
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "autograd/gradcheck.h"
+#include "tests/catch.h"
 #include "tests/machines.h"
 #include "tests/op_table.h"
 

@@ -1,10 +1,10 @@
 // Chapter IV, the samplers, losses and likelihood on mixtures whose scores are known (diffusion/exact.h).
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "diffusion/exact.h"
 #include "diffusion/likelihood.h"
 #include "diffusion/loss.h"
+#include "tests/catch.h"
 
 using namespace dale;
 using Catch::Contains;

@@ -1,5 +1,4 @@
 // Chapter V: the studies of the prior and of the spirals, in their quick form.
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
 #include <sstream>
@@ -7,6 +6,7 @@
 #include "experiments/study.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
+#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;

@@ -1,6 +1,5 @@
 // The studies and what they stand on: plots, the other two optimisers, and the synapses on a data set made up
 // here.
-#include <catch2/catch.hpp>
 #include <filesystem>
 
 #include "experiments/figure.h"
@@ -8,6 +7,7 @@
 #include "nn/mlp.h"
 #include "nn/optim.h"
 #include "tensor/file.h"
+#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;

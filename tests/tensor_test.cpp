@@ -1,10 +1,10 @@
 // Chapter I: views, memory, random numbers, scalar formulas, and the same bits at any number of threads.
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "autograd/ops.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/verbs.h"
+#include "tests/catch.h"
 
 using namespace dale;
 

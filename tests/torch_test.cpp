@@ -3,7 +3,6 @@
 //   order 0  y = f(x),    order 1  g = ∂⟨v, y⟩/∂x,    order 2  h = (∂²⟨v, y + y²/2⟩/∂x²) u
 // g is taken without a graph, hence by the fused rules, and h through one. A difference counts relative to
 // the largest magnitude of its array, at least 1. Of a network's g and h norms and projections are compared.
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -13,6 +12,7 @@
 #include "autograd/transforms.h"
 #include "nn/checkpoint.h"
 #include "nn/unet.h"
+#include "tests/catch.h"
 #include "tests/rounding.h"
 
 using namespace dale;

@@ -3,7 +3,6 @@
 // leaves.
 #include "experiments/train.h"
 
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "tensor/cpu/parallel.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
+#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;

@@ -1,10 +1,10 @@
 // What the emulated machine is trusted for: barriers and exchanges order threads, and each fault that a device would
 // pass over in silence is one sentence.
-#include <catch2/catch.hpp>
 #include <numeric>
 
 #include "tensor/cuda/launch.h"
 #include "tensor/cuda/machine.h"
+#include "tests/catch.h"
 
 using namespace dale;
 using namespace dale::cuda;
