@@ -20,10 +20,11 @@ std::string build_info() {
   std::string levels;
   for (const std::string& level : cpu::levels()) levels += " " + level;
   out += fmt::format("cpu       {} threads\n", threads());
-  out += fmt::format("kernels   {} of{}, {}\n", cpu::level(), levels,
-                     cpu::level() == "v2" ? "whose bits are not those of the higher levels"
-                                          : "the same bits on every processor with AVX2 or better");
-  out += fmt::format("products  {}; the metrics' by {}\n", cpu::products_by_openblas() ? "OpenBLAS's" : "own",
+  out += fmt::format("kernels   {} of{}\n", cpu::level(), levels);
+  out += fmt::format("products  {}; of metrics {}\n",
+                     cpu::products_by_openblas() ? "OpenBLAS's in matmul, whose bits depend on the processor"
+                     : cpu::level() == "v2"      ? "own, without fused multiply-adds: other bits than at v3 and v4"
+                                                 : "own, the same bits at v3, v4 and on 64-bit Arm",
                      blas::description());
   const std::string missing = cuda_missing();
   return out + fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);

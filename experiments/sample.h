@@ -33,7 +33,8 @@ struct SampleResult {
 /// "eta".
 const std::vector<std::string>& sampler_names();
 
-/// The same model, options and build give the same bytes, at any number of threads. Throws
+/// The same model, options and build give the same bytes, at any number of threads and in batches of
+/// any size. Throws
 /// std::invalid_argument for an unknown sampler, a multiplicative sampler on an additive process, classes
 /// that the model does not know, and a known picture or mask of another size than the model's;
 /// std::runtime_error, with the step and the op, when a state is not finite.

@@ -28,7 +28,7 @@ bool broadcast(const Tensor& x) {
   return false;
 }
 
-/// BLAS reads a matrix whose last two strides are (n, 1) or (1, n) with n long enough; anything else is
+/// A product reads a matrix whose last two strides are (n, 1) or (1, n) with n long enough; anything else is
 /// packed first.
 Tensor as_matrices(const Tensor& x) {
   const Index rows = x.dim(1), columns = x.dim(2), s1 = x.strides()[1], s2 = x.strides()[2];

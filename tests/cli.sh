@@ -80,6 +80,20 @@ fi
 "$dale" train --steps 4 --batch 16 --width 8 --seed 1 --threads 1 --out "$work/a" >/dev/null 2>&1 || failures=$((failures + 1))
 "$dale" train --steps 4 --batch 16 --width 8 --seed 1 --threads 2 --out "$work/b" >/dev/null 2>&1 || failures=$((failures + 1))
 cmp "$work/a/model.safetensors" "$work/b/model.safetensors" || failures=$((failures + 1))
+# Whatever OpenBLAS takes the processor for, and at every level that has fused multiply-adds.
+for way in OPENBLAS_CORETYPE=Prescott OPENBLAS_CORETYPE=Haswell OPENBLAS_CORETYPE=SkylakeX \
+  $("$dale" info | sed -n 's/^kernels *[^ ]* of //p' | tr ' ' '\n' | sed '/^v2$/d; s/^/DALE_LEVEL=/'); do
+  env "$way" "$dale" train --steps 4 --batch 16 --width 8 --seed 1 --out "$work/$way" >/dev/null 2>&1
+  cmp "$work/a/model.safetensors" "$work/$way/model.safetensors" || failures=$((failures + 1))
+done
+if "$dale" info | grep -q '^kernels .* of .*v3 v2'; then
+  export DALE_LEVEL=v2
+  expect 2 'was made with arithmetic = "fused", not "v2"' train --resume --steps 4 --batch 16 --width 8 --seed 1 --out "$work/a"
+  unset DALE_LEVEL
+fi
+export DALE_PRODUCTS=mkl
+expect 2 "unknown DALE_PRODUCTS 'mkl'" info
+unset DALE_PRODUCTS
 expect 2 'holds a run already: continue it with --resume' train --steps 4 --batch 16 --width 8 --out "$work/a"
 expect 2 'was made with batch = 16, not 8' train --resume --steps 4 --batch 8 --width 8 --seed 1 --out "$work/a"
 expect 0 '' train --resume --steps 4 --batch 16 --width 8 --seed 1 --out "$work/a"

@@ -1,5 +1,5 @@
 // Convolution on the CPU, fast or plain, against its formula: how far each rounds.
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 #include <cmath>
 
 #include "tensor/cpu/conv_plain.h"

@@ -10,39 +10,11 @@
 #include "tensor/file.h"
 #include "tensor/npy.h"
 #include "tests/catch.h"
-#include "tests/folder.h"
+#include "tests/workplace.h"
 
 using namespace dale;
 using Catch::Contains;
 namespace fs = std::filesystem;
-
-namespace {
-
-/// A folder for one test, with a data set of 64 images in it.
-struct Workplace {
-  Folder folder;
-  const fs::path& path = folder.path;
-
-  Workplace() {
-    fs::create_directories(path / "mnist");
-    write_file(path / "mnist" / "train-images-idx3-ubyte", idx_noise({0x803, 64, 28, 28}, 64 * 784, 256));
-    write_file(path / "mnist" / "train-labels-idx1-ubyte", idx_noise({0x801, 64}, 64, 10));
-  }
-
-  TrainOptions options(const std::string& run) const {
-    TrainOptions o;
-    o.dataset = "mnist";
-    o.data = path.string();
-    o.out = path / run;
-    o.steps = 3;
-    o.batch = 10;
-    o.channels = 8;
-    o.seed = 5;
-    return o;
-  }
-};
-
-}  // namespace
 
 TEST_CASE("training and sampling: same seed, same bytes, at any number of threads", "[experiments]") {
   const Workplace w;

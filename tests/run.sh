@@ -36,8 +36,9 @@ cases "$build/check"
 
 # The kernels of the lower levels of vector instructions that this processor has, on the tests that compare kernels.
 for level in $("$build/dale" info | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
-  script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" '[ops],[conv],[torch],[threads]'
+  script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" '[ops],[conv],[torch],[threads],[digest]'
 done
+script "matmul by OpenBLAS" env DALE_PRODUCTS=openblas "$build/check" '[ops],[torch]'
 script layers tests/layers.sh
 script 'command line' tests/cli.sh "$build"
 script 'kill -9' tests/kill.sh "$build"
@@ -57,6 +58,8 @@ skipped: the report in a browser (Chromium is not here: apt-get install chromium
 skipped: the CUDA machine emulated on the CPU (fibres and the sanitizers do not go together)"
 [ "${build#*64}" != "$build" ] || skipped="$skipped
 skipped: gradient checks of the op table (make test64 runs them, in double)"
+"$build/dale" info | grep -q '^products *own, the same bits' || skipped="$skipped
+skipped: the digests of a model and its samples (kernels of this level have no fused multiply-adds)"
 [ "${build#*asan}" = "$build" ] || skipped="$skipped
 skipped: that freed arrays are found again (under asan they are not kept)"
 echo "$skipped" | sed '/^$/d'

@@ -8,6 +8,7 @@
 #include "experiments/bench/r1.h"
 #include "nn/optim.h"
 #include "nn/unet.h"
+#include "tensor/cpu/blas.h"
 #include "tensor/cpu/parallel.h"
 
 namespace dale {
@@ -67,12 +68,42 @@ void convolution(benchmark::State& state, const Layer& layer, Which which) {
   state.counters["times"] = static_cast<double>(layer.times);
 }
 
-void matrix_product(benchmark::State& state) {
+/// `count` products of (M,K) by (K,N), or of the transpose of (K,M): our own, or OpenBLAS's with a piece a product.
+struct Product {
+  Index count, M, N, K;
+  bool transposed;
+
+  std::string name() const {
+    return fmt::format("{} products {}x{}{}x{}", count, M, K, transposed ? " transposed" : "", N);
+  }
+};
+// What R1's convolutions multiply: Winograd's, for y and for w, with and without a change of width; windows of a layer
+// that is halved, and the taps' gradient there; and large matrices.
+constexpr Product products[] = {
+    {36, 48, 32, 32, false}, {36, 24, 64, 64, false}, {36, 12, 64, 128, false}, {36, 24, 32, 96, false},
+    {36, 32, 32, 48, true},  {36, 64, 64, 24, true},  {36, 128, 64, 12, true},  {36, 96, 32, 24, true},
+    {64, 98, 32, 288, false}, {64, 288, 32, 98, true}, {1, 64, 128, 128, false}, {1, 1024, 1024, 1024, false}};
+
+void matrix_products(benchmark::State& state, const Product& p, bool own) {
   set_threads(static_cast<int>(state.range(0)));
-  const Index n = 1024;
-  const Var a = normal(Key{1}, {n, n}), b = normal(Key{2}, {n, n});
-  for (auto _ : state) matmul(a, b);
-  state.SetItemsProcessed(state.iterations() * 2 * n * n * n);
+  const Tensor a = normal(Key{1}, {p.count, p.transposed ? p.K : p.M, p.transposed ? p.M : p.K}),
+               b = normal(Key{2}, {p.count, p.K, p.N});
+  Tensor y({p.count, p.M, p.N});
+  const Tensor factor = p.transposed ? a.permute({0, 2, 1}) : a;
+  if (!own) blas::require();
+  const Index rows = std::min<Index>(p.M, 128), blocks = (p.M + rows - 1) / rows;
+  for (auto _ : state) {
+    if (own)
+      kernels(Device::cpu).matmul(factor.cview(), b.cview(), y.span());
+    else
+      parallel(p.count * blocks, [&](Index piece) {
+        const Index i = piece / blocks, first = piece % blocks * rows, count = std::min(rows, p.M - first);
+        const real* left = a.cspan().data() + i * p.M * p.K + first * (p.transposed ? 1 : p.K);
+        blas::product(p.transposed, false, count, p.N, p.K, left, p.transposed ? p.M : p.K,
+                      b.cspan().data() + i * p.K * p.N, p.N, y.span().data() + (i * p.M + first) * p.N, p.N);
+      });
+  }
+  state.SetItemsProcessed(state.iterations() * p.count * 2 * p.M * p.N * p.K);
 }
 
 /// R1's largest activations but one, channels side by side.
@@ -145,7 +176,9 @@ void register_all() {
     if (layer.in > 1) with_threads("conv2d_input " + layer.name(), convolution, layer, Which::input);
     with_threads("conv2d_weight " + layer.name(), convolution, layer, Which::weight);
   }
-  with_threads("matmul 1024", matrix_product);
+  for (const Product& p : products)
+    for (bool own : {true, false})
+      with_threads(p.name() + (own ? ", own" : ", OpenBLAS"), matrix_products, p, own);
   with_threads("group_norm_silu fused", group_norm_silu, true);
   with_threads("group_norm_silu formula", group_norm_silu, false);
   with_threads("group_norm_silu gradient", group_norm_silu_gradient);
@@ -160,6 +193,7 @@ void register_all() {
 
 int main(int argc, char** argv) {
   dale::register_all();
+  benchmark::AddCustomContext("OpenBLAS", dale::blas::description());
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

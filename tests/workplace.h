@@ -1,0 +1,33 @@
+// A folder for one test with a data set of 64 images in it, and the options of a short run on them.
+#pragma once
+
+#include "experiments/train.h"
+#include "tensor/file.h"
+#include "tests/folder.h"
+
+namespace dale {
+
+struct Workplace {
+  Folder folder;
+  const std::filesystem::path& path = folder.path;
+
+  Workplace() {
+    std::filesystem::create_directories(path / "mnist");
+    write_file(path / "mnist" / "train-images-idx3-ubyte", idx_noise({0x803, 64, 28, 28}, 64 * 784, 256));
+    write_file(path / "mnist" / "train-labels-idx1-ubyte", idx_noise({0x801, 64}, 64, 10));
+  }
+
+  TrainOptions options(const std::string& run) const {
+    TrainOptions o;
+    o.dataset = "mnist";
+    o.data = path.string();
+    o.out = path / run;
+    o.steps = 3;
+    o.batch = 10;
+    o.channels = 8;
+    o.seed = 5;
+    return o;
+  }
+};
+
+}  // namespace dale
