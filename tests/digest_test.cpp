@@ -85,7 +85,7 @@ TEST_CASE("a model and its samples have the bytes that they have on every other 
   CHECK(found == (sizeof(real) == sizeof(float) ? in_float : in_double));
 }
 
-TEST_CASE("an image's bytes do not depend on the batch it is made in", "[experiments][digest]") {
+TEST_CASE("an image's bytes do not depend on the batch it is made in", "[experiments][batch]") {
   const Workplace w;
   Model model = trained(w, "gbm");
   for (const std::string& sampler : sampler_names()) {
