@@ -1,9 +1,9 @@
 // Convolution on the CPU, fast or plain, against its formula: how far each rounds.
-#include "tests/catch.h"
 #include <cmath>
 
 #include "tensor/cpu/conv_plain.h"
 #include "tensor/draw.h"
+#include "tests/catch.h"
 #include "tests/rounding.h"
 
 using namespace dale;
@@ -79,6 +79,8 @@ TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
     cpu::conv2d_weight_plain(s, X, Y, plain_w.span());
     compare("w", fast_w, plain_w, exact_w);
   }
-  fmt::print("convolution rounds at most {:.1f} times as far as plain sums, {:.1f} times as far as short "
-             "ones\n", worst[0], worst[1]);
+  fmt::print(
+      "convolution rounds at most {:.1f} times as far as plain sums, {:.1f} times as far as short "
+      "ones\n",
+      worst[0], worst[1]);
 }

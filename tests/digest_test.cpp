@@ -1,5 +1,5 @@
-// The same seed, the same bytes: a small model is trained and sampled from, and the digests of what is left must
-// be those written here, which hold on every processor with AVX2 or better and on 64-bit Arm, for every
+// The same seed, the same bytes: a small model is trained and sampled from, and the digests of what is left
+// must be those written here, which hold on every processor with AVX2 or better and on 64-bit Arm, for every
 // compiler and C library, at any number of threads and in batches of any size. A digest that differs has a
 // cause: contraction, a function of the C library, or an order of summation that follows the machine.
 #include "experiments/idx.h"

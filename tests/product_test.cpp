@@ -1,5 +1,5 @@
-// Matrix products, and the convolutions made of them, have the bits of formula (1) of tensor/cpu/product.h: written
-// out here term by term, for factors that lie in every way that kernels.h allows.
+// Matrix products, and the convolutions made of them, have the bits of formula (1) of tensor/cpu/product.h:
+// written out here term by term, for factors that lie in every way that kernels.h allows.
 #include <cmath>
 
 #include "tensor/cpu/level.h"
@@ -36,15 +36,16 @@ std::vector<real> by_formula(Index batches, Index M, Index N, Index K, const A& 
 
 TEST_CASE("a product's bits are those of its formula, however its factors lie", "[ops][product]") {
   if (cpu::products_by_openblas()) return;  // whose bits are its own
-  const Shape shapes[] = {{1, 1, 1, 1},    {2, 7, 5, 3},     {1, 13, 17, 300}, {3, 8, 16, 512},
-                          {1, 50, 33, 257}, {2, 97, 70, 40}, {1, 3, 1100, 20}, {1, 200, 1, 600}};  // B, M, N, K
+  const Shape shapes[] = {{1, 1, 1, 1},     {2, 7, 5, 3},     {1, 13, 17, 300},
+                          {3, 8, 16, 512},  {1, 50, 33, 257}, {2, 97, 70, 40},
+                          {1, 3, 1100, 20}, {1, 200, 1, 600}};  // B, M, N, K
   for (const Shape& s : shapes)
     for (bool left_transposed : {false, true})
       for (bool right_transposed : {false, true})
         for (bool repeated : {false, true}) {
           const Index B = s[0], M = s[1], N = s[2], K = s[3];
-          INFO(fmt::format("{} products {}x{}x{}, left transposed {}, right transposed {}, right repeated {}", B,
-                           M, K, N, left_transposed, right_transposed, repeated));
+          INFO(fmt::format("{} products {}x{}x{}, left transposed {}, right transposed {}, right repeated {}",
+                           B, M, K, N, left_transposed, right_transposed, repeated));
           const auto drawn = [](Key key, Index batches, Index rows, Index columns, bool transposed) {
             if (!transposed) return normal(key, {batches, rows, columns});
             return normal(key, {batches, columns, rows}).permute({0, 2, 1});
@@ -61,7 +62,8 @@ TEST_CASE("a product's bits are those of its formula, however its factors lie", 
 }
 
 TEST_CASE("a convolution of windows has the bits of its product", "[ops][product]") {
-  // Taps of 2×2 in steps of 2 on 6×8 pixels, 70 channels to 3: windows do not overlap, 280 terms in the order (tap, c).
+  // Taps of 2×2 in steps of 2 on 6×8 pixels, 70 channels to 3: windows do not overlap, 280 terms in the order
+  // (tap, c).
   const ConvShape s{2, 70, 6, 8, 3, 2, 2, 3, 4, 2, 2, 0, 0, 1, 1};
   const Tensor x = normal(Key{1}, {s.N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw});
   const std::vector<real> image = x.to_vector(), taps = w.to_vector();

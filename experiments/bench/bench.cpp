@@ -68,7 +68,8 @@ void convolution(benchmark::State& state, const Layer& layer, Which which) {
   state.counters["times"] = static_cast<double>(layer.times);
 }
 
-/// `count` products of (M,K) by (K,N), or of the transpose of (K,M): our own, or OpenBLAS's with a piece a product.
+/// `count` products of (M,K) by (K,N), or of the transpose of (K,M): our own, or OpenBLAS's with a piece a
+/// product.
 struct Product {
   Index count, M, N, K;
   bool transposed;
@@ -77,12 +78,13 @@ struct Product {
     return fmt::format("{} products {}x{}{}x{}", count, M, K, transposed ? " transposed" : "", N);
   }
 };
-// What R1's convolutions multiply: Winograd's, for y and for w, with and without a change of width; windows of a layer
-// that is halved, and the taps' gradient there; and large matrices.
+// What R1's convolutions multiply: Winograd's, for y and for w, with and without a change of width; windows
+// of a layer that is halved, and the taps' gradient there; and large matrices.
 constexpr Product products[] = {
-    {36, 48, 32, 32, false}, {36, 24, 64, 64, false}, {36, 12, 64, 128, false}, {36, 24, 32, 96, false},
-    {36, 32, 32, 48, true},  {36, 64, 64, 24, true},  {36, 128, 64, 12, true},  {36, 96, 32, 24, true},
-    {64, 98, 32, 288, false}, {64, 288, 32, 98, true}, {1, 64, 128, 128, false}, {1, 1024, 1024, 1024, false}};
+    {36, 48, 32, 32, false}, {36, 24, 64, 64, false},  {36, 12, 64, 128, false},
+    {36, 24, 32, 96, false}, {36, 32, 32, 48, true},   {36, 64, 64, 24, true},
+    {36, 128, 64, 12, true}, {36, 96, 32, 24, true},   {64, 98, 32, 288, false},
+    {64, 288, 32, 98, true}, {1, 64, 128, 128, false}, {1, 1024, 1024, 1024, false}};
 
 void matrix_products(benchmark::State& state, const Product& p, bool own) {
   set_threads(static_cast<int>(state.range(0)));

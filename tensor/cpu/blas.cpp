@@ -68,8 +68,8 @@ void by_columns(Gemm<T> gemm, bool ta, bool tb, Index M, Index N, Index K, const
 
 void require() { open(); }
 
-void product(bool ta, bool tb, Index M, Index N, Index K, const float* a, Index lda, const float* b, Index ldb,
-             float* y, Index ldy) {
+void product(bool ta, bool tb, Index M, Index N, Index K, const float* a, Index lda, const float* b,
+             Index ldb, float* y, Index ldy) {
   by_columns(open().sgemm, ta, tb, M, N, K, a, lda, b, ldb, y, ldy);
 }
 void product(bool ta, bool tb, Index M, Index N, Index K, const double* a, Index lda, const double* b,
@@ -82,7 +82,8 @@ void eigen(Index n, double* matrix, double* values) {
   int info = 0;
   std::vector<double> work(static_cast<std::size_t>(size));
   open().dsyev("V", "U", &order, matrix, &order, values, work.data(), &size, &info);
-  if (info != 0) failed("the eigenvalues of a symmetric matrix were not found (LAPACK's dsyev gave {})", info);
+  if (info != 0)
+    failed("the eigenvalues of a symmetric matrix were not found (LAPACK's dsyev gave {})", info);
 }
 
 std::string description() {

@@ -1,6 +1,6 @@
-// The one door to OpenBLAS, which is opened when it is first asked for: loaded with the program it would start threads
-// and take memory in every run, and few need it. It does the algebra of the metrics in double, and what
-// DALE_PRODUCTS=openblas asks of it; the products of a model are our own (product.h).
+// The one door to OpenBLAS, which is opened when it is first asked for: loaded with the program it would
+// start threads and take memory in every run, and few need it. It does the algebra of the metrics in double,
+// and what DALE_PRODUCTS=openblas asks of it; the products of a model are our own (product.h).
 #pragma once
 
 #include <string>
@@ -19,8 +19,8 @@ void product(bool transpose_a, bool transpose_b, Index M, Index N, Index K, cons
 void product(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const double* a, Index lda,
              const double* b, Index ldb, double* y, Index ldy);
 
-/// The n eigenvalues of a symmetric matrix (n,n), ascending; `matrix` becomes its eigenvectors, as rows. Throws
-/// std::runtime_error when LAPACK's dsyev finds none.
+/// The n eigenvalues of a symmetric matrix (n,n), ascending; `matrix` becomes its eigenvectors, as rows.
+/// Throws std::runtime_error when LAPACK's dsyev finds none.
 void eigen(Index n, double* matrix, double* values);
 
 /// Its version, and the processor whose kernels it chose; or that it is not installed.

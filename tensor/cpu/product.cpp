@@ -52,7 +52,8 @@ Left pack_left(Index M, Index K, const real* data, Index row, Index column, real
   return {to - whole_tiles(M) * K, 1, tile_rows, tile_rows * K};
 }
 
-void pack_panels(Index K, Index N, const real* data, Index row, Index column, Index first, Index end, real* to) {
+void pack_panels(Index K, Index N, const real* data, Index row, Index column, Index first, Index end,
+                 real* to) {
   for (Index panel = first; panel < end; ++panel) {
     const Index begin = panel * panel_width, columns = std::min(panel_width, N - begin);
     real* out = to + begin * K;

@@ -1,14 +1,15 @@
-// Matrix products of our own, because the order of their sums is a promise. With the terms k cut into parts of 256,
+// Matrix products of our own, because the order of their sums is a promise. With the terms k cut into parts
+// of 256,
 //
 //   y[m,n] = Σ_parts ( Σ_{k of a part} a[m,k] b[k,n] )                                            (1)
 //
-// where the inner sum starts at 0 and takes its terms in order by fused multiply-adds, rounding once each, and the
-// parts are added in order. An element of y thus depends on its row of a and its column of b, and on nothing
-// else: not on the width of the registers, the threads, or the other rows of the batch. Level v2 has no fused
-// multiply-adds and rounds twice.
+// where the inner sum starts at 0 and takes its terms in order by fused multiply-adds, rounding once each,
+// and the parts are added in order. An element of y thus depends on its row of a and its column of b, and on
+// nothing else: not on the width of the registers, the threads, or the other rows of the batch. Level v2 has
+// no fused multiply-adds and rounds twice.
 //
-// A tile of y, some rows by two registers of columns, stays in registers while k runs. A factor is read where it
-// lies when its layout serves, and what the convolutions multiply is laid out so that it does.
+// A tile of y, some rows by two registers of columns, stays in registers while k runs. A factor is read where
+// it lies when its layout serves, and what the convolutions multiply is laid out so that it does.
 #pragma once
 
 #include "tensor/cpu/lanes.h"
@@ -32,7 +33,8 @@ struct Left {
   const real* data;
   Index row, column, tile;
 };
-/// A right factor: b[k,n] = data[n / panel_width · panel + k · row + n mod panel_width], readable in whole lanes.
+/// A right factor: b[k,n] = data[n / panel_width · panel + k · row + n mod panel_width], readable in whole
+/// lanes.
 struct Right {
   const real* data;
   Index row, panel;
@@ -46,9 +48,10 @@ inline Right right_rows(const real* data, Index pitch) { return {data, pitch, pa
 
 /// Copies a (M,K) = data[m row + k column] to `to`, whole_tiles(M)·K numbers, tile by tile.
 Left pack_left(Index M, Index K, const real* data, Index row, Index column, real* to);
-/// Copies the panels [first, end) of b (K,N) = data[k row + n column] to their places in `to`, K·whole_panels(N)
-/// numbers, with 0 in the columns from N on; packed(to, K) is then b.
-void pack_panels(Index K, Index N, const real* data, Index row, Index column, Index first, Index end, real* to);
+/// Copies the panels [first, end) of b (K,N) = data[k row + n column] to their places in `to`,
+/// K·whole_panels(N) numbers, with 0 in the columns from N on; packed(to, K) is then b.
+void pack_panels(Index K, Index N, const real* data, Index row, Index column, Index first, Index end,
+                 real* to);
 inline Right packed(const real* data, Index K) { return {data, panel_width, K * panel_width}; }
 
 /// y[m pitch + n] ← (1) for y (M,N), or, if `add`, y + (1) with the parts added to y in order.

@@ -1,4 +1,5 @@
-// Memory for one call of a kernel, from the cache of tensor/storage.h: uninitialised numbers, 64-byte aligned.
+// Memory for one call of a kernel, from the cache of tensor/storage.h: uninitialised numbers, 64-byte
+// aligned.
 #pragma once
 
 #include "tensor/scalar.h"

@@ -116,8 +116,8 @@ constexpr Index plane_size(Index n) {
 }
 
 /// Tiles a block has, so that its V and its products, 36 (C + O) numbers a tile, fill half of a second-level
-/// cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, which tiles of registers fill. It
-/// cuts the sums of conv2d_weight, so it may depend on shapes alone.
+/// cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, which tiles of registers
+/// fill. It cuts the sums of conv2d_weight, so it may depend on shapes alone.
 Index block_tiles(Index tiles, Index C, Index O) {
   constexpr Index rows = 12, budget = (Index{512} << 10) / static_cast<Index>(sizeof(real));
   const Index fit = budget / (36 * (C + O)) / rows, share = (tiles / 16 + rows - 1) / rows;

@@ -1,5 +1,5 @@
-// cuBLAS, opened when a device is asked for. Linked to the program, its half a gigabyte would be mapped and bound at every
-// start, on computers without a GPU as well.
+// cuBLAS, opened when a device is asked for. Linked to the program, its half a gigabyte would be mapped and
+// bound at every start, on computers without a GPU as well.
 #pragma once
 
 #include <cublas_v2.h>

@@ -15,8 +15,9 @@ void cuda_set_products(CudaProducts how) { products = how; }
 
 namespace cuda {
 
+// The name that a header's macro makes of one: cublasCreate is cublasCreate_v2.
 #define DALE_TEXT(name) DALE_TEXT_OF(name)
-#define DALE_TEXT_OF(name) #name  // of what a header's macro made of the name: cublasCreate is cublasCreate_v2
+#define DALE_TEXT_OF(name) #name
 
 const Cublas* open_cublas() {
   void* const file = dlopen("libcublas.so." DALE_TEXT(CUBLAS_VER_MAJOR), RTLD_LAZY | RTLD_LOCAL);
@@ -80,8 +81,8 @@ void matmul(const View<const real>& a, const View<const real>& b, std::span<real
   const bool tf32 = products == CudaProducts::tf32;
   check(cublas().set_math_mode(handle(), tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
         "take its precision");
-  check(cublas().gemm(handle(), tb ? CUBLAS_OP_T : CUBLAS_OP_N, ta ? CUBLAS_OP_T : CUBLAS_OP_N, N, M, K, &one, b.data,
-             ldb, b.strides[0], a.data, lda, a.strides[0], &zero, y.data(), N, M * N, B),
+  check(cublas().gemm(handle(), tb ? CUBLAS_OP_T : CUBLAS_OP_N, ta ? CUBLAS_OP_T : CUBLAS_OP_N, N, M, K, &one,
+                      b.data, ldb, b.strides[0], a.data, lda, a.strides[0], &zero, y.data(), N, M * N, B),
         "multiply");
 }
 

@@ -22,7 +22,8 @@ cublasStatus_t gemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, 
                     std::int64_t n, std::int64_t k, const T* alpha, const T* a, std::int64_t lda,
                     std::int64_t sa, const T* b, std::int64_t ldb, std::int64_t sb, const T* beta, T* c,
                     std::int64_t ldc, std::int64_t sc, std::int64_t batch) {
-  if (*alpha != 1 || *beta != 0) throw std::logic_error("the emulated cuBLAS knows alpha = 1 and beta = 0 only");
+  if (*alpha != 1 || *beta != 0)
+    throw std::logic_error("the emulated cuBLAS knows alpha = 1 and beta = 0 only");
   dale::blas::require();
   submit([=] {  // by columns c = a b is, by rows, cᵀ = bᵀ aᵀ
     for (std::int64_t j = 0; j < batch; ++j)
