@@ -15,7 +15,6 @@
 //   products      12    12    12      87    69 % of the peak
 //   Winograd     3.7   3.6   3.8     190    three times faster; as direct operations, 210 % of the peak
 //
-//
 // These multiplied by OpenBLAS. With product.h in its place, whose operands need no copy, R1 trains in 220
 // images/s instead of 189 on two cores with AVX2 (EPYC), and evaluates 697 instead of 582, where OpenBLAS
 // knows the processor; where it does not, 214 instead of 95, and 678 instead of 221.
