@@ -73,8 +73,9 @@ void expect_sizes(const UNetShape& s, const NamedTensors& file, const std::strin
     sizes.push_back({fmt::format("down.{}.conv2.weight", i), {width, width, 3, 3}});
   }
   for (const auto& [name, shape] : sizes) {
+    // By name: clang 14 captures no structured binding.
     const auto at = std::find_if(file.tensors.begin(), file.tensors.end(),
-                                 [&](const auto& t) { return t.first == name; });
+                                 [&name = name](const auto& t) { return t.first == name; });
     if (at == file.tensors.end()) failed("{}: it has no tensor '{}', which the network expects", path, name);
     if (!(at->second.shape() == shape))
       failed("{}: tensor '{}' has shape {}, the network expects {}", path, name, str(at->second.shape()),
