@@ -8,18 +8,19 @@ trap 'rm -rf "$work"' EXIT
 failures=0
 fail() { echo "report: $*"; failures=$((failures + 1)); }
 
-# The data set's package is installed by make deps. Interrupt once the first samples are judged.
-compare() { "$dale" compare --profile smoke --dataset fashion-mnist --out "$work/run" >"$work/out" 2>"$work/err"; }
+# The data set's package is installed by make deps. Interrupt once the first samples are judged:
+# the program itself, which the shell becomes, for it would outlive a shell.
+compare() { exec "$dale" compare --profile smoke --dataset fashion-mnist --out "$work/run" >"$work/out" 2>"$work/err"; }
 compare & pid=$!
 while kill -0 $pid 2>/dev/null && [ -z "$(find "$work/run" -name 'seed-0.json' 2>/dev/null)" ]; do sleep 0.2; done
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
 [ ! -e "$work/run/report.html" ] || fail 'the run was not stopped before its end'
 find "$work/run" -name 'seed-*.json' -exec cp {} "$work/first.json" \;
-compare || fail "a stopped comparison was not continued: $(cat "$work/err")"
+(compare) || fail "a stopped comparison was not continued: $(cat "$work/err")"
 find "$work/run" -name 'seed-*.json' -exec cmp -s {} "$work/first.json" \; -print | grep -q . || fail 'judged samples were judged again'
 touch "$work/mark"
-compare || fail 'a finished comparison did not write its report anew'
+(compare) || fail 'a finished comparison did not write its report anew'
 [ -z "$(find "$work/run" \( -name 'seed-*' -o -name '*.npy' -o -name 'section.html' \) -newer "$work/mark")" ] || fail 'a finished comparison made samples again'
 page=$work/run/report.html
 for part in 'The question' 'Fréchet distance against evaluations' 'Fréchet distance against time' 'training loss' 'log-normal' \
