@@ -149,12 +149,12 @@ void transform_windows(const Tiling& x, const Tiling& y, Index ph, Index pw, con
 void transform_tiles(const Tiling& y, const real* images, Index begin, Index end, real* Y) {
   const Index width = whole_lanes(y.C), plane = plane_size((end - begin) * width);
   for (Index t = begin; t < end; ++t, Y += width) {
-    const auto [n, top, left] = y[t];
+    const Tiling::Place corner = y[t];
     for_lanes(y.C, [&](Index o, auto part) {
       Lanes d[4][4], m[6][6];
       for (int i = 0; i < 4; ++i)
         for (int j = 0; j < 4; ++j) {
-          const real* at = y.pixel(images, n, top + i, left + j);
+          const real* at = y.pixel(images, corner.n, corner.top + i, corner.left + j);
           d[i][j] = at ? load(at + o, part) : Lanes{};
         }
       both_axes(d, m, tile);
@@ -174,8 +174,8 @@ void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const 
   const Index O = y.C, width = whole_lanes(O), plane = plane_size((end - begin) * width);
   const Index per_image = static_cast<Index>(add.shift.size()) == O ? 0 : O;
   for (Index t = begin; t < end; ++t, M += width) {
-    const auto [n, top, left] = y[t];
-    const real* shift = add.shift.empty() ? nullptr : add.shift.data() + n * per_image;
+    const Tiling::Place corner = y[t];
+    const real* shift = add.shift.empty() ? nullptr : add.shift.data() + corner.n * per_image;
     for_lanes(O, [&](Index o, auto part) {
       Lanes m[6][6], out[4][4];
       for (int i = 0; i < 6; ++i)
@@ -184,7 +184,7 @@ void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const 
       const Lanes added = shift ? load(shift + o, part) : Lanes{};
       for (int i = 0; i < 4; ++i)
         for (int j = 0; j < 4; ++j) {
-          real* at = y.pixel(images, n, top + i, left + j);
+          real* at = y.pixel(images, corner.n, corner.top + i, corner.left + j);
           if (!at) continue;
           const Lanes sum = out[i][j] + added;
           const real* residual = add.residual.empty() ? nullptr : add.residual.data() + (at - images);
