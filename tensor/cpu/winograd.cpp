@@ -28,22 +28,25 @@ constexpr real p = 0.6875, q = 1.375, pp = p * p, qq = q * q;
 // What G divides by, Π (point − other point): at 0, ±p, ±q.
 constexpr real at_0 = pp * qq, at_p = 2 * pp * (pp - qq), at_q = 2 * qq * (qq - pp);
 
+/// a b + c for a number a.
+inline Lanes plus(real a, const Lanes& b, const Lanes& c) { return multiply_add(splat(a), b, c); }
+
 /// Bᵀ: a row of six pixels.
 inline void window(const Lanes (&d)[6], Lanes (&v)[6]) {
-  const Lanes even_p = d[4] - qq * d[2], odd_p = p * (d[3] - qq * d[1]);
-  const Lanes even_q = d[4] - pp * d[2], odd_q = q * (d[3] - pp * d[1]);
-  v[0] = at_0 * d[0] - (pp + qq) * d[2] + d[4];
-  v[1] = even_p + odd_p;
-  v[2] = even_p - odd_p;
-  v[3] = even_q + odd_q;
-  v[4] = even_q - odd_q;
-  v[5] = at_0 * d[1] - (pp + qq) * d[3] + d[5];
+  const Lanes even_p = plus(-qq, d[2], d[4]), odd_p = plus(-qq, d[1], d[3]);
+  const Lanes even_q = plus(-pp, d[2], d[4]), odd_q = plus(-pp, d[1], d[3]);
+  v[0] = plus(at_0, d[0], plus(-(pp + qq), d[2], d[4]));
+  v[1] = plus(p, odd_p, even_p);
+  v[2] = plus(-p, odd_p, even_p);
+  v[3] = plus(q, odd_q, even_q);
+  v[4] = plus(-q, odd_q, even_q);
+  v[5] = plus(at_0, d[1], plus(-(pp + qq), d[3], d[5]));
 }
 
 /// G: three taps; and its adjoint Gᵀ.
 inline void taps(const Lanes (&w)[3], Lanes (&u)[6]) {
-  const Lanes even_p = (w[0] + pp * w[2]) * (1 / at_p), odd_p = w[1] * (p / at_p);
-  const Lanes even_q = (w[0] + qq * w[2]) * (1 / at_q), odd_q = w[1] * (q / at_q);
+  const Lanes even_p = plus(pp, w[2], w[0]) * (1 / at_p), odd_p = w[1] * (p / at_p);
+  const Lanes even_q = plus(qq, w[2], w[0]) * (1 / at_q), odd_q = w[1] * (q / at_q);
   u[0] = w[0] * (1 / at_0);
   u[1] = even_p + odd_p;
   u[2] = even_p - odd_p;
@@ -54,41 +57,46 @@ inline void taps(const Lanes (&w)[3], Lanes (&u)[6]) {
 inline void taps_adjoint(const Lanes (&u)[6], Lanes (&w)[3]) {
   const Lanes even_p = (u[1] + u[2]) * (1 / at_p), odd_p = (u[1] - u[2]) * (p / at_p);
   const Lanes even_q = (u[3] + u[4]) * (1 / at_q), odd_q = (u[3] - u[4]) * (q / at_q);
-  w[0] = u[0] * (1 / at_0) + even_p + even_q;
+  w[0] = plus(1 / at_0, u[0], even_p + even_q);
   w[1] = odd_p + odd_q;
-  w[2] = pp * even_p + qq * even_q + u[5];
+  w[2] = plus(pp, even_p, plus(qq, even_q, u[5]));
 }
 
 /// A: four pixels of a tile; and its adjoint Aᵀ.
 inline void tile(const Lanes (&y)[4], Lanes (&m)[6]) {
-  const Lanes even_p = y[0] + pp * y[2], odd_p = p * y[1] + (p * pp) * y[3];
-  const Lanes even_q = y[0] + qq * y[2], odd_q = q * y[1] + (q * qq) * y[3];
+  const Lanes even_p = plus(pp, y[2], y[0]), odd_p = plus(pp, y[3], y[1]);
+  const Lanes even_q = plus(qq, y[2], y[0]), odd_q = plus(qq, y[3], y[1]);
   m[0] = y[0];
-  m[1] = even_p + odd_p;
-  m[2] = even_p - odd_p;
-  m[3] = even_q + odd_q;
-  m[4] = even_q - odd_q;
+  m[1] = plus(p, odd_p, even_p);
+  m[2] = plus(-p, odd_p, even_p);
+  m[3] = plus(q, odd_q, even_q);
+  m[4] = plus(-q, odd_q, even_q);
   m[5] = y[3];
 }
 inline void tile_adjoint(const Lanes (&m)[6], Lanes (&y)[4]) {
   const Lanes even_p = m[1] + m[2], odd_p = m[1] - m[2], even_q = m[3] + m[4], odd_q = m[3] - m[4];
   y[0] = m[0] + even_p + even_q;
-  y[1] = p * odd_p + q * odd_q;
-  y[2] = pp * even_p + qq * even_q;
-  y[3] = (p * pp) * odd_p + (q * qq) * odd_q + m[5];
+  y[1] = plus(p, odd_p, q * odd_q);
+  y[2] = plus(pp, even_p, qq * even_q);
+  y[3] = plus(p * pp, odd_p, plus(q * qq, odd_q, m[5]));
 }
 
-/// out = F in Fᵀ for the matrix F that `step` multiplies by: down the columns, then along the rows.
-template <int To, int From, class Step>
-inline void both_axes(const Lanes (&in)[From][From], Lanes (&out)[To][To], const Step& step) {
+/// out = F in Fᵀ for the matrix F (To,From) that `step` multiplies by, down the columns, then along the rows:
+/// reads in[i][j] by get(i, j) and hands out[i][j] to put(i, j, value).
+template <int To, int From, class Step, class Get, class Put>
+inline void both_axes(const Step& step, const Get& get, const Put& put) {
   Lanes half[To][From];
-  for (int j = 0; j < From; ++j) {
+  DALE_UNROLL for (int j = 0; j < From; ++j) {
     Lanes column[From], done[To];
-    for (int i = 0; i < From; ++i) column[i] = in[i][j];
+    DALE_UNROLL for (int i = 0; i < From; ++i) column[i] = get(i, j);
     step(column, done);
-    for (int i = 0; i < To; ++i) half[i][j] = done[i];
+    DALE_UNROLL for (int i = 0; i < To; ++i) half[i][j] = done[i];
   }
-  for (int i = 0; i < To; ++i) step(half[i], out[i]);
+  DALE_UNROLL for (int i = 0; i < To; ++i) {
+    Lanes row[To];
+    step(half[i], row);
+    DALE_UNROLL for (int j = 0; j < To; ++j) put(i, j, row[j]);
+  }
 }
 
 /// Images (N,H,W,C) cut into 4×4 tiles, the last of a row or column reaching over the edge.
@@ -96,15 +104,16 @@ struct Tiling {
   Index N, H, W, C;
   Index rows = (H + 3) / 4, columns = (W + 3) / 4, tiles = N * rows * columns;
 
-  struct Place {
-    Index n, top, left;
-  };
-  Place operator[](Index t) const { return {t / (rows * columns), t / columns % rows * 4, t % columns * 4}; }
-  /// Where pixel (h,w) of image n has its channels, or nullptr outside of the image.
-  template <class T>
-  T* pixel(T* images, Index n, Index h, Index w) const {
-    const bool inside = h >= 0 && h < H && w >= 0 && w < W;
-    return inside ? images + ((n * H + h) * W + w) * C : nullptr;
+  /// Where the n×n pixels from the corner of tile t, moved by (down, right), have their channels in `images`;
+  /// `outside` for those that lie outside of an image H×W.
+  template <int n, class T>
+  void pixels(Index t, Index down, Index right, const Tiling& of, T* images, T* outside, T* (&at)[n][n]) const {
+    const Index image = t / (rows * columns), top = t / columns % rows * 4 + down, left = t % columns * 4 + right;
+    for (Index i = 0; i < n; ++i)
+      for (Index j = 0; j < n; ++j) {
+        const bool inside = top + i >= 0 && top + i < of.H && left + j >= 0 && left + j < of.W;
+        at[i][j] = inside ? images + ((image * of.H + top + i) * of.W + left + j) * of.C : outside;
+      }
   }
 };
 
@@ -124,23 +133,25 @@ Index block_tiles(Index tiles, Index C, Index O) {
   return rows * std::max<Index>(1, std::min(fit, share));
 }
 
-/// V_ξ[t − begin, c] of the tiles [begin, end) of a result with ph×pw padding around x, rows of
-/// whole_lanes(C).
+/// V_ξ[t − begin, c] of the tiles [begin, end) of a result y with ph×pw padding around x, rows of
+/// whole_lanes(C). Here and below the pixels of the next tile are asked for while one is transformed.
 void transform_windows(const Tiling& x, const Tiling& y, Index ph, Index pw, const real* images, Index begin,
                        Index end, real* V) {
   const Index width = whole_lanes(x.C), plane = plane_size((end - begin) * width);
+  const Scratch zeros(x.C);
+  std::fill_n(zeros.data(), x.C, real(0));
+  const real *at[6][6], *next[6][6];
+  const real* outside = zeros.data();
+  y.pixels(begin, -ph, -pw, x, images, outside, next);
   for (Index t = begin; t < end; ++t, V += width) {
-    const auto [n, top, left] = y[t];
-    const real* at[6][6];
-    for (int i = 0; i < 6; ++i)
-      for (int j = 0; j < 6; ++j) at[i][j] = x.pixel(images, n, top - ph + i, left - pw + j);
+    std::memcpy(at, next, sizeof at);
+    y.pixels(std::min(t + 1, end - 1), -ph, -pw, x, images, outside, next);
     for_lanes(x.C, [&](Index c, auto part) {
-      Lanes d[6][6], v[6][6];
-      for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j) d[i][j] = at[i][j] ? load(at[i][j] + c, part) : Lanes{};
-      both_axes(d, v, window);
-      for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j) store(V + (i * 6 + j) * plane + c, v[i][j]);
+      const auto get = [&](int i, int j) {
+        __builtin_prefetch(next[i][j] + c);
+        return load(at[i][j] + c, part);
+      };
+      both_axes<6, 6>(window, get, [&](int i, int j, const Lanes& v) { store(V + (i * 6 + j) * plane + c, v); });
     });
   }
 }
@@ -148,18 +159,20 @@ void transform_windows(const Tiling& x, const Tiling& y, Index ph, Index pw, con
 /// Y_ξ[t − begin, o] of the tiles [begin, end) of y, rows of whole_lanes(O).
 void transform_tiles(const Tiling& y, const real* images, Index begin, Index end, real* Y) {
   const Index width = whole_lanes(y.C), plane = plane_size((end - begin) * width);
+  const Scratch zeros(y.C);
+  std::fill_n(zeros.data(), y.C, real(0));
+  const real *at[4][4], *next[4][4];
+  const real* outside = zeros.data();
+  y.pixels(begin, 0, 0, y, images, outside, next);
   for (Index t = begin; t < end; ++t, Y += width) {
-    const Tiling::Place corner = y[t];
+    std::memcpy(at, next, sizeof at);
+    y.pixels(std::min(t + 1, end - 1), 0, 0, y, images, outside, next);
     for_lanes(y.C, [&](Index o, auto part) {
-      Lanes d[4][4], m[6][6];
-      for (int i = 0; i < 4; ++i)
-        for (int j = 0; j < 4; ++j) {
-          const real* at = y.pixel(images, corner.n, corner.top + i, corner.left + j);
-          d[i][j] = at ? load(at + o, part) : Lanes{};
-        }
-      both_axes(d, m, tile);
-      for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j) store(Y + (i * 6 + j) * plane + o, m[i][j]);
+      const auto get = [&](int i, int j) {
+        __builtin_prefetch(next[i][j] + o);
+        return load(at[i][j] + o, part);
+      };
+      both_axes<6, 4>(tile, get, [&](int i, int j, const Lanes& m) { store(Y + (i * 6 + j) * plane + o, m); });
     });
   }
 }
@@ -173,23 +186,24 @@ struct Addends {
 void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const Addends& add, real* images) {
   const Index O = y.C, width = whole_lanes(O), plane = plane_size((end - begin) * width);
   const Index per_image = static_cast<Index>(add.shift.size()) == O ? 0 : O;
+  real *at[4][4], *next[4][4];
+  real* outside = nullptr;
+  y.pixels(begin, 0, 0, y, images, outside, next);
   for (Index t = begin; t < end; ++t, M += width) {
-    const Tiling::Place corner = y[t];
-    const real* shift = add.shift.empty() ? nullptr : add.shift.data() + corner.n * per_image;
+    std::memcpy(at, next, sizeof at);
+    y.pixels(std::min(t + 1, end - 1), 0, 0, y, images, outside, next);
+    const Index image = t / (y.rows * y.columns);
+    const real* shift = add.shift.empty() ? nullptr : add.shift.data() + image * per_image;
     for_lanes(O, [&](Index o, auto part) {
-      Lanes m[6][6], out[4][4];
-      for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j) m[i][j] = load(M + (i * 6 + j) * plane + o);
-      both_axes(m, out, tile_adjoint);
       const Lanes added = shift ? load(shift + o, part) : Lanes{};
-      for (int i = 0; i < 4; ++i)
-        for (int j = 0; j < 4; ++j) {
-          real* at = y.pixel(images, corner.n, corner.top + i, corner.left + j);
-          if (!at) continue;
-          const Lanes sum = out[i][j] + added;
-          const real* residual = add.residual.empty() ? nullptr : add.residual.data() + (at - images);
-          store(at + o, residual ? sum + load(residual + o, part) : sum, part);
-        }
+      const auto get = [&](int i, int j) { return load(M + (i * 6 + j) * plane + o); };
+      both_axes<4, 6>(tile_adjoint, get, [&](int i, int j, const Lanes& out) {
+        __builtin_prefetch(next[i][j] + o, 1);
+        if (!at[i][j]) return;
+        const Lanes sum = out + added;
+        const real* residual = add.residual.empty() ? nullptr : add.residual.data() + (at[i][j] - images);
+        store(at[i][j] + o, residual ? sum + load(residual + o, part) : sum, part);
+      });
     });
   }
 }
@@ -199,14 +213,13 @@ void transform_taps(Index in, Index out, bool turned, const real* w, real* U) {
   const Index width = whole_lanes(out);
   parallel(in, [&](Index c) {
     for (Index o = 0; o < width; o += lanes) {
-      Lanes g[3][3], u[6][6];
-      for (int k = 0; k < 9; ++k)
-        for (Index l = 0; l < lanes; ++l) {
-          const Index from = turned ? (c * out + o + l) * 9 + 8 - k : ((o + l) * in + c) * 9 + k;
-          g[k / 3][k % 3][l] = o + l < out ? w[from] : 0;
-        }
-      both_axes(g, u, taps);
-      for (int xi = 0; xi < 36; ++xi) store(U + (xi * in + c) * width + o, u[xi / 6][xi % 6]);
+      const auto get = [&](int i, int j) {
+        Lanes g{};
+        for (Index l = 0, k = i * 3 + j; l < std::min(lanes, out - o); ++l)
+          g[l] = w[turned ? (c * out + o + l) * 9 + 8 - k : ((o + l) * in + c) * 9 + k];
+        return g;
+      };
+      both_axes<6, 3>(taps, get, [&](int i, int j, const Lanes& u) { store(U + ((i * 6 + j) * in + c) * width + o, u); });
     }
   });
 }
@@ -271,15 +284,15 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
   });
   parallel(C, [&](Index c) {
     for (Index o = 0; o < s.O; o += lanes) {
-      Lanes m[6][6], g[3][3];
-      for (int xi = 0; xi < 36; ++xi) {
-        const real* at = sums.data() + (xi * C + c) * O + o;
-        m[xi / 6][xi % 6] = load(at);
-        for (Index part = 1; part < parts; ++part) m[xi / 6][xi % 6] += load(at + part * size);
-      }
-      both_axes(m, g, taps_adjoint);
-      for (Index l = 0; l < std::min(lanes, s.O - o); ++l)
-        for (int k = 0; k < 9; ++k) w[((o + l) * C + c) * 9 + k] = g[k / 3][k % 3][l];
+      const auto get = [&](int i, int j) {
+        const real* at = sums.data() + ((i * 6 + j) * C + c) * O + o;
+        Lanes m = load(at);
+        for (Index part = 1; part < parts; ++part) m += load(at + part * size);
+        return m;
+      };
+      both_axes<3, 6>(taps_adjoint, get, [&](int i, int j, const Lanes& g) {
+        for (Index l = 0; l < std::min(lanes, s.O - o); ++l) w[((o + l) * C + c) * 9 + i * 3 + j] = g[l];
+      });
     }
   });
 }
