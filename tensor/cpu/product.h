@@ -52,6 +52,10 @@ Left pack_left(Index M, Index K, const real* data, Index row, Index column, real
 /// K·whole_panels(N) numbers, with 0 in the columns from N on; packed(to, K) is then b.
 void pack_panels(Index K, Index N, const real* data, Index row, Index column, Index first, Index end,
                  real* to);
+/// Where b[k,n] lies among them, for n that begins a register.
+constexpr Index packed_place(Index K, Index k, Index n) {
+  return (n / panel_width * K + k) * panel_width + n % panel_width;
+}
 inline Right packed(const real* data, Index K) { return {data, panel_width, K * panel_width}; }
 
 /// y[m pitch + n] ← (1) for y (M,N), or, if `add`, y + (1) with the parts added to y in order.

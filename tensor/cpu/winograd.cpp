@@ -156,15 +156,15 @@ void transform_windows(const Tiling& x, const Tiling& y, Index ph, Index pw, con
   }
 }
 
-/// Y_ξ[t − begin, o] of the tiles [begin, end) of y, rows of whole_lanes(O).
+/// Y_ξ[t − begin, o] of the tiles [begin, end) of y, a right factor in panels.
 void transform_tiles(const Tiling& y, const real* images, Index begin, Index end, real* Y) {
-  const Index width = whole_lanes(y.C), plane = plane_size((end - begin) * width);
+  const Index count = end - begin, plane = plane_size(count * whole_panels(y.C));
   const Scratch zeros(y.C);
   std::fill_n(zeros.data(), y.C, real(0));
   const real *at[4][4], *next[4][4];
   const real* outside = zeros.data();
   y.pixels(begin, 0, 0, y, images, outside, next);
-  for (Index t = begin; t < end; ++t, Y += width) {
+  for (Index t = begin; t < end; ++t) {
     std::memcpy(at, next, sizeof at);
     y.pixels(std::min(t + 1, end - 1), 0, 0, y, images, outside, next);
     for_lanes(y.C, [&](Index o, auto part) {
@@ -172,7 +172,8 @@ void transform_tiles(const Tiling& y, const real* images, Index begin, Index end
         __builtin_prefetch(next[i][j] + o);
         return load(at[i][j] + o, part);
       };
-      both_axes<6, 4>(tile, get, [&](int i, int j, const Lanes& m) { store(Y + (i * 6 + j) * plane + o, m); });
+      real* to = Y + packed_place(count, t - begin, o);
+      both_axes<6, 4>(tile, get, [&](int i, int j, const Lanes& m) { store(to + (i * 6 + j) * plane, m); });
     });
   }
 }
@@ -208,18 +209,20 @@ void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const 
   }
 }
 
-/// U_ξ[c, o] of taps w (out,in,3,3), as (36, in, whole_lanes(out)); or of taps (in,out,3,3) turned by half.
+/// U_ξ[c, o] of taps w (out,in,3,3), 36 right factors in panels (product.h), each in·whole_panels(out) numbers;
+/// or of taps (in,out,3,3) turned by half.
 void transform_taps(Index in, Index out, bool turned, const real* w, real* U) {
-  const Index width = whole_lanes(out);
+  const Index plane = in * whole_panels(out);
   parallel(in, [&](Index c) {
-    for (Index o = 0; o < width; o += lanes) {
+    for (Index o = 0; o < whole_lanes(out); o += lanes) {
+      real* to = U + packed_place(in, c, o);
       const auto get = [&](int i, int j) {
         Lanes g{};
         for (Index l = 0, k = i * 3 + j; l < std::min(lanes, out - o); ++l)
           g[l] = w[turned ? (c * out + o + l) * 9 + 8 - k : ((o + l) * in + c) * 9 + k];
         return g;
       };
-      both_axes<6, 3>(taps, get, [&](int i, int j, const Lanes& u) { store(U + ((i * 6 + j) * in + c) * width + o, u); });
+      both_axes<6, 3>(taps, get, [&](int i, int j, const Lanes& u) { store(to + (i * 6 + j) * plane, u); });
     }
   });
 }
@@ -234,7 +237,7 @@ void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, const real*
     const Scratch V(36 * V_plane), M(36 * M_plane);
     transform_windows(x, y, ph, pw, from, begin, end, V.data());
     for (Index xi = 0; xi < 36; ++xi)
-      product(count, O, C, rows_of(V.data() + xi * V_plane, row), right_rows(U + xi * C * O, O), false,
+      product(count, O, C, rows_of(V.data() + xi * V_plane, row), packed(U + xi * C * whole_panels(y.C), C), false,
               M.data() + xi * M_plane, O);
     finish_tiles(y, M.data(), begin, end, add, to);
   });
@@ -251,14 +254,14 @@ bool pays(const ConvShape& s) {
 
 void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
             std::span<const real> residual, std::span<real> y) {
-  const Scratch U(36 * s.C * whole_lanes(s.O));
+  const Scratch U(36 * s.C * whole_panels(s.O));
   transform_taps(s.C, s.O, false, w.data(), U.data());
   correlate({s.N, s.H, s.W, s.C}, {s.N, s.OH, s.OW, s.O}, s.ph, s.pw, x.data(), U.data(), {shift, residual},
             y.data());
 }
 
 void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
-  const Scratch U(36 * s.O * whole_lanes(s.C));
+  const Scratch U(36 * s.O * whole_panels(s.C));
   transform_taps(s.O, s.C, true, w.data(), U.data());
   correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y.data(), U.data(), {},
             x.data());
@@ -270,7 +273,7 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
   const Index blocks = (ty.tiles + T - 1) / T, parts = std::min<Index>(8, blocks), size = 36 * C * O;
   const Scratch sums(parts * size);  // of Vᵀ Y over the blocks of a part; the parts are added in order
   parallel(parts, [&](Index part) {
-    const Scratch V(36 * plane_size(T * row)), Y(36 * plane_size(T * O));
+    const Scratch V(36 * plane_size(T * row)), Y(36 * plane_size(T * whole_panels(O)));
     const Index first = part * blocks / parts;
     for (Index block = first; block < (part + 1) * blocks / parts; ++block) {
       const Index begin = block * T, end = std::min(ty.tiles, begin + T), count = end - begin;
@@ -278,7 +281,7 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
       transform_tiles(ty, y.data(), begin, end, Y.data());
       for (Index xi = 0; xi < 36; ++xi)
         product(C, O, count, columns_of(V.data() + xi * plane_size(count * row), row),
-                right_rows(Y.data() + xi * plane_size(count * O), O), block != first,
+                packed(Y.data() + xi * plane_size(count * whole_panels(O)), count), block != first,
                 sums.data() + part * size + xi * C * O, O);
     }
   });
