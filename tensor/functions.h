@@ -58,13 +58,8 @@ DALE_BOTH ExpParts<float> exp_parts(float x) {
   const float n = shifted - shift;
   const float r =
       (x - n * 0.693359375f) - n * -2.12194440e-4f;  // ln 2 in two parts; the first product is exact
-  float p = 1.0f / 5040;
-  p = p * r + 1.0f / 720;
-  p = p * r + 1.0f / 120;
-  p = p * r + 1.0f / 24;
-  p = p * r + 1.0f / 6;
-  p = p * r + 0.5f;
-  p = (p * r) * r + r;
+  const float r2 = r * r, upper = (1.0f / 24 + r * (1.0f / 120)) + r2 * (1.0f / 720 + r * (1.0f / 5040));
+  const float p = r + r2 * ((0.5f + r * (1.0f / 6)) + r2 * upper);  // Estrin's order: fewer in a row
   const std::int32_t k = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(shift);
   const std::int32_t half = k >> 1;
   const float scale1 = std::bit_cast<float>(static_cast<std::uint32_t>(half + 127) << 23);

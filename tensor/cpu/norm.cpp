@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "tensor/cpu/lanes.h"
 #include "tensor/cpu/loops.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
@@ -23,17 +24,36 @@ Index pixels_together(Index L, Index C) {
 }
 
 /// sums[c] = Σ f(p, i) over i = c, c + C, … below L C, where p = i mod P is the place in a row of P numbers,
-/// whole pixels: 64 terms at most are added in `real`, in partial (P), before they go to double.
+/// whole pixels: 64 terms at most are added in `real`, in partial (P), before they go to double. f gives a
+/// register from i on.
 template <class F>
 void channel_sums(Index L, Index C, Index P, real* partial, double* sums, const F& f) {
+  constexpr Index together = 4;  // registers that are added to in turn
   std::fill(sums, sums + C, 0.0);
   for (Index begin = 0; begin < L * C; begin += 64 * P) {
-    std::fill(partial, partial + P, real(0));
-    for (Index row = begin; row < std::min(L * C, begin + 64 * P); row += P) {
-      DALE_INDEPENDENT for (Index p = 0; p < P; ++p) partial[p] += f(p, row + p);
+    const Index end = std::min(L * C, begin + 64 * P);
+    Index p = 0;
+    for (; p + together * lanes <= P; p += together * lanes) {
+      Lanes sum[together] = {};
+      for (Index row = begin; row < end; row += P)
+        DALE_UNROLL for (Index k = 0; k < together; ++k) sum[k] += f(p + k * lanes, row + p + k * lanes, Whole{});
+      DALE_UNROLL for (Index k = 0; k < together; ++k) store(partial + p + k * lanes, sum[k]);
     }
-    for (Index p = 0; p < P; ++p) sums[p % C] += partial[p];
+    for_lanes(P - p, [&](Index more, auto part) {
+      Lanes sum{};
+      for (Index row = begin; row < end; row += P) sum += f(p + more, row + p + more, part);
+      store(partial + p + more, sum, part);
+    });
+    for (p = 0; p < P; p += C)
+      for (Index c = 0; c < C; ++c) sums[c] += partial[p + c];
   }
+}
+
+/// to[p] = f(channel of p, group of p) for the P numbers of whole pixels.
+template <class F>
+void for_row(Index P, Index C, Index width, const F& f) {
+  for (Index p = 0; p < P; p += C)
+    for (Index c = 0; c < C; ++c) f(p + c, c, c / width);
 }
 
 }  // namespace
@@ -53,16 +73,18 @@ void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, std::sp
       return std::accumulate(sums.begin() + g * width, sums.begin() + (g + 1) * width, 0.0);
     };
 
-    channel_sums(L, C, P, partial, sums.data(), [&](Index, Index i) { return in[i]; });
+    channel_sums(L, C, P, partial, sums.data(), [&](Index, Index i, auto part) { return load(in + i, part); });
     for (Index g = 0; g < G; ++g) mean[n * G + g] = static_cast<real>(over_group(g) / M);
-    for (Index p = 0; p < P; ++p) mu[p] = mean[n * G + p % C / width];
-    channel_sums(L, C, P, partial, sums.data(),
-                 [&](Index p, Index i) { return (in[i] - mu[p]) * (in[i] - mu[p]); });
+    for_row(P, C, width, [&](Index p, Index, Index g) { mu[p] = mean[n * G + g]; });
+    channel_sums(L, C, P, partial, sums.data(), [&](Index p, Index i, auto part) {
+      const Lanes centred = load(in + i, part) - load(mu + p, part);
+      return centred * centred;
+    });
     for (Index g = 0; g < G; ++g) rstd[n * G + g] = static_cast<real>(1 / std::sqrt(over_group(g) / M + eps));
-    for (Index p = 0; p < P; ++p) {
-      scale[p] = rstd[n * G + p % C / width] * gamma[p % C];
-      shift[p] = beta[p % C] - mu[p] * scale[p];
-    }
+    for_row(P, C, width, [&](Index p, Index c, Index g) {
+      scale[p] = rstd[n * G + g] * gamma[c];
+      shift[p] = beta[c] - mu[p] * scale[p];
+    });
     for (Index row = 0; row < L * C; row += P) {
       if (silu) {
         DALE_INDEPENDENT for (Index p = 0; p < P; ++p) {
@@ -89,12 +111,11 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
     const real* up = g.data() + n * L * C;
     const real* in = x.data() + n * L * C;
     real* u = gx.data() + n * L * C;
-    for (Index p = 0; p < P; ++p) {
-      const Index group = n * G + p % C / width;
-      mu[p] = mean[group];
-      scale[p] = rstd[group] * gamma[p % C];
-      shift[p] = beta[p % C] - mu[p] * scale[p];
-    }
+    for_row(P, C, width, [&](Index p, Index c, Index group) {
+      mu[p] = mean[n * G + group];
+      scale[p] = rstd[n * G + group] * gamma[c];
+      shift[p] = beta[c] - mu[p] * scale[p];
+    });
     if (silu) {
       for (Index row = 0; row < L * C; row += P)
         DALE_INDEPENDENT for (Index p = 0; p < P; ++p) u[row + p] =
@@ -103,8 +124,10 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
       std::copy_n(up, L * C, u);
     }
     double *a = s1.data() + n * C, *b = s2.data() + n * C;
-    channel_sums(L, C, P, partial, a, [&](Index, Index i) { return u[i]; });
-    channel_sums(L, C, P, partial, b, [&](Index p, Index i) { return u[i] * (in[i] - mu[p]); });
+    channel_sums(L, C, P, partial, a, [&](Index, Index i, auto part) { return load(u + i, part); });
+    channel_sums(L, C, P, partial, b, [&](Index p, Index i, auto part) {
+      return load(u + i, part) * (load(in + i, part) - load(mu + p, part));
+    });
     for (Index group = 0; group < G; ++group) {
       const double r = static_cast<double>(rstd[n * G + group]);
       double A = 0, B = 0;
@@ -113,11 +136,12 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
         A += static_cast<double>(gamma[c]) * a[c];
         B += static_cast<double>(gamma[c]) * b[c];
       }
-      for (Index p = 0; p < P; ++p) {
-        if (p % C / width != group) continue;
-        slope[p] = static_cast<real>(-r * r * B / M);
-        shift[p] = static_cast<real>(-r * A / M) - mu[p] * slope[p];
-      }
+      const real of_x = static_cast<real>(-r * r * B / M), of_1 = static_cast<real>(-r * A / M);
+      for (Index c = group * width; c < (group + 1) * width; ++c)
+        for (Index p = c; p < P; p += C) {
+          slope[p] = of_x;
+          shift[p] = of_1 - mu[p] * of_x;
+        }
     }
     for (Index row = 0; row < L * C; row += P)
       DALE_INDEPENDENT for (Index p = 0; p < P; ++p) u[row + p] =
