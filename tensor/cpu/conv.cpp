@@ -70,6 +70,36 @@ bool pointwise(const ConvShape& s) {
   return s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.ph == 0 && s.pw == 0;
 }
 
+/// With steps of 1 the trilinear form stays the same when x and y change places and the taps are turned by half:
+/// then ∂T/∂y is ∂T/∂x of the mirrored shape, and so on. It is done where y has fewer channels than x, because
+/// then windows, which are kh·kw times as large as their image, are made of y.
+bool mirrors(const ConvShape& s) {
+  return s.sh == 1 && s.sw == 1 && s.O < s.C && s.ph <= (s.kh - 1) * s.dh && s.pw <= (s.kw - 1) * s.dw &&
+         !pointwise(s);
+}
+ConvShape mirrored(const ConvShape& s) {
+  return {s.N, s.O, s.OH, s.OW, s.C, s.kh, s.kw, s.H, s.W, 1, 1, (s.kh - 1) * s.dh - s.ph, (s.kw - 1) * s.dw - s.pw,
+          s.dh, s.dw};
+}
+/// to (B,A,kh,kw) = from (A,B,kh,kw), turned by half.
+void turn(Index A, Index B, Index taps, const real* from, real* to) {
+  for (Index a = 0; a < A; ++a)
+    for (Index b = 0; b < B; ++b)
+      for (Index tap = 0; tap < taps; ++tap) to[(b * A + a) * taps + taps - 1 - tap] = *from++;
+}
+/// The taps of the mirrored shape.
+class Mirror {
+ public:
+  Mirror(const ConvShape& s, std::span<const real> w) : taps_(std::ssize(w)), size_(w.size()) {
+    turn(s.O, s.C, s.kh * s.kw, w.data(), taps_.data());
+  }
+  operator std::span<const real>() const { return {taps_.data(), size_}; }
+
+ private:
+  Scratch taps_;
+  std::size_t size_;
+};
+
 /// The output in pieces of whole rows, so that col of a piece, which stays in the second-level cache, has
 /// about 64 Ki numbers.
 struct Pieces {
@@ -136,12 +166,20 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
   if (winograd::pays(s)) return winograd::conv2d(s, x, w, shift, residual, y);
   const Index K = s.C * s.kh * s.kw;
   if (y.empty()) return;
+  if (mirrors(s)) {
+    conv2d_input(mirrored(s), x, Mirror(s, w), y);
+    return parallel_ranges(s.N * s.OH * s.OW, [&](Index begin, Index end) {
+      add_to(s, shift, residual, begin, end - begin, y.data());
+    });
+  }
   const Pieces pieces(s);
   const Taps W(s, w, false);
   parallel(pieces.count, [&](Index p) {
     with_windows(s, pieces, p, x.data(), [&](Index first, Index pixels, const real* col) {
       real* out = y.data() + first * s.O;
-      product(pixels, s.O, K, rows_of(col, K), W.factor(), false, out, s.O);
+      Left rows = rows_of(col, K);
+      if (pointwise(s)) rows.ahead = rows.tile;
+      product(pixels, s.O, K, rows, W.factor(), false, out, s.O);
       add_to(s, shift, residual, first, pixels, y.data());
     });
   });
@@ -151,6 +189,7 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
   if (winograd::pays(s)) return winograd::conv2d_input(s, y, w, x);
   const Index K = s.C * s.kh * s.kw, L = s.OH * s.OW;
   if (s.O == 0 || L == 0 || K == 0) return fill(x, 0);
+  if (mirrors(s)) return conv2d(mirrored(s), y, Mirror(s, w), {}, {}, x);
   const Pieces pieces(s);
   const Taps W(s, w, true);
   parallel(s.N, [&](Index n) {  // windows overlap: an image is one piece
@@ -171,9 +210,16 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
 void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
   if (winograd::pays(s)) return winograd::conv2d_weight(s, x, y, w);
   const Index K = s.C * s.kh * s.kw, size = K * s.O;
+  if (mirrors(s)) {
+    const Scratch turned(size);
+    conv2d_weight(mirrored(s), y, x, {turned.data(), w.size()});
+    return turn(s.C, s.O, s.kh * s.kw, turned.data(), w.data());
+  }
   const Pieces pieces(s);
   const Index parts = std::min<Index>(16, pieces.count);
   const Scratch sums(parts * size);  // added in order
+  constexpr Index terms = 64;  // pixels together, so that their windows stay near while tiles of the sum pass by
+  if (pieces.count == 0) return fill(w, 0);
   parallel(parts, [&](Index part) {
     real* sum = sums.data() + part * size;
     std::fill(sum, sum + size, real(0));
@@ -184,18 +230,18 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
         const Scratch copy(serves ? 0 : pixels * whole_panels(s.O));
         if (!serves)
           pack_panels(pixels, s.O, upstream, s.O, 1, 0, whole_panels(s.O) / panel_width, copy.data());
-        product(K, s.O, pixels, columns_of(col, K),
-                serves ? right_rows(upstream, s.O) : packed(copy.data(), pixels), true, sum, s.O);
+        for (Index i = 0; i < pixels; i += terms)
+          product(K, s.O, std::min(terms, pixels - i), columns_of(col + i * K, K),
+                  serves ? right_rows(upstream + i * s.O, s.O) : packed(copy.data() + i * panel_width, pixels),
+                  true, sum, s.O);
       });
   });
-  for (Index o = 0, i = 0; o < s.O; ++o)
-    for (Index c = 0; c < s.C; ++c)
-      for (Index tap = 0; tap < s.kh * s.kw; ++tap) {
-        real total = 0;
-        for (Index part = 0; part < parts; ++part)
-          total += sums.data()[part * size + (tap * s.C + c) * s.O + o];
-        w[i++] = total;
-      }
+  parallel(K, [&](Index k) {
+    real* total = sums.data() + k * s.O;
+    for (Index part = 1; part < parts; ++part)
+      DALE_INDEPENDENT for (Index o = 0; o < s.O; ++o) total[o] += total[part * size + o];
+    for (Index o = 0; o < s.O; ++o) w[(o * s.C + k % s.C) * s.kh * s.kw + k / s.C] = total[o];
+  });
 }
 
 }  // namespace dale::cpu

@@ -77,6 +77,8 @@ void product(Index M, Index N, Index K, const Left& a, const Right& b, bool add,
       for (Index m = 0; m < M; m += tile_rows) {
         const Index rows = std::min(tile_rows, M - m);
         const real* left = a.data + m / tile_rows * a.tile + first * a.column;
+        if (n == 0)
+          for (Index k = 0; k < a.ahead; k += 16) __builtin_prefetch(left + a.tile + k);
         real* to = y + m * pitch + n;
         if (columns > lanes)
           multiply_rows<tile_rows, 2>(rows, terms, left, a, right, b.row, columns - lanes, add, to, pitch);

@@ -31,7 +31,7 @@ constexpr Index whole_tiles(Index n) { return (n + tile_rows - 1) / tile_rows * 
 /// A left factor: a[m,k] = data[m / tile_rows · tile + m mod tile_rows · row + k · column].
 struct Left {
   const real* data;
-  Index row, column, tile;
+  Index row, column, tile, ahead = 0;
 };
 /// A right factor: b[k,n] = data[n / panel_width · panel + k · row + n mod panel_width], readable in whole
 /// lanes.
