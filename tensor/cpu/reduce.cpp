@@ -1,7 +1,7 @@
 // Reductions y[k] = op over r of x[k,r]. The range of r is cut into chunks of a fixed length; a chunk of one
 // k is a piece, and the chunks of a k are combined in order, in double. Where r's last axis is strided and
-// k's is not (sums over rows of a matrix), sixteen neighbouring k are reduced together, so that memory is
-// read along its lines.
+// k's is not (sums over rows of a matrix), neighbouring k are reduced together, so that memory is read along
+// its lines.
 #include <vector>
 
 #include "tensor/cpu/loops.h"
@@ -76,32 +76,49 @@ void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r
   }
 }
 
-/// k's last axis has stride 1: blocks of sixteen columns side by side.
+/// k's last axis has stride 1: rows of numbers that are combined place by place. A piece is a chunk of the rows
+/// of one such axis; 64 rows at most are added in `real` before they go to double.
 template <class Op>
-void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index outputs, Index terms,
+void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index terms,
                     std::span<real> y) {
-  constexpr Index width = 16;
-  const Index group = std::max<Index>(1, chunk / std::max<Index>(1, terms) / width) * width;
-  parallel_ranges(
-      outputs,
-      [&](Index begin, Index end) {
-        k.runs(begin, end, [&](Index position, const auto& start, Index n) {
-          for (Index column = 0; column < n; column += width) {
-            const Index columns = std::min(width, n - column);
-            double total[width];
-            std::fill(total, total + width, Op::start);
-            r.runs(0, terms, [&](Index, const auto& offset, Index length) {
-              for (Index i = 0; i < length; ++i) {
-                const real* row = x.data + start[0] + column + offset[0] + i * r.run_stride(0);
-                for (Index c = 0; c < columns; ++c)
-                  total[c] = Op::combine(total[c], static_cast<double>(row[c]));
-              }
-            });
-            for (Index c = 0; c < columns; ++c) y[position + column + c] = static_cast<real>(total[c]);
+  constexpr Index width = 64, rows = 64;
+  const Index columns = k.shape[k.rank - 1], outer = std::ssize(y) / columns;
+  const Index length = std::max(rows, chunk / columns), chunks = std::max<Index>(1, (terms + length - 1) / length);
+  const Index group = std::max<Index>(1, chunk / std::max<Index>(1, std::min(terms, length) * columns));
+  std::vector<double> partial(static_cast<std::size_t>(outer * chunks * columns), Op::start);
+  const auto reduce_piece = [&](const real* from, Index begin, Index end, double* total) {
+    for (Index first = 0; first < columns; first += width) {
+      const Index n = std::min(width, columns - first);
+      for (Index row = begin; row < end; row += rows) {
+        real sum[width];
+        std::fill(sum, sum + width, static_cast<real>(Op::start));
+        r.runs(row, std::min(end, row + rows), [&](Index, const auto& offset, Index count) {
+          for (Index i = 0; i < count; ++i) {
+            const real* at = from + first + offset[0] + i * r.run_stride(0);
+            for (Index c = 0; c < n; ++c) sum[c] = Op::combine(sum[c], at[c]);
           }
         });
+        for (Index c = 0; c < n; ++c)
+          total[first + c] = Op::combine(total[first + c], static_cast<double>(sum[c]));
+      }
+    }
+  };
+  parallel_ranges(
+      outer * chunks,
+      [&](Index begin, Index end) {
+        for (Index p = begin; p < end; ++p)
+          k.runs(p / chunks * columns, p / chunks * columns + 1, [&](Index, const auto& start, Index) {
+            const Index row = p % chunks * length;
+            reduce_piece(x.data + start[0], row, std::min(terms, row + length), &partial[p * columns]);
+          });
       },
       group);
+  for (Index i = 0; i < std::ssize(y); ++i) {
+    const double* of_chunks = &partial[i / columns * chunks * columns + i % columns];
+    double total = Op::start;
+    for (Index c = 0; c < chunks; ++c) total = Op::combine(total, of_chunks[c * columns]);
+    y[i] = static_cast<real>(total);
+  }
 }
 
 template <class Op>
@@ -111,7 +128,7 @@ void reduce_with(const View<const real>& x, int kept, std::span<real> y) {
   for (int i = kept; i < x.shape.rank(); ++i) terms *= x.shape[i];
   const Index outputs = static_cast<Index>(y.size());
   if (k.run_stride(0) == 1 && r.run_stride(0) != 1 && outputs >= 16)
-    reduce_columns<Op>(x, k, r, outputs, terms, y);
+    reduce_columns<Op>(x, k, r, terms, y);
   else
     reduce_chunks<Op>(x, k, r, outputs, terms, y);
 }

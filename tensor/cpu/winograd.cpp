@@ -14,6 +14,7 @@
 // Channels are contiguous, so transforms run over lanes of channels. A block of tiles passes through all three
 // stages while it is in the second-level cache.
 #include "tensor/cpu/winograd.h"
+#include "tensor/cpu/loops.h"
 
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/product.h"
@@ -269,30 +270,32 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
 
 void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
   const Tiling tx{s.N, s.H, s.W, s.C}, ty{s.N, s.OH, s.OW, s.O};
-  const Index C = s.C, row = whole_lanes(C), O = whole_lanes(s.O), T = block_tiles(ty.tiles, C, s.O);
-  const Index blocks = (ty.tiles + T - 1) / T, parts = std::min<Index>(8, blocks), size = 36 * C * O;
-  const Scratch sums(parts * size);  // of Vᵀ Y over the blocks of a part; the parts are added in order
+  const Index C = s.C, row = whole_lanes(C), O = whole_lanes(s.O), size = 36 * C * O;
+  const Index parts = std::clamp<Index>(ty.tiles / 24, 1, 8);
+  const Index fit = std::max<Index>(12, (Index{640} << 10) / static_cast<Index>(sizeof(real)) / (36 * (C + O)));
+  const Scratch sums(parts * size);  // of Vᵀ Y over the tiles of a part; the parts are added in order
   parallel(parts, [&](Index part) {
+    const Index first = part * ty.tiles / parts, last = (part + 1) * ty.tiles / parts;
+    const Index blocks = std::max<Index>(1, (last - first + fit - 1) / fit), T = (last - first + blocks - 1) / blocks;
     const Scratch V(36 * plane_size(T * row)), Y(36 * plane_size(T * whole_panels(O)));
-    const Index first = part * blocks / parts;
-    for (Index block = first; block < (part + 1) * blocks / parts; ++block) {
-      const Index begin = block * T, end = std::min(ty.tiles, begin + T), count = end - begin;
+    for (Index begin = first; begin == first || begin < last; begin += T) {
+      const Index end = std::min(last, begin + T), count = end - begin;
       transform_windows(tx, ty, s.ph, s.pw, x.data(), begin, end, V.data());
       transform_tiles(ty, y.data(), begin, end, Y.data());
       for (Index xi = 0; xi < 36; ++xi)
         product(C, O, count, columns_of(V.data() + xi * plane_size(count * row), row),
-                packed(Y.data() + xi * plane_size(count * whole_panels(O)), count), block != first,
+                packed(Y.data() + xi * plane_size(count * whole_panels(O)), count), begin != first,
                 sums.data() + part * size + xi * C * O, O);
     }
   });
+  parallel_ranges(size, [&](Index begin, Index end) {
+    real* total = sums.data();
+    for (Index part = 1; part < parts; ++part)
+      DALE_INDEPENDENT for (Index i = begin; i < end; ++i) total[i] += total[part * size + i];
+  });
   parallel(C, [&](Index c) {
     for (Index o = 0; o < s.O; o += lanes) {
-      const auto get = [&](int i, int j) {
-        const real* at = sums.data() + ((i * 6 + j) * C + c) * O + o;
-        Lanes m = load(at);
-        for (Index part = 1; part < parts; ++part) m += load(at + part * size);
-        return m;
-      };
+      const auto get = [&](int i, int j) { return load(sums.data() + ((i * 6 + j) * C + c) * O + o); };
       both_axes<3, 6>(taps_adjoint, get, [&](int i, int j, const Lanes& g) {
         for (Index l = 0; l < std::min(lanes, s.O - o); ++l) w[((o + l) * C + c) * 9 + i * 3 + j] = g[l];
       });
