@@ -16,9 +16,10 @@ namespace {
 
 constexpr Index N = 64;
 
-void r1_training(benchmark::State& state) {
+/// R1, or with `channels` and `N` otherwise what the quick profile trains.
+void training(benchmark::State& state, Index channels, Index N) {
   set_threads(static_cast<int>(state.range(0)));
-  ScoreUNet net({}, Key{1});
+  ScoreUNet net({.channels = channels}, Key{1});
   const auto all = parameters(net);
   Adam adam(all);
   const Var x = uniform(Key{2}, {N, 1, 28, 28}), t = uniform(Key{3}, {N}), y = normal(Key{4}, {N, 1, 28, 28});
@@ -170,7 +171,8 @@ void register_all() {
         ->UseRealTime()
         ->Unit(benchmark::kMillisecond);
   };
-  with_threads("r1_training", r1_training);
+  with_threads("r1_training", training, Index{32}, N);
+  with_threads("quick_training", training, Index{16}, Index{16});
   with_threads("r1_evaluation", r1_evaluation);
   with_threads("peak", peak);
   for (const Layer& layer : layers) {

@@ -1,10 +1,10 @@
-"""make bench-peer: this project and PyTorch on the workload R1, in turn, many times; and every op against the machine's
-own peak. Prints two tables and writes them as r1.csv and ops.csv. With DEVICE=cuda: R1 on a GPU against PyTorch,
-eager and compiled, and against its own floor; r1-cuda.csv.
+"""make bench-peer: this project and PyTorch in turn, many times, on the workload R1 and on what the quick profile trains;
+and every op against the machine's own peak. Prints two tables and writes them as r1.csv and ops.csv. With DEVICE=cuda:
+R1 on a GPU against PyTorch, eager and compiled, and against its own floor; r1-cuda.csv.
 
 PyTorch is the newest of the Python package index, in a virtual environment of its own, or where that is not reached
-the system's (Debian: python3-torch). Ratios are medians over alternations of figures taken one after the other; both
-sides' figures are medians too."""
+the system's (Debian: python3-torch). It is asked in every way a user would try, and the ratio is to the way whose
+median is best, a row each: the median over alternations of figures taken one after the other. Figures are medians too."""
 import argparse
 import csv
 import json
@@ -17,6 +17,9 @@ import sys
 
 HERE = pathlib.Path(__file__).parent
 BATCH, CUDA_BATCH = 64, 128
+WAYS = {"eager": [], "channels_last": ["--channels-last"], "compile": ["--compile"],
+        "compile, channels_last": ["--compile", "--channels-last"]}
+BESIDE = {"bf16 autocast": ["--channels-last", "--bf16"]}  # another precision: shown, not counted
 
 
 def find_peer(folder):
@@ -56,6 +59,10 @@ class Peer:
         step, peak = answer
         return self.batch / float(step), int(peak) / 1024
 
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
 
 def run_ours(benchmark, filters, *options):
     """Google Benchmark's rows, and the peak resident MiB of the process."""
@@ -68,38 +75,55 @@ def run_ours(benchmark, filters, *options):
     return json.loads(text)["benchmarks"], usage.ru_maxrss / 1024
 
 
-def compare_r1(benchmark, peer, rounds, seconds):
-    cases = [(what, threads) for threads in (1, 2) for what in ("training", "evaluation")]
-    ours, theirs, resident = {c: [] for c in cases}, {c: [] for c in cases}, [0, 0]
+def alternate(benchmark, python, cases, options, batch, rounds, seconds):
+    """For each case (row of benchmark.cpp, what, threads): figures of ours and of each way of PyTorch's, a list each,
+    and the peaks of resident MiB in training."""
+    peers = {way: Peer(python, *options, *flags, batch=batch) for way, flags in {**WAYS, **BESIDE}.items()} if python else {}
+    rates = {case: {who: [] for who in ("dale", *peers)} for case in cases}
+    resident = dict.fromkeys(("dale", *peers), 0)
     for turn in range(rounds):
-        print(f"\ralternation {turn + 1} of {rounds}", end="", file=sys.stderr, flush=True)
-        for what, threads in cases:
-            rows, mib = run_ours(benchmark, f"^r1_{what}/threads:{threads}/", f"--benchmark_min_time={seconds}")
-            ours[what, threads].append(rows[0]["items_per_second"])
-            if what == "training":
-                resident[0] = max(resident[0], mib)
-            if peer:
-                rate, mib = peer.run(what, threads, seconds)
-                theirs[what, threads].append(rate)
-                resident[1] = max(resident[1], mib)
+        for case in cases:
+            row, what, threads = case
+            print(f"\r{row}, {threads} threads: alternation {turn + 1} of {rounds}   ", end="", file=sys.stderr, flush=True)
+            found, mib = run_ours(benchmark, f"^{row}/threads:{threads}/", f"--benchmark_min_time={seconds}")
+            measured = {"dale": (found[0]["items_per_second"], mib)}
+            for way, peer in peers.items():
+                if way in WAYS or turn == 0:
+                    measured[way] = peer.run(what, threads, seconds)
+            for who, (rate, mib) in measured.items():
+                rates[case][who].append(rate)
+                if what == "training":
+                    resident[who] = max(resident[who], mib)
+    for peer in peers.values():
+        peer.end()
     print(file=sys.stderr)
-    rows = []
-    for what, threads in cases:
-        a, b = ours[what, threads], theirs[what, threads]
-        row = [f"R1 {what}, images/s", threads, f"{statistics.median(a):.1f}"]
-        if peer:
-            ratios = [x / y for x, y in zip(a, b)]
-            row += [f"{statistics.median(b):.1f}", f"{statistics.median(ratios):.2f}",
-                    f"{min(ratios):.2f}-{max(ratios):.2f}"]
-        rows.append(row)
-    scaling = [b / a for a, b in zip(ours["training", 1], ours["training", 2])]
-    rows.append(["R1 training, 2 threads / 1", "", f"{statistics.median(scaling):.2f}"])
-    if peer:
-        of_peer = statistics.median(b / a for a, b in zip(theirs["training", 1], theirs["training", 2]))
-        rows[-1].append(f"{of_peer:.2f}")
-    rows.append(["R1 training, peak resident MiB", "1, 2", f"{resident[0]:.0f}"]
-                + ([f"{resident[1]:.0f}"] if peer else []))
-    return rows
+    return rates, resident, next(iter(peers.values())).version if peers else "PyTorch: not here"
+
+
+def compare(benchmark, python, rounds, seconds):
+    """R1 and the quick profile's training against every way of PyTorch's, the ratio to the best."""
+    names = [way for way in ({**WAYS, **BESIDE} if python else {})]
+    median = lambda figures: statistics.median(figures)
+
+    def row(title, threads, figures):
+        cells = [title, threads, f"{median(figures['dale']):.1f}", *(f"{median(figures[n]):.1f}" for n in names)]
+        if python:
+            best = max(WAYS, key=lambda way: median(figures[way]))
+            ratios = [a / b for a, b in zip(figures["dale"], figures[best])]
+            cells += [best, f"{median(ratios):.2f}", f"{min(ratios):.2f}-{max(ratios):.2f}"]
+        return cells
+
+    cases = [(f"r1_{what}", what, threads) for threads in (1, 2) for what in ("training", "evaluation")]
+    rates, resident, version = alternate(benchmark, python, cases, [], BATCH, rounds, seconds)
+    rows = [row(f"R1 {what}, images/s", threads, rates[name, what, threads]) for name, what, threads in cases]
+    quick = ("quick_training", "training", 2)
+    small, _, _ = alternate(benchmark, python, [quick], ["--channels", "16"], 16, rounds, seconds)
+    rows.append(row("width 16, batch 16, training, images/s", 2, small[quick]))
+    one, two = rates[cases[0]], rates[cases[2]]
+    rows.append(["R1 training, 2 threads / 1", "",
+                 *(f"{median([b / a for a, b in zip(one[who], two[who])]):.2f}" for who in ("dale", *names))])
+    rows.append(["R1 training, peak resident MiB", "1, 2", *(f"{resident[who]:.0f}" for who in ("dale", *names))])
+    return names, rows, version
 
 
 def compare_cuda(benchmark, python, rounds, seconds):
@@ -185,7 +209,7 @@ def main():
     parser.add_argument("--peer", type=pathlib.Path, default=pathlib.Path("build/peer"), help="virtual environment")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results"))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -199,15 +223,14 @@ def main():
              ["figure", "precision", "dale", "eager", "ratio", "from-to", "compiled", "ratio", "from-to"], rows,
              options.out / "r1-cuda.csv")
         return
-    peer = Peer(python) if python else None
-    rows = compare_r1(options.benchmark, peer, options.rounds, options.seconds)
-    name = peer.version if peer else "PyTorch: not here"
-    show(f"R1 at batch {BATCH}: this project against {name}, medians of {options.rounds} alternations",
-         ["figure", "threads", "dale", name, "ratio", "from-to"], rows, options.out / "r1.csv")
+    names, rows, version = compare(options.benchmark, python, options.rounds, options.seconds)
+    header = ["figure", "threads", "dale", *names] + (["best", "ratio", "from-to"] if python else [])
+    show(f"Against {version}, medians of {options.rounds} alternations; R1 at batch {BATCH}", header, rows,
+         options.out / "r1.csv")
     rows, forward = ops_against_peak(options.benchmark)
     show(f"Ops of R1 at batch {BATCH} (convolution {forward:.1f} million direct operations an image, forward)",
          ["op", "1 thread", "2 threads", "of peak, 1", "of peak, 2"], rows, options.out / "ops.csv")
-    if not peer:
+    if not python:
         print("skipped: PyTorch is not here and could not be installed; try apt-get install python3-torch")
 
 
