@@ -130,7 +130,7 @@ $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
 # What runs once is compiled quickly rather than well.
-$(BUILD)/tests/%.o $(BUILD)/experiments/dale.o: CXXFLAGS = -O1
+$(BUILD)/tests/%.o $(BUILD)/experiments/dale.o $(filter-out %/metrics.o,$(APP)) $(BUILD)/nn/checkpoint.o: CXXFLAGS = -O1
 $(BUILD)/experiments/bench/peak.o: override CXXFLAGS += -O3 -march=native -ffp-contract=fast
 $(BUILD)/emulated/%.o: tensor/cuda/%.cu Makefile
 	@mkdir -p $(@D)

@@ -78,8 +78,21 @@ bool mirrors(const ConvShape& s) {
          !pointwise(s);
 }
 ConvShape mirrored(const ConvShape& s) {
-  return {s.N, s.O, s.OH, s.OW, s.C, s.kh, s.kw, s.H, s.W, 1, 1, (s.kh - 1) * s.dh - s.ph, (s.kw - 1) * s.dw - s.pw,
-          s.dh, s.dw};
+  return {s.N,
+          s.O,
+          s.OH,
+          s.OW,
+          s.C,
+          s.kh,
+          s.kw,
+          s.H,
+          s.W,
+          1,
+          1,
+          (s.kh - 1) * s.dh - s.ph,
+          (s.kw - 1) * s.dw - s.pw,
+          s.dh,
+          s.dw};
 }
 /// to (B,A,kh,kw) = from (A,B,kh,kw), turned by half.
 void turn(Index A, Index B, Index taps, const real* from, real* to) {
@@ -218,7 +231,8 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
   const Pieces pieces(s);
   const Index parts = std::min<Index>(16, pieces.count);
   const Scratch sums(parts * size);  // added in order
-  constexpr Index terms = 64;  // pixels together, so that their windows stay near while tiles of the sum pass by
+  constexpr Index terms =
+      64;  // pixels together, so that their windows stay near while tiles of the sum pass by
   if (pieces.count == 0) return fill(w, 0);
   parallel(parts, [&](Index part) {
     real* sum = sums.data() + part * size;
@@ -231,9 +245,10 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
         if (!serves)
           pack_panels(pixels, s.O, upstream, s.O, 1, 0, whole_panels(s.O) / panel_width, copy.data());
         for (Index i = 0; i < pixels; i += terms)
-          product(K, s.O, std::min(terms, pixels - i), columns_of(col + i * K, K),
-                  serves ? right_rows(upstream + i * s.O, s.O) : packed(copy.data() + i * panel_width, pixels),
-                  true, sum, s.O);
+          product(
+              K, s.O, std::min(terms, pixels - i), columns_of(col + i * K, K),
+              serves ? right_rows(upstream + i * s.O, s.O) : packed(copy.data() + i * panel_width, pixels),
+              true, sum, s.O);
       });
   });
   parallel(K, [&](Index k) {

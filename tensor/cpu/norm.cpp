@@ -36,7 +36,8 @@ void channel_sums(Index L, Index C, Index P, real* partial, double* sums, const 
     for (; p + together * lanes <= P; p += together * lanes) {
       Lanes sum[together] = {};
       for (Index row = begin; row < end; row += P)
-        DALE_UNROLL for (Index k = 0; k < together; ++k) sum[k] += f(p + k * lanes, row + p + k * lanes, Whole{});
+        DALE_UNROLL for (Index k = 0; k < together; ++k) sum[k] +=
+            f(p + k * lanes, row + p + k * lanes, Whole{});
       DALE_UNROLL for (Index k = 0; k < together; ++k) store(partial + p + k * lanes, sum[k]);
     }
     for_lanes(P - p, [&](Index more, auto part) {
@@ -73,7 +74,8 @@ void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, std::sp
       return std::accumulate(sums.begin() + g * width, sums.begin() + (g + 1) * width, 0.0);
     };
 
-    channel_sums(L, C, P, partial, sums.data(), [&](Index, Index i, auto part) { return load(in + i, part); });
+    channel_sums(L, C, P, partial, sums.data(),
+                 [&](Index, Index i, auto part) { return load(in + i, part); });
     for (Index g = 0; g < G; ++g) mean[n * G + g] = static_cast<real>(over_group(g) / M);
     for_row(P, C, width, [&](Index p, Index, Index g) { mu[p] = mean[n * G + g]; });
     channel_sums(L, C, P, partial, sums.data(), [&](Index p, Index i, auto part) {

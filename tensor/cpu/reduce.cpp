@@ -83,7 +83,8 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
                     std::span<real> y) {
   constexpr Index width = 64, rows = 64;
   const Index columns = k.shape[k.rank - 1], outer = std::ssize(y) / columns;
-  const Index length = std::max(rows, chunk / columns), chunks = std::max<Index>(1, (terms + length - 1) / length);
+  const Index length = std::max(rows, chunk / columns),
+              chunks = std::max<Index>(1, (terms + length - 1) / length);
   const Index group = std::max<Index>(1, chunk / std::max<Index>(1, std::min(terms, length) * columns));
   std::vector<double> partial(static_cast<std::size_t>(outer * chunks * columns), Op::start);
   const auto reduce_piece = [&](const real* from, Index begin, Index end, double* total) {
