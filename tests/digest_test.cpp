@@ -26,21 +26,21 @@ Model trained(const Workplace& w, const std::string& process) {
 }
 
 constexpr const char* in_float =
-    "gbm a296b430c6e43e85adc6d926a9a6cb88\n"
-    "probability-flow 57e04b046ff0054c3ddc2e281a77d361\n"
-    "ddim db65baeb0a73dca395f48584ddc04fdd\n"
-    "dpm-solver 96644057702c49bf447956770e854f8b\n"
-    "ancestral e345adeb376e4adb855f9e7f6c1055b6\n"
-    "stochastic 53c25649642b2f1210e6e792dd45b323\n"
-    "dale-langevin 47e32a363c0d359def7971da7d682b41\n"
-    "unconstrained 134a0dbc3f5d26d0c2ff8de51faa46e7\n"
-    "eta 83bdadc0d52ede5d783b026edf1be8a6\n"
-    "vp d91b065a41392bb35ba5d73ecb3ff911\n"
-    "probability-flow 6d6970140661b29f76119671d6ee413e\n"
-    "ddim c8844af91fc4e941550d3c7f0a9d16c6\n"
-    "dpm-solver 6da2fc1962157cb06894bcac1d7cd8c0\n"
-    "ancestral a0b4c8a05bb1a2e0126a3403594253db\n"
-    "stochastic 1a2d75107cfee62c57eeb589772e6e20\n";
+    "gbm 672422194e8731c99e06786febc6fb48\n"
+    "probability-flow 6086766adc15f96ce8ec3c02efad01ec\n"
+    "ddim d4a9d232c449162945358f42172483a1\n"
+    "dpm-solver 2a99cee3fcbe8e020c33f7a04b1d0b34\n"
+    "ancestral 28a4d9400f8edb47af8625761ef78b2e\n"
+    "stochastic f2d3f6da9a60896423440df455433562\n"
+    "dale-langevin 403b609d8e943b861fb805b37f962bd8\n"
+    "unconstrained 3c48a83f914619236a012f0fd80029bb\n"
+    "eta 40b833042810ffb0083b188fdc80e188\n"
+    "vp d035e6b581f6895172f7d6e1f1efe07e\n"
+    "probability-flow e114f755fdf17e693fa9b5d0ec90e1c3\n"
+    "ddim 9c475fba23e4bc8c9d3b7ca86b950782\n"
+    "dpm-solver f86fcde636ad73456b19dbbcd891d020\n"
+    "ancestral bc12dd11862758b0f857876cdeb6af8e\n"
+    "stochastic 5c6ba74655982a56d68657383795492f\n";
 constexpr const char* in_double =
     "gbm a83d442396f923d65521a7d57eea447a\n"
     "probability-flow f0fe9c40701110e24a42dfe8920900c2\n"

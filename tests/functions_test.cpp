@@ -203,18 +203,18 @@ TEST_CASE("functions have these bits on every processor, with every compiler", "
     INFO(what);
     CHECK(digest(f) == bits);
   };
-  check("exp", 0xc43b10eaabf8565eu, [](auto x, auto) { return scalar::exp(x); });
-  check("expm1", 0x494661a7189e4a21u, [](auto x, auto) { return scalar::expm1(x); });
+  check("exp", 0x61f138543798725du, [](auto x, auto) { return scalar::exp(x); });
+  check("expm1", 0xca1262ee92637114u, [](auto x, auto) { return scalar::expm1(x); });
   check("log", 0x8c8af6708494496cu, [](auto x, auto) { return scalar::log(x); });
   check("log1p", 0x35b8245292fba5c4u, [](auto x, auto) { return scalar::log1p(x); });
   check("sin", 0xcf012b3eee9c3e65u, [](auto x, auto) { return scalar::sin(x); });
   check("cos", 0xc418dda5568e2ec6u, [](auto x, auto) { return scalar::cos(x); });
   check("sqrt", 0x948308327f5fd584u, [](auto x, auto) { return scalar::sqrt(x); });
-  check("erf", 0xbcc94be65137c148u, [](auto x, auto) { return scalar::erf(x); });
-  check("tanh", 0x941004a0f583422fu, [](auto x, auto) { return scalar::tanh(x); });
-  check("softplus", 0x91d2d8756f48a528u, [](auto x, auto) { return scalar::softplus(x); });
-  check("sigmoid", 0x91a58d8866e155ebu, [](auto x, auto) { return scalar::sigmoid(x); });
-  check("silu_slope", 0xd9efb0260b0a8df8u, [](auto x, auto) { return scalar::silu_slope(x); });
+  check("erf", 0x1c54f8c041156a29u, [](auto x, auto) { return scalar::erf(x); });
+  check("tanh", 0x294bca2b73c9b32eu, [](auto x, auto) { return scalar::tanh(x); });
+  check("softplus", 0xfd35881265864fa9u, [](auto x, auto) { return scalar::softplus(x); });
+  check("sigmoid", 0x8440d53fc892b7a7u, [](auto x, auto) { return scalar::sigmoid(x); });
+  check("silu_slope", 0xfa9aaad10ca86264u, [](auto x, auto) { return scalar::silu_slope(x); });
   check("power", 0x11e1dd5d1812ff39u, [](auto x, auto p) { return scalar::power(x, p); });
   check("hypot", 0xa3c47c26e5f111a5u, [](double x, double y) { return scalar::hypot(x, y); });
 }
@@ -235,21 +235,21 @@ TEST_CASE("so have the kernels that multiply no matrices", "[tensor][functions]"
 #define DALE_ZIP(name, formula) zips.push_back(raw::binary(Binary::name, x.value(), y.value()));
   DALE_UNARY(DALE_MAP)
   DALE_BINARY(DALE_ZIP)
-  check("maps", 0x6fd7eca279591e8eu, maps);
-  check("zips", 0xf77766e15513f53eu, zips);
+  check("maps", 0xc3ed68a404d97522u, maps);
+  check("zips", 0x4e13a5c6f834826cu, zips);
   check("random numbers", 0x2dcab8a13fbbd191u,
         {normal(Key{5}, {100001}), uniform(Key{6}, {100001}), bernoulli(Key{7}, {1001}, 0.3)});
-  check("sums", 0xbc9e09c4aadf617bu,
+  check("sums", 0x7fc61addb4182e66u,
         {sum(normal(Key{8}, {100003})), sum(x), sum(x, {0, 2, 3}), sum(x, {0}), sum(images, {0, 1, 2}),
          max(x, {1}), mean(x, {3}), variance(x, {2, 3})});
-  check("softmax and layer norm", 0xc97871203133546fu,
+  check("softmax and layer norm", 0x6a9c1d152b8688c2u,
         {softmax(x, 1), logsumexp(x, {1, 2}), layer_norm(images, gamma, beta), gelu(x), max_pool(x, 3, 2, 1),
          upsample_nearest(x, 2)});
   const Var p = parameter(x.value()), q = parameter(gamma.value()), r = parameter(beta.value());
   for (bool silu : {false, true}) {
     const Var z = group_norm(p, q, r, 8, 1e-5, silu);
     const Vars g = grad(sum(z * y), {p, q, r});
-    check("group norm", silu ? 0x362e0e00847be6d3u : 0xc9d22277e416a8d8u, {z, g[0], g[1], g[2]});
+    check("group norm", silu ? 0x543bed91cf6e0d2cu : 0xc9d22277e416a8d8u, {z, g[0], g[1], g[2]});
   }
   Var w = parameter(x.value().clone());
   Adam adam({{"w", &w}}, {0.9, 0.999, 1e-8, 0.01});
