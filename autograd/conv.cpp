@@ -43,6 +43,11 @@ unsigned keep_both(const Var& a, const Var& b) {
   return (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
 }
 
+/// g with its channels side by side, as all that reads it wants it: packed once.
+Var side_by_side(const Var& g) {
+  return recording() ? g : Var(raw::channels_first(raw::channels_last(g.value()).packed()));
+}
+
 }  // namespace
 
 Var conv2d(const Var& x, const Var& w, const Window& k) { return conv2d(x, w, Var(), Var(), k); }
@@ -55,8 +60,9 @@ Var conv2d(const Var& x, const Var& w, const Var& shift, const Var& residual, co
   for (const Var& added : {shift, residual})
     if (added.value().defined()) same_device(x.device(), added.device(), "conv2d");
   return record("conv2d", raw::conv2d(s, x.value(), w.value(), shift.value(), residual.value()),
-                {x, w, shift, residual}, keep_both(x, w), [k](const Var& g, const Vars& in, const Var&) {
-                  const Var &x = in[0], &w = in[1], &shift = in[2];
+                {x, w, shift, residual}, keep_both(x, w),
+                [k](const Var& upstream, const Vars& in, const Var&) {
+                  const Var &x = in[0], &w = in[1], &shift = in[2], g = side_by_side(upstream);
                   return each(
                       in, [&] { return conv2d_input(g, w, x.shape(), k); },
                       [&] { return conv2d_weight(x, g, w.shape(), k); },

@@ -40,7 +40,9 @@ TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
                         {20, 9, 3, 3, 1, 2, rougher_short_sums},
                         {32, 32, 9, 3, 2, 1, rougher_long_sums},
                         {40, 16, 8, 1, 1, 0, rougher_long_sums},
-                        {1, 32, 28, 3, 1, 1, rougher_long_sums}}) {
+                        {1, 32, 28, 3, 1, 1, rougher_long_sums},
+                        {32, 1, 28, 3, 1, 1, rougher_long_sums},
+                        {12, 5, 7, 3, 1, 2, rougher_short_sums}}) {
     const Index out = (c.size + 2 * c.padding - c.taps) / c.stride + 1;
     const ConvShape s{2,   c.C,      c.size,   c.size,    c.O,       c.taps, c.taps, out,
                       out, c.stride, c.stride, c.padding, c.padding, 1,      1};
@@ -83,4 +85,15 @@ TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
       "convolution rounds at most {:.1f} times as far as plain sums, {:.1f} times as far as short "
       "ones\n",
       worst[0], worst[1]);
+}
+
+TEST_CASE("the taps' gradient of no images is 0", "[conv]") {
+  for (Index C : {1, 16, 64})
+    for (Index O : {1, 16, 64}) {
+      INFO(fmt::format("{} channels to {}", C, O));
+      const ConvShape s{0, C, 28, 28, O, 3, 3, 28, 28, 1, 1, 1, 1, 1, 1};
+      Tensor w = Tensor::full({O, C, 3, 3}, 7);
+      kernels(Device::cpu).conv2d_weight(s, {}, {}, w.span());
+      CHECK(w.to_vector() == std::vector<real>(static_cast<std::size_t>(w.size())));
+    }
 }

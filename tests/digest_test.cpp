@@ -43,20 +43,20 @@ constexpr const char* in_float =
     "stochastic 5c6ba74655982a56d68657383795492f\n";
 constexpr const char* in_double =
     "gbm a83d442396f923d65521a7d57eea447a\n"
-    "probability-flow f0fe9c40701110e24a42dfe8920900c2\n"
-    "ddim 98cd9ccd289a57f474cc4f5e9345e71a\n"
-    "dpm-solver d337dbd01e8a06c1daaa3128d2a01737\n"
-    "ancestral eb4327a256098401071ae03787dc80b7\n"
-    "stochastic 606db8ec3ca14f1d14e52bec8bbdc101\n"
-    "dale-langevin 9f3b1670bcf511a21b9a63658530ed1a\n"
-    "unconstrained 9e6b07d17ad05381c18624283d65661c\n"
-    "eta c3f0eea522b607636727121a63090578\n"
+    "probability-flow dccbce3596f50c21429df516ada87880\n"
+    "ddim 056963baba10dc17aeb722ad405158bd\n"
+    "dpm-solver fb0c78a1233f52304e17b435119de374\n"
+    "ancestral 168aac7b96e5bdd38ff3a716e7fe7d7d\n"
+    "stochastic cb0dbc54d4ebe7271cec3790ecd221af\n"
+    "dale-langevin e7108aa5e570b098f96164b5623e34b4\n"
+    "unconstrained ae1b5e498c946c7c3bfa855d484b9356\n"
+    "eta a9584883dcdf2cae324e70fb1e6715c6\n"
     "vp a1b650f30ca827423f605234a7ab8e36\n"
-    "probability-flow 24fcfce0c77573681e3379f801e7d018\n"
-    "ddim 70004baae25c8725459c0dc7f73cea95\n"
-    "dpm-solver 044814e41c226a51594829625595b009\n"
-    "ancestral a26072cf3e51628d389857af949de3c6\n"
-    "stochastic 01be55a52b3b673c96e8ffb23a4a0191\n";
+    "probability-flow aeb6e6d8fdd8e624f4408f4ddf462f1f\n"
+    "ddim fc1ce670b48a8bcfc7a4476a4ee5ed63\n"
+    "dpm-solver 535c8d91f1f3595683fb2e21d0fceba3\n"
+    "ancestral f6c580edef9a2661ddab966991319b52\n"
+    "stochastic edab5d26c789b0e609a1a31e6a7c2b29\n";
 
 std::string digest_of(const Tensor& x) {
   const std::vector<real> v = x.to_vector();

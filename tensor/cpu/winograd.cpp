@@ -69,13 +69,22 @@ constexpr Index plane_size(Index n) {
   return ((n + line - 1) / line | 1) * line;
 }
 
-/// Tiles a block has, so that its V and its products, 36 (C + O) numbers a tile, fill half of a second-level
-/// cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, which tiles of registers
-/// fill. It cuts the sums of conv2d_weight, so it may depend on shapes alone.
+/// Tiles a block of correlate has, so that its V and its products, 36 (C + O) numbers a tile, fill half of a
+/// second-level cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, which tiles of
+/// registers fill.
 Index block_tiles(Index tiles, Index C, Index O) {
   constexpr Index rows = 12, budget = (Index{512} << 10) / static_cast<Index>(sizeof(real));
   const Index fit = budget / (36 * (C + O)) / rows, share = (tiles / 16 + rows - 1) / rows;
   return rows * std::max<Index>(1, std::min(fit, share));
+}
+
+/// Tiles a block of a sum over `tiles` of them has, for their V and Y: the longer, the fewer times the sum, which is
+/// larger than the cache, passes by. It cuts the sum, so it may depend on shapes alone.
+Index summed_tiles(Index tiles, Index C, Index O) {
+  constexpr Index budget = (Index{640} << 10) / static_cast<Index>(sizeof(real));
+  const Index fit = std::max<Index>(12, budget / (36 * (C + O)));
+  const Index blocks = std::max<Index>(1, (tiles + fit - 1) / fit);
+  return (tiles + blocks - 1) / blocks;
 }
 
 /// The pixel outside of an image.
@@ -147,10 +156,12 @@ void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const 
   });
 }
 
-/// U_ξ[c, o] of taps w (out,in,3,3), 36 right factors in panels (product.h), each in·whole_panels(out) numbers;
-/// or of taps (in,out,3,3) turned by half.
+/// The numbers of U, which is 36 right factors in panels (product.h), a plane each.
+Index taps_size(Index in, Index out) { return 36 * plane_size(in * whole_panels(out)); }
+
+/// U_ξ[c, o] of taps w (out,in,3,3), or of taps (in,out,3,3) turned by half.
 void transform_taps(Index in, Index out, bool turned, const real* w, real* U) {
-  const Index plane = in * whole_panels(out);
+  const Index plane = plane_size(in * whole_panels(out));
   parallel(in, [&](Index c) {
     for (Index o = 0; o < whole_lanes(out); o += lanes) {
       real* to = U + packed_place(in, c, o);
@@ -169,14 +180,15 @@ void transform_taps(Index in, Index out, bool turned, const real* w, real* U) {
 void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, const real* from, const real* U,
                const Addends& add, real* to) {
   const Index C = x.C, row = whole_lanes(C), O = whole_lanes(y.C), T = block_tiles(y.tiles, C, y.C);
+  const Index U_plane = plane_size(C * whole_panels(y.C));
   parallel((y.tiles + T - 1) / T, [&](Index block) {
     const Index begin = block * T, end = std::min(y.tiles, begin + T), count = end - begin;
     const Index V_plane = plane_size(count * row), M_plane = plane_size(count * O);
     const Scratch V(36 * V_plane), M(36 * M_plane);
     transform_windows(x, y, ph, pw, from, begin, end, V.data());
     for (Index xi = 0; xi < 36; ++xi)
-      product(count, O, C, rows_of(V.data() + xi * V_plane, row), packed(U + xi * C * whole_panels(y.C), C),
-              false, M.data() + xi * M_plane, O);
+      product(count, O, C, rows_of(V.data() + xi * V_plane, row), packed(U + xi * U_plane, C), false,
+              M.data() + xi * M_plane, O);
     finish_tiles(y, M.data(), begin, end, add, to);
   });
 }
@@ -192,14 +204,14 @@ bool pays(const ConvShape& s) {
 
 void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
             std::span<const real> residual, std::span<real> y) {
-  const Scratch U(36 * s.C * whole_panels(s.O));
+  const Scratch U(taps_size(s.C, s.O));
   transform_taps(s.C, s.O, false, w.data(), U.data());
   correlate({s.N, s.H, s.W, s.C}, {s.N, s.OH, s.OW, s.O}, s.ph, s.pw, x.data(), U.data(), {shift, residual},
             y.data());
 }
 
 void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
-  const Scratch U(36 * s.O * whole_panels(s.C));
+  const Scratch U(taps_size(s.O, s.C));
   transform_taps(s.O, s.C, true, w.data(), U.data());
   correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y.data(), U.data(), {},
             x.data());
@@ -207,34 +219,32 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
 
 void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
   const Tiling tx{s.N, s.H, s.W, s.C}, ty{s.N, s.OH, s.OW, s.O};
-  const Index C = s.C, row = whole_lanes(C), O = whole_lanes(s.O), size = 36 * C * O;
-  const Index parts = std::clamp<Index>(ty.tiles / 24, 1, 8);
-  const Index fit =
-      std::max<Index>(12, (Index{640} << 10) / static_cast<Index>(sizeof(real)) / (36 * (C + O)));
+  const Index C = s.C, row = whole_lanes(C), O = whole_lanes(s.O), panels = whole_panels(s.O);
+  const Index parts = std::clamp<Index>(ty.tiles / 24, 1, 8), plane = plane_size(C * O), size = 36 * plane;
   const Scratch sums(parts * size);  // of Vᵀ Y over the tiles of a part; the parts are added in order
   parallel(parts, [&](Index part) {
     const Index first = part * ty.tiles / parts, last = (part + 1) * ty.tiles / parts;
-    const Index blocks = std::max<Index>(1, (last - first + fit - 1) / fit),
-                T = (last - first + blocks - 1) / blocks;
-    const Scratch V(36 * plane_size(T * row)), Y(36 * plane_size(T * whole_panels(O)));
+    const Index T = summed_tiles(last - first, C, O);
+    const Scratch V(36 * plane_size(T * row)), Y(36 * plane_size(T * panels));
     for (Index begin = first; begin == first || begin < last; begin += T) {
       const Index end = std::min(last, begin + T), count = end - begin;
+      const Index V_plane = plane_size(count * row), Y_plane = plane_size(count * panels);
       transform_windows(tx, ty, s.ph, s.pw, x.data(), begin, end, V.data());
       transform_tiles(ty, y.data(), begin, end, Y.data());
       for (Index xi = 0; xi < 36; ++xi)
-        product(C, O, count, columns_of(V.data() + xi * plane_size(count * row), row),
-                packed(Y.data() + xi * plane_size(count * whole_panels(O)), count), begin != first,
-                sums.data() + part * size + xi * C * O, O);
+        product(C, O, count, columns_of(V.data() + xi * V_plane, row), packed(Y.data() + xi * Y_plane, count),
+                begin != first, sums.data() + part * size + xi * plane, O);
+      if (count == 0) break;
     }
   });
-  parallel_ranges(size, [&](Index begin, Index end) {
-    real* total = sums.data();
+  parallel(36, [&](Index xi) {
+    real* total = sums.data() + xi * plane;
     for (Index part = 1; part < parts; ++part)
-      DALE_INDEPENDENT for (Index i = begin; i < end; ++i) total[i] += total[part * size + i];
+      DALE_INDEPENDENT for (Index i = 0; i < C * O; ++i) total[i] += total[part * size + i];
   });
   parallel(C, [&](Index c) {
     for (Index o = 0; o < s.O; o += lanes) {
-      const auto get = [&](int i, int j) { return load(sums.data() + ((i * 6 + j) * C + c) * O + o); };
+      const auto get = [&](int i, int j) { return load(sums.data() + (i * 6 + j) * plane + c * O + o); };
       both_axes<3, 6>(taps_adjoint, get, [&](int i, int j, const Lanes& g) {
         for (Index l = 0; l < std::min(lanes, s.O - o); ++l) w[((o + l) * C + c) * 9 + i * 3 + j] = g[l];
       });
