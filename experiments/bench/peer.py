@@ -39,6 +39,10 @@ def find_peer(folder):
     return None
 
 
+class WorkerEnded(Exception):
+    pass
+
+
 class Peer:
     def __init__(self, python, *options, batch=BATCH):
         self.batch = batch
@@ -55,7 +59,7 @@ class Peer:
             pass
         answer = self.process.stdout.readline().split()
         if not answer:
-            sys.exit(f"PyTorch's worker ended: {' '.join(self.command)} says why")
+            raise WorkerEnded(f"PyTorch's worker ended: {' '.join(self.command)} says why")
         step, peak = answer
         return self.batch / float(step), int(peak) / 1024
 
@@ -76,20 +80,26 @@ def run_ours(benchmark, filters, *options):
 
 
 def alternate(benchmark, python, cases, options, batch, rounds, seconds):
-    """For each case (row of benchmark.cpp, what, threads): figures of ours and of each way of PyTorch's, a list each,
-    and the peaks of resident MiB in training."""
-    peers = {way: Peer(python, *options, *flags, batch=batch) for way, flags in {**WAYS, **BESIDE}.items()} if python else {}
+    """For each case (row of bench.cpp, what, threads): figures of ours and of each way of PyTorch's, a list each; the
+    peaks of resident MiB in training; PyTorch's version; the ways that ran."""
+    ways = {**WAYS, **BESIDE} if python else {}
+    peers = {way: Peer(python, *options, *flags, batch=batch) for way, flags in ways.items()}
     rates = {case: {who: [] for who in ("dale", *peers)} for case in cases}
     resident = dict.fromkeys(("dale", *peers), 0)
     for turn in range(rounds):
         for case in cases:
             row, what, threads = case
-            print(f"\r{row}, {threads} threads: alternation {turn + 1} of {rounds}   ", end="", file=sys.stderr, flush=True)
+            progress = f"\r{row}, {threads} threads: alternation {turn + 1} of {rounds}   "
+            print(progress, end="", file=sys.stderr, flush=True)
             found, mib = run_ours(benchmark, f"^{row}/threads:{threads}/", f"--benchmark_min_time={seconds}")
             measured = {"dale": (found[0]["items_per_second"], mib)}
-            for way, peer in peers.items():
-                if way in WAYS or turn == 0:
-                    measured[way] = peer.run(what, threads, seconds)
+            for way, peer in list(peers.items()):
+                try:
+                    if way in WAYS or turn == 0:
+                        measured[way] = peer.run(what, threads, seconds)
+                except WorkerEnded as e:  # torch.compile wants a compiler and Python's headers
+                    print(f"\nnot counted: {way}: {e}", file=sys.stderr)
+                    del peers[way]
             for who, (rate, mib) in measured.items():
                 rates[case][who].append(rate)
                 if what == "training":
@@ -97,27 +107,27 @@ def alternate(benchmark, python, cases, options, batch, rounds, seconds):
     for peer in peers.values():
         peer.end()
     print(file=sys.stderr)
-    return rates, resident, next(iter(peers.values())).version if peers else "PyTorch: not here"
+    return rates, resident, next(iter(peers.values())).version if peers else "PyTorch: not here", list(peers)
 
 
 def compare(benchmark, python, rounds, seconds):
     """R1 and the quick profile's training against every way of PyTorch's, the ratio to the best."""
-    names = [way for way in ({**WAYS, **BESIDE} if python else {})]
-    median = lambda figures: statistics.median(figures)
+    median = statistics.median
 
     def row(title, threads, figures):
         cells = [title, threads, f"{median(figures['dale']):.1f}", *(f"{median(figures[n]):.1f}" for n in names)]
-        if python:
-            best = max(WAYS, key=lambda way: median(figures[way]))
+        if names:
+            best = max((way for way in names if way in WAYS), key=lambda way: median(figures[way]))
             ratios = [a / b for a, b in zip(figures["dale"], figures[best])]
             cells += [best, f"{median(ratios):.2f}", f"{min(ratios):.2f}-{max(ratios):.2f}"]
         return cells
 
     cases = [(f"r1_{what}", what, threads) for threads in (1, 2) for what in ("training", "evaluation")]
-    rates, resident, version = alternate(benchmark, python, cases, [], BATCH, rounds, seconds)
-    rows = [row(f"R1 {what}, images/s", threads, rates[name, what, threads]) for name, what, threads in cases]
     quick = ("quick_training", "training", 2)
-    small, _, _ = alternate(benchmark, python, [quick], ["--channels", "16"], 16, rounds, seconds)
+    rates, resident, version, names = alternate(benchmark, python, cases, [], BATCH, rounds, seconds)
+    small, _, _, small_names = alternate(benchmark, python, [quick], ["--channels", "16"], 16, rounds, seconds)
+    names = [way for way in names if way in small_names]
+    rows = [row(f"R1 {what}, images/s", threads, rates[name, what, threads]) for name, what, threads in cases]
     rows.append(row("width 16, batch 16, training, images/s", 2, small[quick]))
     one, two = rates[cases[0]], rates[cases[2]]
     rows.append(["R1 training, 2 threads / 1", "",
@@ -224,7 +234,7 @@ def main():
              options.out / "r1-cuda.csv")
         return
     names, rows, version = compare(options.benchmark, python, options.rounds, options.seconds)
-    header = ["figure", "threads", "dale", *names] + (["best", "ratio", "from-to"] if python else [])
+    header = ["figure", "threads", "dale", *names] + (["best", "ratio", "from-to"] if names else [])
     show(f"Against {version}, medians of {options.rounds} alternations; R1 at batch {BATCH}", header, rows,
          options.out / "r1.csv")
     rows, forward = ops_against_peak(options.benchmark)

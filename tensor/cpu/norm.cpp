@@ -50,7 +50,7 @@ void channel_sums(Index L, Index C, Index P, real* partial, double* sums, const 
   }
 }
 
-/// to[p] = f(channel of p, group of p) for the P numbers of whole pixels.
+/// Calls f(p, channel, group) for the P numbers of whole pixels.
 template <class F>
 void for_row(Index P, Index C, Index width, const F& f) {
   for (Index p = 0; p < P; p += C)

@@ -226,7 +226,8 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
     const Index first = part * ty.tiles / parts, last = (part + 1) * ty.tiles / parts;
     const Index T = summed_tiles(last - first, C, O);
     const Scratch V(36 * plane_size(T * row)), Y(36 * plane_size(T * panels));
-    for (Index begin = first; begin == first || begin < last; begin += T) {
+    Index begin = first;
+    do {
       const Index end = std::min(last, begin + T), count = end - begin;
       const Index V_plane = plane_size(count * row), Y_plane = plane_size(count * panels);
       transform_windows(tx, ty, s.ph, s.pw, x.data(), begin, end, V.data());
@@ -234,8 +235,8 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
       for (Index xi = 0; xi < 36; ++xi)
         product(C, O, count, columns_of(V.data() + xi * V_plane, row), packed(Y.data() + xi * Y_plane, count),
                 begin != first, sums.data() + part * size + xi * plane, O);
-      if (count == 0) break;
-    }
+      begin = end;
+    } while (begin < last);
   });
   parallel(36, [&](Index xi) {
     real* total = sums.data() + xi * plane;
