@@ -82,9 +82,9 @@ bool pointwise(const ConvShape& s) {
   return s.kh == 1 && s.kw == 1 && s.sh == 1 && s.sw == 1 && s.ph == 0 && s.pw == 0;
 }
 
-/// With steps of 1 the trilinear form stays the same when x and y change places and the taps are turned by half:
-/// then ∂T/∂y is ∂T/∂x of the mirrored shape, and so on. It is done where y has fewer channels than x, because
-/// then windows, which are kh·kw times as large as their image, are made of y.
+/// With steps of 1 the trilinear form stays the same when x and y change places and the taps are turned by
+/// half: then ∂T/∂y is ∂T/∂x of the mirrored shape, and so on. It is done where y has fewer channels than
+/// x, because then windows, which are kh·kw times as large as their image, are made of y.
 bool mirrors(const ConvShape& s) {
   return s.sh == 1 && s.sw == 1 && s.O < s.C && s.ph <= (s.kh - 1) * s.dh && s.pw <= (s.kw - 1) * s.dw &&
          !pointwise(s);

@@ -28,8 +28,8 @@ constexpr Index product_part = 256;
 constexpr Index whole_panels(Index n) { return (n + panel_width - 1) / panel_width * panel_width; }
 constexpr Index whole_tiles(Index n) { return (n + tile_rows - 1) / tile_rows * tile_rows; }
 
-/// A left factor: a[m,k] = data[m / tile_rows · tile + m mod tile_rows · row + k · column]. Where it comes from far
-/// memory, `ahead` numbers of the next tile are asked for while one is multiplied.
+/// A left factor: a[m,k] = data[m / tile_rows · tile + m mod tile_rows · row + k · column]. Where it comes
+/// from far memory, `ahead` numbers of the next tile are asked for while one is multiplied.
 struct Left {
   const real* data;
   Index row, column, tile, ahead = 0;

@@ -76,20 +76,23 @@ void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r
   }
 }
 
-/// k's last axis has stride 1: rows of numbers that are combined place by place. A piece is a chunk of the rows
-/// of one such axis; 64 rows at most are added in `real` before they go to double.
+/// k's last axis has stride 1: rows of numbers that are combined place by place. A piece is a chunk of the
+/// rows, and 1024 columns of it; 64 rows at most are added in `real` before they go to double.
 template <class Op>
 void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index terms,
                     std::span<real> y) {
-  constexpr Index width = 64, rows = 64;
-  const Index columns = k.shape[k.rank - 1], outer = std::ssize(y) / columns;
+  constexpr Index width = 64, span = 1024, rows = 64;
+  const Index columns = k.shape[k.rank - 1], outer = std::ssize(y) / columns,
+              spans = (columns + span - 1) / span;
   const Index length = std::max(rows, chunk / columns),
               chunks = std::max<Index>(1, (terms + length - 1) / length);
-  const Index group = std::max<Index>(1, chunk / std::max<Index>(1, std::min(terms, length) * columns));
+  const Index group =
+      std::max<Index>(1, chunk / std::max<Index>(1, std::min(terms, length) * std::min(columns, span)));
   std::vector<double> partial(static_cast<std::size_t>(outer * chunks * columns), Op::start);
-  const auto reduce_piece = [&](const real* from, Index begin, Index end, double* total) {
-    for (Index first = 0; first < columns; first += width) {
-      const Index n = std::min(width, columns - first);
+  const auto reduce_piece = [&](const real* from, Index left, Index begin, Index end, double* total) {
+    const Index right = std::min(columns, left + span);
+    for (Index first = left; first < right; first += width) {
+      const Index n = std::min(width, right - first);
       for (Index row = begin; row < end; row += rows) {
         real sum[width];
         std::fill(sum, sum + width, static_cast<real>(Op::start));
@@ -105,13 +108,15 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
     }
   };
   parallel_ranges(
-      outer * chunks,
+      outer * chunks * spans,
       [&](Index begin, Index end) {
-        for (Index p = begin; p < end; ++p)
+        for (Index piece = begin; piece < end; ++piece) {
+          const Index p = piece / spans, row = p % chunks * length;
           k.runs(p / chunks * columns, p / chunks * columns + 1, [&](Index, const auto& start, Index) {
-            const Index row = p % chunks * length;
-            reduce_piece(x.data + start[0], row, std::min(terms, row + length), &partial[p * columns]);
+            reduce_piece(x.data + start[0], piece % spans * span, row, std::min(terms, row + length),
+                         &partial[p * columns]);
           });
+        }
       },
       group);
   for (Index i = 0; i < std::ssize(y); ++i) {

@@ -30,7 +30,8 @@ struct Tiling {
   Index rows = (H + 3) / 4, columns = (W + 3) / 4, tiles = N * rows * columns;
 };
 
-/// Where the n×n pixels from (top,left) on have their channels in an image; `outside` for those that are not in it.
+/// Where the n×n pixels from (top,left) on have their channels in an image; `outside` for those that are
+/// not in it.
 template <int n, class T>
 void find_pixels(const Tiling& of, T* images, Index image, Index top, Index left, T* outside,
                  T* (&at)[n][n]) {
@@ -42,8 +43,8 @@ void find_pixels(const Tiling& of, T* images, Index image, Index top, Index left
   }
 }
 
-/// Calls f(t, image, at, next) for the tiles [begin, end) of y: at[i][j] are the n×n pixels of `of` from the tile's
-/// corner on, moved by (down, right); next those of the tile after it, to be asked for early.
+/// Calls f(t, image, at, next) for the tiles [begin, end) of y: at[i][j] are the n×n pixels of `of` from
+/// the tile's corner on, moved by (down, right); next those of the tile after it, to be asked for early.
 template <int n, class T, class F>
 void for_tiles(const Tiling& y, Index begin, Index end, Index down, Index right, const Tiling& of, T* images,
                T* outside, const F& f) {
@@ -69,17 +70,17 @@ constexpr Index plane_size(Index n) {
   return ((n + line - 1) / line | 1) * line;
 }
 
-/// Tiles a block of correlate has, so that its V and its products, 36 (C + O) numbers a tile, fill half of a
-/// second-level cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, which tiles of
-/// registers fill.
+/// Tiles a block of correlate has, so that its V and its products, 36 (C + O) numbers a tile, fill half of
+/// a second-level cache of 1 MiB; fewer where there would be less than 16 blocks. A multiple of 12, which
+/// tiles of registers fill.
 Index block_tiles(Index tiles, Index C, Index O) {
   constexpr Index rows = 12, budget = (Index{512} << 10) / static_cast<Index>(sizeof(real));
   const Index fit = budget / (36 * (C + O)) / rows, share = (tiles / 16 + rows - 1) / rows;
   return rows * std::max<Index>(1, std::min(fit, share));
 }
 
-/// Tiles a block of a sum over `tiles` of them has, for their V and Y: the longer, the fewer times the sum, which is
-/// larger than the cache, passes by. It cuts the sum, so it may depend on shapes alone.
+/// Tiles a block of a sum over `tiles` of them has, for their V and Y: the longer, the fewer times the sum,
+/// which is larger than the cache, passes by. It cuts the sum, so it may depend on shapes alone.
 Index summed_tiles(Index tiles, Index C, Index O) {
   constexpr Index budget = (Index{640} << 10) / static_cast<Index>(sizeof(real));
   const Index fit = std::max<Index>(12, budget / (36 * (C + O)));

@@ -1,5 +1,5 @@
-// The matrices A, B and G of Winograd's convolution (winograd.cpp) as steps on registers of channels: each takes a row
-// or a column of pixels, taps or values to another.
+// The matrices A, B and G of Winograd's convolution (winograd.cpp) as steps on registers of channels: each
+// takes a row or a column of pixels, taps or values to another.
 #pragma once
 
 #include "tensor/cpu/lanes.h"
