@@ -1,4 +1,5 @@
-# dale: make help says what there is. Everything made goes to build/ (build64/ for the double build) and results/.
+# dale: make help says what there is. Everything made goes to build/ (build64/ for the double build) and
+# results/.
 
 CXX      ?= g++
 OBJCOPY  ?= objcopy
@@ -9,19 +10,20 @@ CUDA_ARCHS ?= 80 90
 NVCC     ?= $(shell command -v nvcc)
 CUDA     ?= $(if $(NVCC),1,0)
 
-# The CPU kernels are compiled once a level of vector instructions, and the first use picks the highest that the
-# processor has (tensor/cpu/level.cpp).
+# The CPU kernels are compiled once a level of vector instructions, and the first use picks the highest that
+# the processor has (tensor/cpu/level.cpp).
 LEVELS   ?= $(if $(filter x86_64,$(shell uname -m)),v4 v3 v2,generic)
 march     = $(if $(filter-out generic,$(1)),-march=x86-64-$(1) -mprefer-vector-width=512)
 
-# fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused multiply-adds: every
-# machine and both compilers then round the formulas of tensor/functions.h alike.
+# fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused
+# multiply-adds: every machine and both compilers then round the formulas of tensor/functions.h alike.
 COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE) $(EXTRA)
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
 LDLIBS   := -lz -lfmt -ldl -pthread
 APPLIBS  := -lcurl -lcrypto
-# Catch2 3 is a library, Catch2 2 a header; asked when it is linked, for make deps may only just have installed it.
+# Catch2 3 is a library, Catch2 2 a header; asked when it is linked, for make deps may only just have
+# installed it.
 CATCH     = $(shell pkg-config --silence-errors --libs catch2-with-main)
 
 PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
@@ -61,10 +63,10 @@ all: $(BUILD)/libdale.a $(BUILD)/dale
 
 test: deps ; @$(MAKE) --no-print-directory run-tests
 test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
-# The tests under the sanitizers: of addresses and undefined behaviour, and of threads. The three checks for null are
-# left out, because with them g++ takes no function's address for a constant and refuses the assertion that a machine's
-# table is complete; the first access through a null pointer ends the program all the same. g++ 12 warns of
-# uninitialised members of std::function only under the sanitizers.
+# The tests under the sanitizers: of addresses and undefined behaviour, and of threads. The three checks for
+# null are left out, because with them g++ takes no function's address for a constant and refuses the
+# assertion that a machine's table is complete; the first access through a null pointer ends the program all
+# the same. g++ 12 warns of uninitialised members of std::function only under the sanitizers.
 SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 EMULATE=0 CXXFLAGS=-O1 \
             LEVELS=$(lastword $(LEVELS)) KERNELS='-O1 -fno-math-errno -fno-trapping-math'
 ADDRESSES := -fsanitize=address,undefined -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute -fno-sanitize-recover=all
@@ -115,8 +117,8 @@ $(BUILD)/check-emulated: $(call object,$(TESTS)) $(APP) $(EMULATED) $(BUILD)/lib
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ -lbenchmark $(APPLIBS) $(LDLIBS)
 
-# A level's kernels become one object that shows nothing but its table: inline functions that the levels share would
-# otherwise be merged by the linker, and AVX-512 code be run where there is none.
+# A level's kernels become one object that shows nothing but its table: inline functions that the levels share
+# would otherwise be merged by the linker, and AVX-512 code be run where there is none.
 define level_rules
 $(BUILD)/$(1)/%.o: tensor/cpu/%.cpp Makefile
 	@mkdir -p $$(@D)
@@ -126,7 +128,8 @@ $(BUILD)/cpu-$(1).o: $(patsubst tensor/cpu/%.cpp,$(BUILD)/$(1)/%.o,$(LEVELLED))
 	$$(OBJCOPY) --keep-global-symbol=cpu_kernels_$(1) $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rules,$(level))))
-# A chapter is compiled as one unit, for the headers it stands on take longer than its own files: autograd/ 6 s, not 22.
+# A chapter is compiled as one unit, for the headers it stands on take longer than its own files: autograd/ 6
+# s, not 22.
 $(BUILD)/tensor.o: tensor/cpu/blas.cpp tensor/cpu/parallel.cpp
 define chapter_rule
 $(BUILD)/$(1).o: $(filter-out $(LIBRARY),$(wildcard $(1)/*.cpp)) Makefile

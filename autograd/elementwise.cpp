@@ -33,27 +33,31 @@ Var share(const Var& a, const Var& b) { return 0.5 * (greater(a, b) + greater_eq
 
 Var operator+(const Var& a, const Var& b) {
   return zip("add", Binary::add, a, b, keep_nothing, [](const Var& g, const Vars& x, const Var&) {
-    return each(x, [&] { return g; }, [&] { return g; });
+    return each(
+        x, [&] { return g; }, [&] { return g; });
   });
 }
 
 Var operator-(const Var& a, const Var& b) {
   return zip("subtract", Binary::subtract, a, b, keep_nothing, [](const Var& g, const Vars& x, const Var&) {
-    return each(x, [&] { return g; }, [&] { return -g; });
+    return each(
+        x, [&] { return g; }, [&] { return -g; });
   });
 }
 
 Var operator*(const Var& a, const Var& b) {
   const unsigned keep = (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
   return zip("multiply", Binary::multiply, a, b, keep, [](const Var& g, const Vars& x, const Var&) {
-    return each(x, [&] { return g * x[1]; }, [&] { return g * x[0]; });
+    return each(
+        x, [&] { return g * x[1]; }, [&] { return g * x[0]; });
   });
 }
 
 Var operator/(const Var& a, const Var& b) {
   const unsigned keep = keep_input(1) | (b.tracked() ? keep_output : 0);
   return zip("divide", Binary::divide, a, b, keep, [](const Var& g, const Vars& x, const Var& y) {
-    return each(x, [&] { return g / x[1]; }, [&] { return -(g * y / x[1]); });
+    return each(
+        x, [&] { return g / x[1]; }, [&] { return -(g * y / x[1]); });
   });
 }
 
@@ -75,8 +79,9 @@ Var power(const Var& a, const Var& b) {
   const unsigned keep = keep_input(0) | keep_input(1) | (b.tracked() ? keep_output : 0);
   return zip("power", Binary::power, a, b, keep, [](const Var& g, const Vars& x, const Var& y) {
     const Var &a = x[0], &b = x[1];
-    return each(x, [&] { return g * masked(b * power(a, b - 1), b); },
-                [&] { return g * masked(y * log(a), not_equal(a, constant(0, a))); });
+    return each(
+        x, [&] { return g * masked(b * power(a, b - 1), b); },
+        [&] { return g * masked(y * log(a), not_equal(a, constant(0, a))); });
   });
 }
 Var power(const Var& a, real b) { return power(a, constant(b, a)); }
@@ -169,13 +174,15 @@ Var silu(const Var& x) {
 
 Var maximum(const Var& a, const Var& b) {
   return zip("maximum", Binary::maximum, a, b, keep_inputs, [](const Var& g, const Vars& x, const Var&) {
-    return each(x, [&] { return g * share(x[0], x[1]); }, [&] { return g * share(x[1], x[0]); });
+    return each(
+        x, [&] { return g * share(x[0], x[1]); }, [&] { return g * share(x[1], x[0]); });
   });
 }
 
 Var minimum(const Var& a, const Var& b) {
   return zip("minimum", Binary::minimum, a, b, keep_inputs, [](const Var& g, const Vars& x, const Var&) {
-    return each(x, [&] { return g * share(x[1], x[0]); }, [&] { return g * share(x[0], x[1]); });
+    return each(
+        x, [&] { return g * share(x[1], x[0]); }, [&] { return g * share(x[0], x[1]); });
   });
 }
 

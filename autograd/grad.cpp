@@ -204,7 +204,8 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
       const Var upstream = wanted[i] ? stop.gradient : std::exchange(stop.gradient, Var());
       Node& node = *stop.node;
       if (!node.rule)
-        broken("[{}] its values were released by last_grad(): take the earlier gradients with grad()", node.op);
+        broken("[{}] its values were released by last_grad(): take the earlier gradients with grad()",
+               node.op);
       Vars parts = node.rule(upstream, node.inputs, Var(node.output, stop.node->shared_from_this()));
       for (std::size_t k = 0; k < parts.size(); ++k)
         if (Walk::Stop* input = walk.at(node.inputs[k]); input && input->needed) {

@@ -153,9 +153,9 @@ struct Node : std::enable_shared_from_this<Node> {
   void release();
 
   const char* op;
-  Vars inputs;    // hollow where the rule does not read the value
-  Tensor output;  // hollow likewise
-  Rule rule;      // empty for a leaf, and once released
+  Vars inputs;          // hollow where the rule does not read the value
+  Tensor output;        // hollow likewise
+  Rule rule;            // empty for a leaf, and once released
   std::uint64_t order;  // nodes are numbered as they are made: inputs have smaller numbers
   Index place = -1;     // in the list of the walk now running, if it is there
 };

@@ -24,7 +24,7 @@ Network captured(Network network);
 using Denoiser = std::function<Var(const Var& y, double s)>;
 
 struct Edm {
-  double mean = 0;        // ȳ
+  double mean = 0;         // ȳ
   double deviation = 0.5;  // σ_d
 
   /// ȳ and σ_d of data y (any shape), in double. Throws std::invalid_argument for constant or non-finite

@@ -117,8 +117,8 @@ class GeometricBrownianMotion : public Process {
   std::string name_;
 };
 
-/// What processes with additive noise share: the identity as chart, so u is the Stein score and h = y ∘ u, and a
-/// G that does not depend on x.
+/// What processes with additive noise share: the identity as chart, so u is the Stein score and h = y ∘ u,
+/// and a G that does not depend on x.
 class AdditiveProcess : public Process {
  public:
   bool multiplicative() const override { return false; }

@@ -52,9 +52,12 @@ Var ScoreModel::score(const Var& y, const Tensor& schedule) const {
       const Var D = of(c_skip) * centred + of(c_out) * network(of(c_in) * centred, flat(c_noise)) + edm.mean;
       return (a * D + m - y) / square(s);
     }
-    case Parameterisation::noise: return -network(y, flat(time)) / s;
-    case Parameterisation::score: return network(y, flat(time));
-    case Parameterisation::hyvarinen: return process->chart_score(network(y, flat(time)), y);
+    case Parameterisation::noise:
+      return -network(y, flat(time)) / s;
+    case Parameterisation::score:
+      return network(y, flat(time));
+    case Parameterisation::hyvarinen:
+      return process->chart_score(network(y, flat(time)), y);
     case Parameterisation::stein: {
       const Var x = process->unchart(y);
       return process->chart_score(x * network(x, flat(time)), y);

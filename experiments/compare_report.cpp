@@ -43,7 +43,8 @@ const CompareRow* best_multiplicative(const CompareSet& set) {
   return best;
 }
 
-// ---- The answer: three sentences ---------------------------------------------------------------------------
+// ---- The answer: three sentences
+// ---------------------------------------------------------------------------
 
 std::string against_additive(const std::vector<CompareSet>& sets) {
   std::vector<std::string> found, over;
@@ -108,7 +109,8 @@ std::string judged(const std::vector<CompareSet>& sets, double least) {
       joined(found), least, least_entropy);
 }
 
-// ---- Plots -------------------------------------------------------------------------------------------------
+// ---- Plots
+// -------------------------------------------------------------------------------------------------
 
 std::string quality(const CompareSet& set, bool against_seconds) {
   std::vector<Series> series;
@@ -150,7 +152,8 @@ std::string training_curves(const CompareSet& set) {
       "Each process has a loss of its own scale: curves tell that training went on, not which is better.");
 }
 
-// ---- Tables ------------------------------------------------------------------------------------------------
+// ---- Tables
+// ------------------------------------------------------------------------------------------------
 
 std::string models_table(const std::vector<CompareSet>& sets) {
   std::vector<std::vector<std::string>> rows;

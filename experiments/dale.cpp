@@ -231,8 +231,8 @@ void add_likelihood(CLI::App& app, Common& common) {
   c->add_option("--steps", steps, "steps of the integral")->check(CLI::Range(2, 100000));
   common.add_to(c);
   c->callback([&common] {
-    const Likelihood r = likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed},
-                                    common.machine());
+    const Likelihood r =
+        likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed}, common.machine());
     fmt::print("{:.3f} ± {:.3f} bits/dim over {} test images of {} ({} steps, one Hutchinson draw each)\n",
                r.bits, r.standard_error, r.count, dataset, steps);
     if (!r.note.empty()) fmt::print("{}: {}\n", dataset, r.note);

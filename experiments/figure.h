@@ -23,7 +23,7 @@ struct Series {
 struct Plot {
   std::string title, x_label, y_label;  // labels with their units
   bool log_y = false, log_x = false;    // values that are not positive are left out
-  int width = 560, height = 340;  // the legend comes below
+  int width = 560, height = 340;        // the legend comes below
 };
 
 /// One <svg> element. Values that are not finite are left out, and break a line in two.

@@ -134,7 +134,8 @@ std::vector<Row> on_mixture(Index particles) {
     Row row{"mixture", s / deviation, s, 0};
     for (double y : exact)
       row.kl += (log_density(p, y, s) - log_density(fitted, y, s)) / static_cast<double>(particles);
-    if (4 * s < scalar::log(std::numeric_limits<float>::max())) {  // beyond, edm_levels refuses: x leaves float
+    if (4 * s <
+        scalar::log(std::numeric_limits<float>::max())) {  // beyond, edm_levels refuses: x leaves float
       row.distance = sampled_distance(p, fitted.quantiles(particles, s), s);
       row.distance_exact = sampled_distance(p, exact, s);
     }

@@ -28,7 +28,13 @@ namespace {
 
 // Streams of the study's key.
 enum : std::uint64_t {
-  weights_stream, data_stream, noise_stream, prior_stream, sampling_stream, path_stream, exact_stream
+  weights_stream,
+  data_stream,
+  noise_stream,
+  prior_stream,
+  sampling_stream,
+  path_stream,
+  exact_stream
 };
 
 using Path = std::vector<Tensor>;  // x (paths,2) of one set of particles at successive levels

@@ -14,8 +14,8 @@ struct TrainOptions {
   std::string decay = "constant";  // of the learning rate: "constant", or "cosine" to 0 at the last step
   double learning_rate = 1e-3, ema = 0.999, clip = 1, dropout = 0;
   double level_mean = -0.4, level_deviation = 1.0;  // of ln s, for the processes that (6) trains (loss.h)
-  bool classes = false;        // feed the labels,
-  double label_dropout = 0.1;  // each replaced by "none" with this probability
+  bool classes = false;                             // feed the labels,
+  double label_dropout = 0.1;                       // each replaced by "none" with this probability
   Index checkpoint_every = 200;
   bool resume = false;  // continue the run in `out`, if there is one
   std::uint64_t seed = 0;

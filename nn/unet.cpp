@@ -49,8 +49,7 @@ ScoreUNet::ScoreUNet(const UNetShape& s, Key key)
       time1(s.time_width, s.time_width, key.split(0)),
       time2(s.time_width, s.time_width, key.split(1)),
       stem(1, s.channels, 3, key.split(2), 1, 1) {
-  if (s.classes > 0)
-    label = uniform_parameter(key.split(5), {s.classes + 1, s.time_width}, s.time_width);
+  if (s.classes > 0) label = uniform_parameter(key.split(5), {s.classes + 1, s.time_width}, s.time_width);
   const std::size_t levels = s.multipliers.size();
   Index c = s.channels;
   for (std::size_t i = 0; i < levels; ++i) {

@@ -40,8 +40,10 @@ struct ConvShape {
 };
 
 /// Settings of one Adam step, as they lie in memory.
+// clang-format off
 enum AdamSetting { learning_rate, beta1, beta2, epsilon, decay, correction1, correction2, gradient_scale,
                    adam_settings };
+// clang-format on
 
 /// One parameter's part in a step of Adam, and in an average: arrays of one length each.
 struct AdamArrays {

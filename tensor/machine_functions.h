@@ -1,5 +1,5 @@
-// The functions of a machine, as promised in kernels.h. Included inside the machine's namespace (cpu/machine.h,
-// cuda/verbs.h), so that the list stands once; hence no guard. A machine's table names them.
+// The functions of a machine, as promised in kernels.h. Included inside the machine's namespace
+// (cpu/machine.h, cuda/verbs.h), so that the list stands once; hence no guard. A machine's table names them.
 
 void fill(std::span<real> y, real value);
 void unary(Unary op, const View<const real>& x, std::span<real> y);

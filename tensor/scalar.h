@@ -40,6 +40,7 @@ DALE_BOTH T silu_slope(T x) {
 
 }  // namespace scalar
 
+// clang-format off
 // name, value of y at x
 #define DALE_UNARY(row)                                 \
   row(negate, -x)                                       \
@@ -76,18 +77,19 @@ DALE_BOTH T silu_slope(T x) {
   row(masked, b != T(0) ? a : T(0))                     \
   row(silu_gradient, a* scalar::silu_slope(b)) /* a = upstream gradient, b = x */
 
+// clang-format on
 #define DALE_NAME(name, formula) name,
 enum class Unary { DALE_UNARY(DALE_NAME) };
 enum class Binary { DALE_BINARY(DALE_NAME) };
 #undef DALE_NAME
 
 // A function object an op, for templates: unary_formula::exp{}(x), binary_formula::add{}(a, b).
-#define DALE_FORMULA(name, formula)          \
-  struct name {                              \
-    template <class T>                       \
-    DALE_BOTH T operator()(T x) const {      \
-      return formula;                        \
-    }                                        \
+#define DALE_FORMULA(name, formula)     \
+  struct name {                         \
+    template <class T>                  \
+    DALE_BOTH T operator()(T x) const { \
+      return formula;                   \
+    }                                   \
   };
 namespace unary_formula {
 DALE_UNARY(DALE_FORMULA)
@@ -106,6 +108,7 @@ DALE_BINARY(DALE_FORMULA)
 #undef DALE_FORMULA
 
 /// Calls f with the formula object of `op`.
+// clang-format off
 template <class F>
 void with_formula(Unary op, F f) {
 #define DALE_CASE(name, formula) \
@@ -120,5 +123,6 @@ void with_formula(Binary op, F f) {
   switch (op) { DALE_BINARY(DALE_CASE) }
 #undef DALE_CASE
 }
+// clang-format on
 
 }  // namespace dale

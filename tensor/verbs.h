@@ -2,9 +2,9 @@
 // calls that machine's kernel. No gradients here and no checks of meaning: the ops of autograd/ops.h are the
 // checked face, with the same names, so these live in a namespace of their own.
 //
-// A result lies in memory as its (first full) argument does. Convolution makes images with their channels side
-// by side, which is what its inner loops want, and maps, sums and joins then leave them so: the order of axes
-// in memory is a matter of strides, never of meaning.
+// A result lies in memory as its (first full) argument does. Convolution makes images with their channels
+// side by side, which is what its inner loops want, and maps, sums and joins then leave them so: the order of
+// axes in memory is a matter of strides, never of meaning.
 #pragma once
 
 #include "tensor/draw.h"

@@ -1,8 +1,8 @@
 #!/bin/sh
-# 64-bit Arm without having one: cross-compiles the tests of kernels and functions and of what a seed promises, and
-# runs them under qemu's user emulation (make check-arm, which names the libraries' packages). Debian has all it takes.
-# The arm64 libraries are unpacked in build-arm/sysroot; of the system's own packages only the compiler and qemu are
-# installed. Ends with "N passed, N failed".
+# 64-bit Arm without having one: cross-compiles the tests of kernels and functions and of what a seed
+# promises, and runs them under qemu's user emulation (make check-arm, which names the libraries' packages).
+# Debian has all it takes. The arm64 libraries are unpacked in build-arm/sysroot; of the system's own packages
+# only the compiler and qemu are installed. Ends with "N passed, N failed".
 cd "$(dirname "$0")/.." || exit 1
 triple=aarch64-linux-gnu build=build-arm/objects
 root=$PWD/build-arm/sysroot
@@ -17,8 +17,8 @@ if [ -n "$missing" ]; then
   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing; } || fail 'apt-get failed'
 fi
 
-# apt with lists, cache and status of its own, in which nothing is installed: it fetches the libraries and all that
-# they need. libc6-dev stays out, because the compiler has its own.
+# apt with lists, cache and status of its own, in which nothing is installed: it fetches the libraries and all
+# that they need. libc6-dev stays out, because the compiler has its own.
 if [ "$(cat "$root/packages" 2>/dev/null)" != "$*" ]; then
   rm -rf "$root" && mkdir -p "$root/apt/lists/partial" "$root/apt/archives/partial" && : >"$root/apt/status"
   fetch() {

@@ -68,7 +68,8 @@ TEST_CASE("the last gradient of a graph releases what it kept", "[autograd]") {
   const std::size_t before = memory_use(Device::cpu).live;
   const Vars g = last_grad(total, {x});
   CHECK(g[0].value().to_vector() == expected);
-  CHECK(memory_use(Device::cpu).live <= before - 8 * 1000 * sizeof(real));  // nine sines' inputs less one gradient
+  CHECK(memory_use(Device::cpu).live <=
+        before - 8 * 1000 * sizeof(real));  // nine sines' inputs less one gradient
   CHECK_THROWS_WITH(grad(total, {x}), Contains("its values were released by last_grad()"));
 }
 

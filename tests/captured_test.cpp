@@ -1,5 +1,5 @@
-// Captured functions on every machine: what was recorded does what the plain function does, whatever happens to
-// memory in between; and training on the device, captured, is training on the CPU to rounding.
+// Captured functions on every machine: what was recorded does what the plain function does, whatever happens
+// to memory in between; and training on the device, captured, is training on the CPU to rounding.
 #include "tensor/captured.h"
 
 #include <cmath>

@@ -4,11 +4,10 @@
 #if __has_include(<catch2/catch.hpp>)
 #include <catch2/catch.hpp>
 #else
-#include <string>
-
 #include <catch2/catch_approx.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <string>
 
 using Catch::Approx;
 namespace Catch {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The command line: exit statuses, one-sentence errors, nothing half-written, the same bytes from the same seed.
+# The command line: exit statuses, one-sentence errors, nothing half-written, the same bytes from the same
+# seed.
 unset DALE_DATA  # what the user has must not change what is tested
 build=$1
 dale=$build/dale

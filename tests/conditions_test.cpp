@@ -1,4 +1,5 @@
-// Chapters IV and V: guidance and inpainting, in either chart; on problems with known answers, and on a network.
+// Chapters IV and V: guidance and inpainting, in either chart; on problems with known answers, and on a
+// network.
 #include <unistd.h>
 
 #include <cmath>
@@ -32,8 +33,8 @@ Model small_model(const std::string& process, Index classes) {
 }  // namespace
 
 TEST_CASE("guidance combines scores: between two normals it samples the tilted one", "[conditions]") {
-  // Scores (D − y)/s² add up as w u₁ + (1 − w) u₀. With one variance v that is the score of a normal whose mean is
-  // w m₁ + (1 − w) m₀, whatever the level.
+  // Scores (D − y)/s² add up as w u₁ + (1 − w) u₀. With one variance v that is the score of a normal whose
+  // mean is w m₁ + (1 − w) m₀, whatever the level.
   const double v = 0.04, w = 2.5;
   const Denoiser D = guided(normal_denoiser(0.6, v), normal_denoiser(0.4, v), w);
   const auto levels = edm_levels(40, 0.002, 10);

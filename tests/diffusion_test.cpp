@@ -87,7 +87,9 @@ TEST_CASE("every process: marginals, scores and reversal agree with its SDE", "[
     const auto same = [](const Var& a, const Var& b) {
       for (Index i = 0; i < a.size(); ++i)
         CHECK(static_cast<double>(a.value().to_vector()[i]) ==
-              Approx(static_cast<double>(b.value().to_vector()[i])).epsilon(sizeof(real) == 8 ? 1e-6 : 2e-5).margin(1e-6));
+              Approx(static_cast<double>(b.value().to_vector()[i]))
+                  .epsilon(sizeof(real) == 8 ? 1e-6 : 2e-5)
+                  .margin(1e-6));
     };
     same(p.conditional_stein_score(at.detach(), from, t), stein);
     same(p.conditional_hyvarinen_score(at.detach(), from, t), at * stein);
@@ -151,11 +153,13 @@ TEST_CASE("the training loss is multiplicative score matching with weight Œª s‚Å
     const Var loss = 0.5 * mean_squared_error(h, conditional);
     expected += 2 * static_cast<double>(loss.item()) * std::pow(s, 4) / std::pow(edm.c_out(s), 2) / N;
   }
-  CHECK(static_cast<double>(denoising_loss(network, edm, y0, key, law).item()) == Approx(expected).epsilon(1e-4));
+  CHECK(static_cast<double>(denoising_loss(network, edm, y0, key, law).item()) ==
+        Approx(expected).epsilon(1e-4));
   // The second half of a batch is what a batch that starts there sees.
   const double whole = static_cast<double>(denoising_loss(network, edm, y0, key, law).item());
   const double halves = static_cast<double>((denoising_loss(network, edm, y0.slice(0, 0, 4), key, law) +
-                                             denoising_loss(network, edm, y0.slice(0, 4, 8), key, law, 4)).item());
+                                             denoising_loss(network, edm, y0.slice(0, 4, 8), key, law, 4))
+                                                .item());
   CHECK(halves / 2 == Approx(whole).epsilon(1e-5));
 }
 

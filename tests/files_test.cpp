@@ -100,8 +100,10 @@ TEST_CASE("a file is written whole or not at all; a folder is made and tried", "
     CHECK(read_file(folder / "file") == bytes);
   }
   std::filesystem::create_symlink("/dev/full", folder / "full.tmp");
-  const Rows names = {{"nowhere/x", "No such file or directory"}, {"file/x", "Not a directory"},
-                      {"full", "No space left on device"}, {"taken", "Is a directory"}};
+  const Rows names = {{"nowhere/x", "No such file or directory"},
+                      {"file/x", "Not a directory"},
+                      {"full", "No space left on device"},
+                      {"taken", "Is a directory"}};
   for (const auto& [name, reason] : names) {
     const std::string path = folder / name.c_str();
     refuses<Bad>([&] { write_file(path, "x"); }, "cannot write " + path + ": " + reason);
@@ -162,9 +164,8 @@ TEST_CASE("png: round trips, grids and errors", "[files]") {
   CHECK(good == png_bytes(Tensor({1, 2, 3}, six)));
 
   same(image_grid(Tensor({3, 1, 1, 2}, {0, real(0.5), 0, 0, real(0.25), 0}), 2, 1, 2),
-       Tensor({1, 5, 9}, {0, 0, .5, .5, 1, 0, 0, 0, 0,    0, 0, .5, .5, 1, 0, 0, 0, 0,
-                          1, 1, 1, 1, 1, 1, 1, 1, 1,
-                          .25, .25, 0, 0, 1, 1, 1, 1, 1,  .25, .25, 0, 0, 1, 1, 1, 1, 1}));
+       Tensor({1, 5, 9}, {0, 0, .5, .5, 1,   0,   0, 0, 0, 0, 0, .5, .5, 1,   0,   0, 0, 0, 1, 1, 1, 1, 1,
+                          1, 1, 1,  1,  .25, .25, 0, 0, 1, 1, 1, 1,  1,  .25, .25, 0, 0, 1, 1, 1, 1, 1}));
   const Tensor dot({1, 1, 1, 1}, std::vector<real>{0}), flat({2, 3}, six);
   refuses<Caller>([&] { png_bytes(dot); }, "[png] a picture has shape (1,H,W) or (H,W), not (1,1,1,1)");
   refuses<Caller>([] { png_bytes(Tensor({0, 3})); }, "[png] a picture of 0x3 pixels; each side must");
@@ -174,6 +175,7 @@ TEST_CASE("png: round trips, grids and errors", "[files]") {
   refuses<Caller>([&] { image_grid(flat, 1); }, "images have shape (N,1,H,W) with none of these 0, not");
   refuses<Caller>([&] { image_grid(dot, 0); }, "columns 0, gap 2 and zoom 1 must be at least 1, 0 and 1");
   refuses<Caller>([&] { image_grid(dot, 9999); }, "the grid has 1x29995 pixels; each side must have");
+  // clang-format off
   refuses_files(read_png, {
       {"", "; expected a whole PNG file"},
       {good.substr(0, 20), "; expected a whole PNG file"},
@@ -181,6 +183,7 @@ TEST_CASE("png: round trips, grids and errors", "[files]") {
       {good.substr(0, 16) + "\x7f" + good.substr(17), "a checksum does not match; expected a whole PNG file"},
       {good + "x", "trailing bytes; expected a whole PNG file"},
   });
+  // clang-format on
 }
 
 TEST_CASE("safetensors: round trips, known bytes, and what is not written", "[files]") {
@@ -255,6 +258,7 @@ TEST_CASE("idx: broken files", "[files]") {
   const std::string labels = idx({0x801, 3}, 3), gz = gzipped(folder / "gz", labels);
   std::string flipped = gz;
   flipped[gz.size() - 8] ^= 1;  // the checksum
+  // clang-format off
   refuses_files(read_idx_labels, {
       {labels.substr(0, 7), "7 bytes; expected a header of 8"},
       {idx({0x803, 1, 1, 1}, 1), "magic number 0x00000803; expected 0x00000801"},
@@ -271,6 +275,7 @@ TEST_CASE("idx: broken files", "[files]") {
       {idx({0x803, 1, 2, 2}, 3), "truncated: 3 bytes; expected 4 for shape (1,2,2)"},
       {idx({0x803, 0, 0xffffffff, 0xffffffff}, 3), "overflows; expected less than 2^63 bytes"},
   });
+  // clang-format on
 }
 
 TEST_CASE("data sets are found, loaded and checked", "[files]") {
@@ -297,18 +302,22 @@ TEST_CASE("data sets are found, loaded and checked", "[files]") {
   refuses<Caller>([] { load_dataset("emnist", ""); }, "unknown data set 'emnist'; did you mean 'mnist'?");
   const Path here = std::filesystem::current_path();
   std::filesystem::current_path(other.path);  // where ./data is missing
-  refuses<Bad>([&] { load_dataset("kmnist", option, Split::test); },
-               "no kmnist/t10k-images-idx3-ubyte[.gz] with t10k-labels-idx1-ubyte[.gz] in any of the folders "
-                   + option + ", ./data, /usr/share/datasets; to get this data set, run `dale data --fetch kmnist`, or put");
+  refuses<Bad>(
+      [&] { load_dataset("kmnist", option, Split::test); },
+      "no kmnist/t10k-images-idx3-ubyte[.gz] with t10k-labels-idx1-ubyte[.gz] in any of the folders " +
+          option +
+          ", ./data, /usr/share/datasets; to get this data set, run `dale data --fetch kmnist`, or put");
   std::filesystem::current_path(here);
-  CHECK(dataset_remedy("mnist") == "run `dale data --fetch mnist`, or put its four idx files into ./data/mnist/");
-  CHECK(dataset_remedy("fashion-mnist").starts_with("run `apt-get install dataset-fashion-mnist` or `dale data"));
+  CHECK(dataset_remedy("mnist") ==
+        "run `dale data --fetch mnist`, or put its four idx files into ./data/mnist/");
+  CHECK(dataset_remedy("fashion-mnist")
+            .starts_with("run `apt-get install dataset-fashion-mnist` or `dale data"));
 
-  for (const auto& [file, bytes, message] : {
-           std::tuple(labels, idx({0x801, 2}, 2, 10), "a label 10; expected 0 to 9"),
-           std::tuple(images, idx({0x803, 3, 28, 28}, 3 * 784), "3 images and 2 labels; expected as many of"),
-           std::tuple(images, idx({0x803, 0, 28, 28}, 0), "0 images and 2 labels; expected as many of"),
-           std::tuple(images, idx({0x803, 2, 27, 28}, 2 * 27 * 28), "images of 27x28; expected 28x28")}) {
+  for (const auto& [file, bytes, message] :
+       {std::tuple(labels, idx({0x801, 2}, 2, 10), "a label 10; expected 0 to 9"),
+        std::tuple(images, idx({0x803, 3, 28, 28}, 3 * 784), "3 images and 2 labels; expected as many of"),
+        std::tuple(images, idx({0x803, 0, 28, 28}, 0), "0 images and 2 labels; expected as many of"),
+        std::tuple(images, idx({0x803, 2, 27, 28}, 2 * 27 * 28), "images of 27x28; expected 28x28")}) {
     write_file(kmnist + file, bytes);
     refuses<Bad>([&] { load_dataset("kmnist", option); }, message, kmnist + file);
   }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# kill -9 at ten random moments of a 300-step run, resuming each time, now with one thread and now with two: the model
-# must be the uninterrupted run's, byte for byte, and metrics.csv have each step once with the same figures.
+# kill -9 at ten random moments of a 300-step run, resuming each time, now with one thread and now with two:
+# the model must be the uninterrupted run's, byte for byte, and metrics.csv have each step once with the same
+# figures.
 build=$1
 dale=$build/dale
 work=$(mktemp -d)
@@ -27,7 +28,8 @@ kills=0 rounds=0
 while [ $kills -lt 10 ]; do
   (train "$work/cut" $((kills % 2 + 1)) --resume) &
   run=$!
-  # Up to a fifth of the run's length: ten kills then fall well before its end, wherever checkpoints put it back to.
+  # Up to a fifth of the run's length: ten kills then fall well before its end, wherever checkpoints put it
+  # back to.
   random=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')
   sleep "$(awk -v r="$random" -v l="$length" 'BEGIN {print (0.05 + 0.15 * r / 65536) * l / 1000}')"
   kill -9 $run 2>/dev/null

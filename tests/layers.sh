@@ -1,8 +1,8 @@
 #!/bin/sh
-# Who may include whom (tensor → autograd → nn, diffusion → experiments): no chapter reads a later one. Only tensor/cuda
-# sees CUDA's headers, only tensor/cpu/blas.cpp OpenBLAS. And who may call the C library's exp, log, pow, …, whose bits
-# differ between machines (tensor/functions.h): only what is drawn or measured of a finished network's weights. Prints
-# what breaks a rule; exit status 1 if anything does.
+# Who may include whom (tensor → autograd → nn, diffusion → experiments): no chapter reads a later one. Only
+# tensor/cuda sees CUDA's headers, only tensor/cpu/blas.cpp OpenBLAS. And who may call the C library's exp,
+# log, pow, …, whose bits differ between machines (tensor/functions.h): only what is drawn or measured of a
+# finished network's weights. Prints what breaks a rule; exit status 1 if anything does.
 cd "$(dirname "$0")/.." || exit 1
 status=0
 forbid() {  # folder, pattern of headers it must not include, files excepted

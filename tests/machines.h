@@ -1,5 +1,6 @@
-// The machines that a test runs on: the CPU, and CUDA where there is a device. In build/check-emulated the CUDA machine
-// is tensor/cuda compiled for the host (tests/emulated), so that every kernel's code runs without a GPU.
+// The machines that a test runs on: the CPU, and CUDA where there is a device. In build/check-emulated the
+// CUDA machine is tensor/cuda compiled for the host (tests/emulated), so that every kernel's code runs
+// without a GPU.
 #pragma once
 
 #include <string>

@@ -187,7 +187,8 @@ TEST_CASE("argmax, one-hot and comparisons", "[ops]") {
 }
 
 TEST_CASE("the fused group norm is its formula", "[ops][machines]") {
-  // Channels, groups, height, width: few and many channels a group, more than a block of threads, groups left over.
+  // Channels, groups, height, width: few and many channels a group, more than a block of threads, groups left
+  // over.
   const Index shapes[][4] = {{16, 8, 5, 7}, {80, 2, 3, 3}, {1040, 1, 2, 1}, {36, 12, 2, 5}, {6, 6, 3, 1}};
   for (const Device device : machines())
     for (const auto& [C, G, H, W] : shapes)

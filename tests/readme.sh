@@ -1,6 +1,7 @@
 #!/bin/sh
-# The README's program, as a stranger would use it: install the library into a prefix of its own, find it by pkg-config,
-# compile the program as it stands in the README, run it, and compare what it prints with what the README says.
+# The README's program, as a stranger would use it: install the library into a prefix of its own, find it by
+# pkg-config, compile the program as it stands in the README, run it, and compare what it prints with what the
+# README says.
 build=$1
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The comparison's report, by a run too small to mean anything: stopped half-way and continued to the same numbers,
-# nothing made twice; then, where Chromium is at hand, opened as a reader would at the widths of a phone and a desk.
+# The comparison's report, by a run too small to mean anything: stopped half-way and continued to the same
+# numbers, nothing made twice; then, where Chromium is at hand, opened as a reader would at the widths of a
+# phone and a desk.
 build=$1
 dale=$build/dale
 work=$(mktemp -d)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs every test of a build (run.sh build) and ends with what was left out and a line "N passed, N failed", which counts
-# Catch2's test cases and each script here as one.
+# Runs every test of a build (run.sh build) and ends with what was left out and a line "N passed, N failed",
+# which counts Catch2's test cases and each script here as one.
 cd "$(dirname "$0")/.." || exit 1
 build=$1
 log=$build/tests.log
@@ -34,7 +34,8 @@ cases "$build/check"
 # The CUDA machine's code, compiled for the host: the third column of the table of ops.
 [ ! -x "$build/check-emulated" ] || cases "$build/check-emulated" '[machines]'
 
-# The kernels of the lower levels of vector instructions that this processor has, on the tests that compare kernels.
+# The kernels of the lower levels of vector instructions that this processor has, on the tests that compare
+# kernels.
 for level in $("$build/dale" info | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
   script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" '[ops],[conv],[torch],[threads],[digest]'
 done

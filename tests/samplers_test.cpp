@@ -166,7 +166,7 @@ TEST_CASE("a million wild updates change no sign in Dale-Langevin, and are count
   const Var y =
       dale_langevin(wild, start, gbm, {100}, Key{2});  // the state is log x: there is no sign to change
   CHECK(all_finite(y.value()));
-  CHECK(max(y).item() > 89);   // e⁸⁹ is above float's range
+  CHECK(max(y).item() > 89);    // e⁸⁹ is above float's range
   CHECK(min(y).item() < -104);  // and e⁻¹⁰⁴ below
   const SignedState s = unconstrained(wild, start, gbm, {100}, Key{2});
   CHECK(s.sign_changes > 1000);
@@ -308,7 +308,8 @@ TEST_CASE("bad settings of processes and samplers", "[diffusion][errors]") {
                     Contains("gbm-paper needs T > 0 and a variance rate"));
   CHECK_THROWS_WITH(VarianceExploding({1}, 0), Contains("ve needs T > 0"));
   CHECK_THROWS_WITH(VariancePreserving({1}, -1), Contains("vp needs T > 0"));
-  CHECK_THROWS_WITH(edm_levels(process_named("gbm"), 3, 0.002, 30), Contains("s_max 30 is too large for gbm"));
+  CHECK_THROWS_WITH(edm_levels(process_named("gbm"), 3, 0.002, 30),
+                    Contains("s_max 30 is too large for gbm"));
   CHECK(edm_levels(process_named("ve"), 3, 0.002, 30)[0] == 30);
   CHECK(edm_levels(process_named("gbm-paper"), 3, 0.002, 30)[0] == Approx(0.8));
   CHECK_THROWS_WITH(paper_constants("cifar"), Contains("unknown data set of the paper 'cifar'"));

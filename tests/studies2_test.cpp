@@ -62,8 +62,9 @@ TEST_CASE("the spirals: both charts, each sampler with its evaluations, and the 
     found += row[0] + " " + row[1] + " " + row[2] + "; ";
     CHECK(std::stod(row[3]) < 1);  // the data's deviation is 1.8
   }
-  CHECK(found == "gbm heun 79; gbm heun 19; gbm dpm-solver 20; gbm ancestral 100; gbm dale-langevin 250; "
-                 "ve heun 79; ve heun 19; ve dpm-solver 20; ve ancestral 100; ");
+  CHECK(found ==
+        "gbm heun 79; gbm heun 19; gbm dpm-solver 20; gbm ancestral 100; gbm dale-langevin 250; "
+        "ve heun 79; ve heun 19; ve dpm-solver 20; ve ancestral 100; ");
   CHECK(read_png(folder.path / "spirals_density.png").shape() == Shape{1, 288, 872});
   for (const char* name : {"gbm", "ve", "gbm_forward", "ve_forward"})
     CHECK_THAT(read_file(folder.path / fmt::format("spirals_{}.svg", name)), Contains("<polyline"));

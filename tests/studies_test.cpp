@@ -45,7 +45,8 @@ TEST_CASE("each mark is drawn, in the legend if named, and breaks where it is no
   CHECK(occurrences(drawn(Mark::marked_line), "<") == occurrences(drawn(Mark::line), "<") + 4);
   CHECK(occurrences(drawn(Mark::bars), "<polyline") == 1);
   CHECK(occurrences(plot({}, {{"a name", x, y}, {"", x, y}}), "stroke-width='3'") == 1);
-  const std::string seven = plot({}, std::vector<Series>(7, {"s", x, y}));  // a seventh curve is dashed: twice and once
+  const std::string seven =
+      plot({}, std::vector<Series>(7, {"s", x, y}));  // a seventh curve is dashed: twice and once
   CHECK(occurrences(seven, "stroke-dasharray='6 4'") == 3);
   const std::string bars = plot({"", "", "", true, true}, {{"", {1, 10, 100}, {0, 5, 50}, Mark::bars}});
   CHECK_THAT(bars, !Contains("inf") && !Contains("nan"));

@@ -182,8 +182,13 @@ TEST_CASE("sums and maxima over rows are those of each column", "[tensor]") {
   struct Case {
     Index outer, rows, columns;
   };
-  for (const Case& c :
-       {Case{1, 50000, 3}, {1, 1000, 70}, {1, 1, 200}, {1, 70, 5000}, {5, 300, 20}, {400, 2, 16}, {2, 0, 17}}) {
+  for (const Case& c : {Case{1, 50000, 3},
+                        {1, 1000, 70},
+                        {1, 1, 200},
+                        {1, 70, 5000},
+                        {5, 300, 20},
+                        {400, 2, 16},
+                        {2, 0, 17}}) {
     INFO(fmt::format("{} times {} rows of {}", c.outer, c.rows, c.columns));
     const Tensor x = normal(Key{1}, {c.outer, c.rows, c.columns});
     const auto v = x.cspan();

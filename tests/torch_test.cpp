@@ -46,6 +46,7 @@ double multiple(double rougher, int W, double n) {
 }
 
 // ---- The table
+// clang-format off
 #define OF(...) [=](const Vars& x) -> Var { return __VA_ARGS__; }
 #define ONE(op) {#op, OF(op(x[0]))}
 #define TWO(name, op) {name, OF(op(x[0], x[1]))}, {name " broadcast", OF(op(x[0], x[1]))}
@@ -129,6 +130,8 @@ Table composites() {
           {"classifier", OF(cross_entropy(linear(gelu(linear(x[0], x[1], x[2])), x[3], x[4]), labels))}};
 }
 
+// clang-format on
+
 // ---- The comparison
 /// scale cos(frequency i + phase) + offset at element i.
 Tensor wave(const Shape& shape, double frequency, double phase, double scale = 1, double offset = 0) {
@@ -208,9 +211,10 @@ struct Agreement {
     }
   }
   void report(std::size_t count, const char* what) const {
-    fmt::print("{} {} against PyTorch {}: worst difference {:.1e} of values, {:.1e} of gradients, {:.1e} of "
-               "Hessian products; {:.2f}, {:.2f} and {:.2f} of what is allowed\n", count, what,
-               torch.metadata.at("torch"), worst[0], worst[1], worst[2], share[0], share[1], share[2]);
+    fmt::print(
+        "{} {} against PyTorch {}: worst difference {:.1e} of values, {:.1e} of gradients, {:.1e} of "
+        "Hessian products; {:.2f}, {:.2f} and {:.2f} of what is allowed\n",
+        count, what, torch.metadata.at("torch"), worst[0], worst[1], worst[2], share[0], share[1], share[2]);
   }
 };
 

@@ -1,6 +1,7 @@
-// make bench-peer DEVICE=cuda: R1 at batch 128 on a device, as captured graphs, in full precision and in TF32, and what
-// its floor is made of: the rate of large matrix products and of a large copy. A training step must read and write each
-// activation that its gradients need once, and each weight seven times (twice for gradients, its own, four for Adam).
+// make bench-peer DEVICE=cuda: R1 at batch 128 on a device, as captured graphs, in full precision and in
+// TF32, and what its floor is made of: the rate of large matrix products and of a large copy. A training step
+// must read and write each activation that its gradients need once, and each weight seven times (twice for
+// gradients, its own, four for Adam).
 #include <benchmark/benchmark.h>
 
 #include "experiments/bench/r1.h"

@@ -19,8 +19,8 @@
 // images/s instead of 189 on two cores with AVX2 (EPYC), and evaluates 697 instead of 582, where OpenBLAS
 // knows the processor; where it does not, 214 instead of 95, and 678 instead of 221.
 //
-// What stood around the products then cost as much as they. In milliseconds a training step and an evaluation of
-// R1 take on one core with AVX2 (EPYC, 93 to 98 Gop/s at most):
+// What stood around the products then cost as much as they. In milliseconds a training step and an evaluation
+// of R1 take on one core with AVX2 (EPYC, 93 to 98 Gop/s at most):
 //
 //   as above                                                                               510   171
 //   transforms in registers from load to store, pixels of the next tile asked for early    445   145
@@ -28,8 +28,8 @@
 //   mirrored shapes (below), taps' gradients in fewer and longer sums                      376   134
 //   pixels found by row, planes of taps on odd lines                                       363   124
 //
-// The products alone, 17 and 5.6 Gop, would take 178 and 59 ms at 95 Gop/s. What is left lies in memory: x and y
-// of a layer at 28×28 are larger than the second-level cache.
+// The products alone, 17 and 5.6 Gop, would take 178 and 59 ms at 95 Gop/s. What is left lies in memory: x
+// and y of a layer at 28×28 are larger than the second-level cache.
 #include "tensor/cpu/loops.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
@@ -40,9 +40,9 @@
 namespace dale::cpu {
 namespace {
 
-/// Calls f(place in col, place in x, n) for each run of n numbers that the windows of output rows [begin, end)
-/// take from x together, with −1 for x where they read outside of the image: a run is the taps of a row of the
-/// window (with dilation, a single tap) that lie inside, or one that does not.
+/// Calls f(place in col, place in x, n) for each run of n numbers that the windows of output rows [begin,
+/// end) take from x together, with −1 for x where they read outside of the image: a run is the taps of a row
+/// of the window (with dilation, a single tap) that lie inside, or one that does not.
 template <class F>
 void for_runs(const ConvShape& s, Index begin, Index end, const F& f) {
   Index col = 0;

@@ -3,8 +3,8 @@
 //   u = ∂L/∂z = g or g (zσ(z))',   S₁ = Σ_l u,   S₂ = Σ_l u x̂   (a channel of an image each)
 //   ∂L/∂β = Σ_n S₁,   ∂L/∂γ = Σ_n S₂,   ∂L/∂x = rstd (γ u − (A + x̂ B)/M),  A = Σ_c γ S₁, B = Σ_c γ S₂ over
 //   the group of M = C/G · L elements.
-// Channels lie side by side, so loops run along them; sums over pixels are made a channel each, in blocks that
-// are added up in double, and then over the channels of a group.
+// Channels lie side by side, so loops run along them; sums over pixels are made a channel each, in blocks
+// that are added up in double, and then over the channels of a group.
 #include <numeric>
 #include <vector>
 

@@ -1,5 +1,5 @@
-// The CPU machine: one constant table, compiled once for each level of vector instructions (Makefile: LEVELS),
-// under a name of its own.
+// The CPU machine: one constant table, compiled once for each level of vector instructions (Makefile:
+// LEVELS), under a name of its own.
 #include "tensor/cpu/machine.h"
 
 namespace dale {

@@ -1,18 +1,20 @@
-// Winograd's convolution F(4×4, 3×3) (Lavin & Gray 2016): a 4×4 tile of y from the 6×6 window d of x above it,
+// Winograd's convolution F(4×4, 3×3) (Lavin & Gray 2016): a 4×4 tile of y from the 6×6 window d of x above
+// it,
 //
 //   y = Aᵀ [ Σ_c (G w Gᵀ) ∘ (Bᵀ d B) ] A                                                          (1)
 //
-// 36 products a pair of channels in place of 144. It is multiplication of polynomials by values: two of degree
-// 2 and 3 have a product of degree 5, which its values at 0, ±p, ±q and ∞ determine. G and A evaluate, B is
-// their interpolation transposed. With V = Bᵀ d B, U = G w Gᵀ and Y = A y Aᵀ the trilinear form of kernels.h is
+// 36 products a pair of channels in place of 144. It is multiplication of polynomials by values: two of
+// degree 2 and 3 have a product of degree 5, which its values at 0, ±p, ±q and ∞ determine. G and A evaluate,
+// B is their interpolation transposed. With V = Bᵀ d B, U = G w Gᵀ and Y = A y Aᵀ the trilinear form of
+// kernels.h is
 //
 //   T(x,w,y) = Σ_ξ Σ_tiles Σ_c,o  V_ξ[tile,c] U_ξ[c,o] Y_ξ[tile,o]        ξ = 1 … 36               (2)
 //
 // so all three kernels are 36 matrix products between transforms:
 //   ∂T/∂y = Aᵀ (V U) A,    ∂T/∂w = Gᵀ (Vᵀ Y) G,    and ∂T/∂x is ∂T/∂y with w turned by half and O ↔ C.
 //
-// Channels are contiguous, so transforms run over lanes of channels. A block of tiles passes through all three
-// stages while it is in the second-level cache.
+// Channels are contiguous, so transforms run over lanes of channels. A block of tiles passes through all
+// three stages while it is in the second-level cache.
 #include "tensor/cpu/winograd.h"
 
 #include "tensor/cpu/loops.h"

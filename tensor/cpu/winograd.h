@@ -1,5 +1,5 @@
-// Convolution of 3×3 taps in steps of 1 with fewer multiplications: see winograd.cpp. The three functions keep
-// the promises of tensor/kernels.h; conv.cpp calls them where they pay.
+// Convolution of 3×3 taps in steps of 1 with fewer multiplications: see winograd.cpp. The three functions
+// keep the promises of tensor/kernels.h; conv.cpp calls them where they pay.
 #pragma once
 
 #include "tensor/kernels.h"

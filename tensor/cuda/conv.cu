@@ -1,7 +1,8 @@
-// Convolution: the three derivatives of T(x,w,y) (kernels.h), channels side by side. The plain kernels are those of
-// cpu/conv_plain.h with the loop over outputs spread over threads, and the specification of the others, which are one
-// product of windows (windows.h) each. Taps are brought into the product's order by a strided copy, and the partial
-// sums of the weights' gradient, over pieces of the pixels, are added in their order.
+// Convolution: the three derivatives of T(x,w,y) (kernels.h), channels side by side. The plain kernels are
+// those of cpu/conv_plain.h with the loop over outputs spread over threads, and the specification of the
+// others, which are one product of windows (windows.h) each. Taps are brought into the product's order by a
+// strided copy, and the partial sums of the weights' gradient, over pieces of the pixels, are added in their
+// order.
 #include "tensor/cuda/machine.h"
 #include "tensor/cuda/windows.h"
 

@@ -1,10 +1,10 @@
 // What the CUDA kernels are made of: a check of the runtime's answers, one function that starts a kernel, and
 // the walk over strided arrays (the CPU's Walk, cpu/loops.h, by index and not by run).
 //
-// launch() takes the place of the chevrons: the sources are then plain C++, and the tests compile them a second
-// time for the host, against headers that play the runtime (tests/emulated) and define DALE_EMULATED. A kernel
-// is written as a loop over elements e = first(), first() + step(), …, right for any number of blocks; indices
-// have 64 bits. All work goes to one stream, so it runs in the order launched.
+// launch() takes the place of the chevrons: the sources are then plain C++, and the tests compile them a
+// second time for the host, against headers that play the runtime (tests/emulated) and define DALE_EMULATED.
+// A kernel is written as a loop over elements e = first(), first() + step(), …, right for any number of
+// blocks; indices have 64 bits. All work goes to one stream, so it runs in the order launched.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -28,8 +28,8 @@ inline void check(cudaError_t status, const char* what) {
 /// The stream that all kernels, products and copies go to (stream.cu).
 cudaStream_t stream();
 
-/// What a kernel sees of an array, and a block's shared array. Emulated, both watch their indices, and the shared
-/// one its readers and writers.
+/// What a kernel sees of an array, and a block's shared array. Emulated, both watch their indices, and the
+/// shared one its readers and writers.
 #ifdef DALE_EMULATED
 template <class T>
 using Span = emulated::Span<T>;
@@ -39,7 +39,8 @@ using Span = std::span<T>;
 #define DALE_SHARED(T, name, n) __shared__ alignas(32) T name[n]
 #endif
 
-/// Four neighbours, which a device reads at once. REQUIRES a place at a multiple of four elements of an aligned array.
+/// Four neighbours, which a device reads at once. REQUIRES a place at a multiple of four elements of an
+/// aligned array.
 template <class T>
 struct alignas(16) Four {
   T v[4];
@@ -89,8 +90,8 @@ Span<T> elements(const View<T>& x) {
   return {x.data, static_cast<std::size_t>(x.extent)};
 }
 
-/// Device memory for n numbers between two kernels. Its next user is a later kernel of the same stream: it cannot
-/// be early.
+/// Device memory for n numbers between two kernels. Its next user is a later kernel of the same stream: it
+/// cannot be early.
 class Room {
  public:
   explicit Room(Index n) : storage_(static_cast<std::size_t>(n) * sizeof(real), Device::cuda), n_(n) {}
@@ -125,8 +126,8 @@ struct Walk {
 
   Index run_stride(int k) const { return rank == 0 ? 0 : strides[k][rank - 1]; }
 
-  /// Where element i of [0, count), in row-major order, lies in each array. Divisions in 32 bits, where they do, cost
-  /// a fifth of those in 64.
+  /// Where element i of [0, count), in row-major order, lies in each array. Divisions in 32 bits, where they
+  /// do, cost a fifth of those in 64.
   __device__ std::array<Index, K> operator()(Index i) const {
     return count >> 32 == 0 ? offsets<std::uint32_t>(static_cast<std::uint32_t>(i))
                             : offsets<std::uint64_t>(i);

@@ -14,9 +14,9 @@ std::string cuda_missing();
 /// Device, driver, runtime and memory in one line. REQUIRES cuda_missing() to be empty.
 std::string cuda_description();
 
-/// How products are made: full precision, or TF32 (factors rounded to 10 bits of mantissa, sums in float) on the matrix
-/// units; `plain` takes the convolutions' one-thread-an-output kernels, which specify the others. At first: full. The
-/// double build has no TF32.
+/// How products are made: full precision, or TF32 (factors rounded to 10 bits of mantissa, sums in float) on
+/// the matrix units; `plain` takes the convolutions' one-thread-an-output kernels, which specify the others.
+/// At first: full. The double build has no TF32.
 enum class CudaProducts { plain, full, tf32 };
 CudaProducts cuda_products();
 void cuda_set_products(CudaProducts how);

@@ -1,5 +1,5 @@
-// Matrix products by cuBLAS. It counts by columns: to it a row-major matrix is its own transpose, so y = a b is
-// asked for as yᵀ = bᵀ aᵀ, with the factors swapped and no element moved.
+// Matrix products by cuBLAS. It counts by columns: to it a row-major matrix is its own transpose, so y = a b
+// is asked for as yᵀ = bᵀ aᵀ, with the factors swapped and no element moved.
 #include <dlfcn.h>
 
 #include "tensor/cuda/cublas.h"
@@ -58,7 +58,8 @@ cublasHandle_t handle() {
     cublasHandle_t made{};
     check(cublas().create(&made), "start");
     check(cublas().set_stream(made, stream()), "be given a stream");
-    // Its own, so that nothing is allocated while a graph is recorded; 32 MiB is what cuBLAS asks for on sm_90.
+    // Its own, so that nothing is allocated while a graph is recorded; 32 MiB is what cuBLAS asks for on
+    // sm_90.
     constexpr std::size_t bytes = 32 << 20;
     void* workspace = cuda_allocate(bytes);
     if (!workspace) failed("out of cuda memory: cuBLAS asks for {} bytes to work in", bytes);

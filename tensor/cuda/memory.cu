@@ -75,8 +75,10 @@ std::string cuda_missing() {
                        device.name, device.major, device.minor, device.major, device.minor);
   }
   if (status == cudaSuccess && !cuda::open_cublas())
-    return fmt::format("cuBLAS is not found (libcublas.so.{}): install the CUDA Toolkit's libraries, or name "
-                       "their folder in LD_LIBRARY_PATH", CUBLAS_VER_MAJOR);
+    return fmt::format(
+        "cuBLAS is not found (libcublas.so.{}): install the CUDA Toolkit's libraries, or name "
+        "their folder in LD_LIBRARY_PATH",
+        CUBLAS_VER_MAJOR);
   if (status == cudaSuccess) return "";
   return fmt::format("CUDA does not start: {} ({})", cudaGetErrorString(status), cudaGetErrorName(status));
 }

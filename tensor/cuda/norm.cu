@@ -1,6 +1,7 @@
-// Group normalisation with SiLU, forward and backward: the formulas of cpu/norm.cpp. A block takes some groups of one
-// image, about 32 channels, side by side in memory. Thread t is at channel t mod `width` and walks down the pixels;
-// sums are made a thread each, down the threads of a channel as a tree, then along the channels of a group.
+// Group normalisation with SiLU, forward and backward: the formulas of cpu/norm.cpp. A block takes some
+// groups of one image, about 32 channels, side by side in memory. Thread t is at channel t mod `width` and
+// walks down the pixels; sums are made a thread each, down the threads of a channel as a tree, then along the
+// channels of a group.
 #include "tensor/cuda/launch.h"
 
 namespace dale::cuda {
@@ -23,8 +24,8 @@ struct Share {
   }
 };
 
-/// A block's place: its image, its groups and a thread's first channel and pixel. Where a group has more channels than
-/// a block threads, the block has one group and a thread several channels.
+/// A block's place: its image, its groups and a thread's first channel and pixel. Where a group has more
+/// channels than a block threads, the block has one group and a thread several channels.
 struct Place {
   Index n, group, channels, begin;  // channels of the block's groups, from channel `begin`
   int column, line;

@@ -1,5 +1,5 @@
-// Work on many arrays in one launch: a network has a hundred parameters, most of them small. The list travels as
-// the kernel's argument, of which there may be 32 KiB; longer lists take several launches.
+// Work on many arrays in one launch: a network has a hundred parameters, most of them small. The list travels
+// as the kernel's argument, of which there may be 32 KiB; longer lists take several launches.
 #pragma once
 
 #include "tensor/cuda/launch.h"

@@ -1,15 +1,16 @@
-// The product behind the three convolutions: windows of images, as a matrix that is never written down, times a
-// matrix. Row p of A is a pixel's window, column q = (tap, channel) one of its numbers; what lies outside the image is 0.
+// The product behind the three convolutions: windows of images, as a matrix that is never written down, times
+// a matrix. Row p of A is a pixel's window, column q = (tap, channel) one of its numbers; what lies outside
+// the image is 0.
 //
 //   forward     y[p,o] = Σ_q A[p,q] B[q,o]        A: windows of x, B: taps          (rows × columns) · B
 //   input       x[p,c] = Σ_q A[p,q] B[q,c]        A: windows of y, B: taps, turned
 //   weight      w[q,o] = Σ_p A[p,q] B[p,o]        A: windows of x, B: y             (rows × columns)ᵀ · B
 //
-// A block makes a tile of BM × BN outputs, one slab of BK terms after the other: threads read the slab of A and of B
-// into shared memory while they multiply the slab before. Channels lie side by side, so four of them are one read.
-// Its ladder: conv.cu's plain kernels (a thread an output, every operand from global memory); the tile here, by lanes
-// (each element read once a tile, a thread multiplies 4 × 4 or 8 × 4 of them from registers); and by the matrix units in
-// TF32, which round factors to 10 bits and add in float.
+// A block makes a tile of BM × BN outputs, one slab of BK terms after the other: threads read the slab of A
+// and of B into shared memory while they multiply the slab before. Channels lie side by side, so four of them
+// are one read. Its ladder: conv.cu's plain kernels (a thread an output, every operand from global memory);
+// the tile here, by lanes (each element read once a tile, a thread multiplies 4 × 4 or 8 × 4 of them from
+// registers); and by the matrix units in TF32, which round factors to 10 bits and add in float.
 #pragma once
 
 #ifndef DALE_DOUBLE
@@ -27,9 +28,9 @@ struct Column {
   int h, w, c;  // the tap's offset from the corner, and the channel, or −1 for a column of zeros
 };
 
-/// Windows of images (N,H,W,C). Row (n,i,j) and tap (a,b) meet at the position (i,j)·step + start + (a,b)·tap_step,
-/// which must be a multiple of `every` and is divided by it: strides of the form's x are steps to one side, and gaps
-/// to the other.
+/// Windows of images (N,H,W,C). Row (n,i,j) and tap (a,b) meet at the position (i,j)·step + start +
+/// (a,b)·tap_step, which must be a multiple of `every` and is divided by it: strides of the form's x are
+/// steps to one side, and gaps to the other.
 struct Windows {
   Span<const real> x;
   int N, H, W, C, rows_h, rows_w, kw, columns;
@@ -71,8 +72,8 @@ struct Windows {
   }
 };
 
-/// The sums of a product of M × N outputs. Split in `length` terms each they are partial, (splits,M,N); whole ones may
-/// have shift (N) or (images,N), and residual (M,N), added.
+/// The sums of a product of M × N outputs. Split in `length` terms each they are partial, (splits,M,N); whole
+/// ones may have shift (N) or (images,N), and residual (M,N), added.
 struct Sums {
   int M, N, K, length;
   int pixels = 1, shifts_an_image = 0;  // of an image; N for a shift (images,N), else 0
@@ -191,7 +192,8 @@ struct MatrixUnits {
 };
 #endif
 
-/// The tile of block blockIdx.x: columns first, then rows, then splits. b (K,N); sums.N a multiple of 4 where b_fours.
+/// The tile of block blockIdx.x: columns first, then rows, then splits. b (K,N); sums.N a multiple of 4 where
+/// b_fours.
 template <bool transposed, int BM, int BN, template <bool, int, int> class Work>
 __global__ void __launch_bounds__(threads)
     tiled_product(const __grid_constant__ Windows a, Span<const real> b, bool b_fours,

@@ -1,6 +1,7 @@
-// The part of CUDA's runtime that tensor/cuda calls, answered on the CPU, for tests: the same .cu sources compiled by the
-// host's compiler run on a machine without a GPU. Work is done at once, or recorded while a stream is captured; a
-// graph's work is then done, with the arguments recorded, at each launch. Fresh memory is full of NaN.
+// The part of CUDA's runtime that tensor/cuda calls, answered on the CPU, for tests: the same .cu sources
+// compiled by the host's compiler run on a machine without a GPU. Work is done at once, or recorded while a
+// stream is captured; a graph's work is then done, with the arguments recorded, at each launch. Fresh memory
+// is full of NaN.
 #pragma once
 
 #define DALE_EMULATED
@@ -79,8 +80,8 @@ struct cudaLaunchConfig_t {
 };
 
 namespace emulated {
-/// The computer that a test wants: what counting devices answers, what looking a kernel up answers, the driver's
-/// version, and the bytes of memory that a device has.
+/// The computer that a test wants: what counting devices answers, what looking a kernel up answers, the
+/// driver's version, and the bytes of memory that a device has.
 struct Computer {
   cudaError_t count = cudaSuccess, kernel = cudaSuccess;
   int driver = 13000;

@@ -1,5 +1,5 @@
-// What the emulated machine is trusted for: barriers and exchanges order threads, and each fault that a device would
-// pass over in silence is one sentence.
+// What the emulated machine is trusted for: barriers and exchanges order threads, and each fault that a
+// device would pass over in silence is one sentence.
 #include <numeric>
 
 #include "tensor/cuda/launch.h"

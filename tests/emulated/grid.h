@@ -1,10 +1,10 @@
-// A grid of CUDA threads on the CPU. Blocks run in turn; the threads of a block are fibres, so that a barrier and a
-// warp's exchange mean what they mean on a device. A fibre that ends without having waited serves the next thread at
-// once: a kernel without barriers costs function calls.
+// A grid of CUDA threads on the CPU. Blocks run in turn; the threads of a block are fibres, so that a barrier
+// and a warp's exchange mean what they mean on a device. A fibre that ends without having waited serves the
+// next thread at once: a kernel without barriers costs function calls.
 //
-// What a device would not tell is an error here, one sentence with the place: an index outside its buffer, shared
-// memory read before it was written or written and read by two threads without a barrier between, a barrier that
-// not all threads of the block reach.
+// What a device would not tell is an error here, one sentence with the place: an index outside its buffer,
+// shared memory read before it was written or written and read by two threads without a barrier between, a
+// barrier that not all threads of the block reach.
 #pragma once
 
 #include <ucontext.h>

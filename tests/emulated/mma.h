@@ -1,5 +1,5 @@
-// Warp matrices for tests: the part of nvcuda::wmma that tensor/cuda uses, in TF32. Each lane keeps both factors whole
-// and eight elements of the 16×16 sum.
+// Warp matrices for tests: the part of nvcuda::wmma that tensor/cuda uses, in TF32. Each lane keeps both
+// factors whole and eight elements of the 16×16 sum.
 #pragma once
 
 #include <bit>
