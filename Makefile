@@ -31,9 +31,12 @@ PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-
 
 ONCE     := $(addprefix tensor/cpu/,blas.cpp level.cpp parallel.cpp)
 LEVELLED := $(filter-out $(ONCE),$(wildcard tensor/cpu/*.cpp))
+# A folder is compiled as one unit, because the headers it stands on take longer than its own files: autograd/ 6 s and
+# not 22. Files that are compiled with options of their own, or where nothing else will do, are not of the unit.
 CHAPTERS := tensor autograd nn diffusion
 LIBRARY  := tensor/cpu/level.cpp nn/checkpoint.cpp
-PROGRAM  := $(filter-out experiments/dale.cpp,$(wildcard experiments/*.cpp))
+ROOMS    := $(addprefix experiments/,run judge compare data page)
+PROGRAM  := experiments/info.cpp experiments/judge/metrics.cpp $(wildcard experiments/studies/*.cpp)
 TESTS    := $(wildcard tests/*.cpp)
 BENCH    := $(wildcard experiments/bench/*.cpp)
 ifeq ($(CUDA),1)
@@ -54,7 +57,7 @@ EMULATE  ?= 1
 
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 OBJECTS  := $(CHAPTERS:%=$(BUILD)/%.o) $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
-APP      := $(call object,$(PROGRAM))
+APP      := $(ROOMS:%=$(BUILD)/%.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests experiments bench bench-peer deps install clean help
 .DELETE_ON_ERROR:
@@ -128,15 +131,13 @@ $(BUILD)/cpu-$(1).o: $(patsubst tensor/cpu/%.cpp,$(BUILD)/$(1)/%.o,$(LEVELLED))
 	$$(OBJCOPY) --keep-global-symbol=cpu_kernels_$(1) $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rules,$(level))))
-# A chapter is compiled as one unit, for the headers it stands on take longer than its own files: autograd/ 6
-# s, not 22.
 $(BUILD)/tensor.o: tensor/cpu/blas.cpp tensor/cpu/parallel.cpp
-define chapter_rule
-$(BUILD)/$(1).o: $(filter-out $(LIBRARY),$(wildcard $(1)/*.cpp)) Makefile
+define unit_rule
+$(BUILD)/$(1).o: $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) Makefile
 	@mkdir -p $$(@D)
 	printf '#include "%s"\n' $$(filter %.cpp,$$^) | $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
 endef
-$(foreach chapter,$(CHAPTERS),$(eval $(call chapter_rule,$(chapter))))
+$(foreach folder,$(CHAPTERS) $(ROOMS),$(eval $(call unit_rule,$(folder))))
 $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(foreach level,$(LEVELS),row($(level)))'
 $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)

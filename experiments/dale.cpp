@@ -4,14 +4,14 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "experiments/catalog.h"
-#include "experiments/classifier.h"
-#include "experiments/compare.h"
-#include "experiments/evaluate.h"
+#include "experiments/data/catalog.h"
+#include "experiments/judge/classifier.h"
+#include "experiments/compare/compare.h"
+#include "experiments/judge/evaluate.h"
 #include "experiments/info.h"
-#include "experiments/report.h"
-#include "experiments/stop.h"
-#include "experiments/study.h"
+#include "experiments/page/page.h"
+#include "experiments/run/stop.h"
+#include "experiments/studies/study.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cuda/machine.h"
 #include "tensor/file.h"

@@ -1,7 +1,7 @@
 #include "experiments/info.h"
 
-#include "experiments/dataset.h"
-#include "experiments/model.h"
+#include "experiments/data/dataset.h"
+#include "experiments/run/model.h"
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/level.h"
 #include "tensor/cpu/parallel.h"

@@ -36,7 +36,7 @@ lib=usr/lib/$triple include=$root/usr/include/$triple
 use="-idirafter $include -L$root/$lib -Wl,-rpath-link,$root/$lib:$root/lib/$triple"
 tags='[ops],[conv],[threads],[random],[functions],[digest]'
 chosen=$(grep -lE "$(echo "$tags" | sed 's/[][]/\\&/g; s/,/|/g')" tests/*_test.cpp)
-grep -q '"experiments/' $chosen || program=PROGRAM=  # what nobody asks for is not compiled
+grep -q '"experiments/' $chosen || program='PROGRAM= ROOMS='  # what nobody asks for is not compiled
 ${MAKE:-make} --no-print-directory $build/check BUILD=$build LEVELS=generic CUDA=0 CXX=$triple-g++ AR=$triple-ar \
   LD=$triple-ld OBJCOPY=$triple-objcopy EXTRA="$use" \
   TESTS="$(echo tests/main.cpp tests/op_table*.cpp $chosen)" $program || fail 'the build failed'

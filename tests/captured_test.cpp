@@ -6,8 +6,8 @@
 
 #include "diffusion/loss.h"
 #include "diffusion/sampler.h"
-#include "experiments/sample.h"
-#include "experiments/train.h"
+#include "experiments/run/sample.h"
+#include "experiments/run/train.h"
 #include "nn/ema.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"

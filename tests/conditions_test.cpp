@@ -8,7 +8,7 @@
 #include "diffusion/exact.h"
 #include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
-#include "experiments/sample.h"
+#include "experiments/run/sample.h"
 #include "tests/catch.h"
 
 using namespace dale;

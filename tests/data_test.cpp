@@ -8,9 +8,9 @@
 #include <fstream>
 #include <thread>
 
-#include "experiments/catalog.h"
-#include "experiments/dataset.h"
-#include "experiments/idx.h"
+#include "experiments/data/catalog.h"
+#include "experiments/data/dataset.h"
+#include "experiments/data/idx.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"

@@ -2,8 +2,8 @@
 // must be those written here, which hold on every processor with AVX2 or better and on 64-bit Arm, for every
 // compiler and C library, at any number of threads and in batches of any size. A digest that differs has a
 // cause: contraction, a function of the C library, or an order of summation that follows the machine.
-#include "experiments/idx.h"
-#include "experiments/sample.h"
+#include "experiments/data/idx.h"
+#include "experiments/run/sample.h"
 #include "tensor/cpu/level.h"
 #include "tests/catch.h"
 #include "tests/workplace.h"

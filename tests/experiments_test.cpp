@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "experiments/compare.h"
-#include "experiments/figure.h"
+#include "experiments/compare/compare.h"
+#include "experiments/page/figure.h"
 #include "nn/checkpoint.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"

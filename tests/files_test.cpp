@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <limits>
 
-#include "experiments/dataset.h"
-#include "experiments/idx.h"
+#include "experiments/data/dataset.h"
+#include "experiments/data/idx.h"
 #include "nn/checkpoint.h"
 #include "tensor/file.h"
 #include "tensor/image.h"

@@ -14,9 +14,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "experiments/idx.h"
-#include "experiments/model.h"
-#include "experiments/run.h"
+#include "experiments/data/idx.h"
+#include "experiments/run/model.h"
+#include "experiments/run/folder.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"

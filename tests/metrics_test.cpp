@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "experiments/evaluate.h"
+#include "experiments/judge/evaluate.h"
 #include "nn/checkpoint.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <sstream>
 
-#include "experiments/study.h"
+#include "experiments/studies/study.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tests/catch.h"

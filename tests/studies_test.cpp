@@ -2,8 +2,8 @@
 // here.
 #include <filesystem>
 
-#include "experiments/figure.h"
-#include "experiments/study.h"
+#include "experiments/page/figure.h"
+#include "experiments/studies/study.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
 #include "tensor/file.h"

@@ -1,16 +1,16 @@
 // Chapter V: training that can be left alone. A run is stopped by signals and by a disk that is full at each
 // of its file operations in turn, and resumed; what it leaves must be what a run that was never stopped
 // leaves.
-#include "experiments/train.h"
+#include "experiments/run/train.h"
 
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "experiments/batches.h"
-#include "experiments/run.h"
-#include "experiments/sample.h"
-#include "experiments/stop.h"
+#include "experiments/run/batches.h"
+#include "experiments/run/folder.h"
+#include "experiments/run/sample.h"
+#include "experiments/run/stop.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"

@@ -1,7 +1,7 @@
 // A folder for one test with a data set of 64 images in it, and the options of a short run on them.
 #pragma once
 
-#include "experiments/train.h"
+#include "experiments/run/train.h"
 #include "tensor/file.h"
 #include "tests/folder.h"
 

@@ -1,4 +1,4 @@
-#include "experiments/sample.h"
+#include "experiments/run/sample.h"
 
 #include <nlohmann/json.hpp>
 
@@ -6,8 +6,8 @@
 #include "diffusion/guidance.h"
 #include "diffusion/likelihood.h"
 #include "diffusion/sampler.h"
-#include "experiments/dataset.h"
-#include "experiments/progress.h"
+#include "experiments/data/dataset.h"
+#include "experiments/run/progress.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
@@ -17,9 +17,10 @@ namespace dale {
 namespace {
 
 // Streams of the run's key.
-enum : std::uint64_t { prior_stream, noise_stream };
+enum : std::uint64_t { prior_stream, sampler_stream };
 
-struct Batch {
+/// What a sampler is given: images first … first + N − 1 of a run.
+struct Sampling {
   const Denoiser& D;
   const Model& model;
   const SampleOptions& options;
@@ -28,7 +29,7 @@ struct Batch {
   Key key;
   Index& sign_changes;
 
-  Key noise() const { return key.split(noise_stream); }
+  Key noise() const { return key.split(sampler_stream); }
   Var prior(double mean, double deviation) const {
     return normal_prior(shape, mean, deviation, key.split(prior_stream), first, options.device);
   }
@@ -37,26 +38,26 @@ struct Batch {
 // ---- By level: y in the frame, from N(ȳ, s_max² + σ_d²)
 
 template <class Solver>
-Var by_level(const Batch& b, const Solver& solver) {
+Var by_level(const Sampling& b, const Solver& solver) {
   const double s_max = b.options.s_max_factor * b.model.edm.deviation;
   const auto levels = edm_levels(*b.model.process, b.options.steps, b.options.s_min, s_max);
   return solver(b.prior(b.model.edm.mean, scalar::hypot(levels[0], b.model.edm.deviation)), levels);
 }
 
-Var sample_heun(const Batch& b) {
+Var sample_heun(const Sampling& b) {
   return by_level(b, [&](const Var& y, const auto& levels) { return heun(b.D, y, levels); });
 }
-Var sample_ddim(const Batch& b) {
+Var sample_ddim(const Sampling& b) {
   return by_level(b, [&](const Var& y, const auto& levels) { return ddim(b.D, y, levels); });
 }
-Var sample_dpm_solver(const Batch& b) {
+Var sample_dpm_solver(const Sampling& b) {
   return by_level(b, [&](const Var& y, const auto& levels) { return dpm_solver(b.D, y, levels); });
 }
-Var sample_ancestral(const Batch& b) {
+Var sample_ancestral(const Sampling& b) {
   return by_level(
       b, [&](const Var& y, const auto& levels) { return ancestral(b.D, y, levels, b.noise(), b.first); });
 }
-Var sample_stochastic(const Batch& b) {
+Var sample_stochastic(const Sampling& b) {
   return by_level(b, [&](const Var& y, const auto& levels) {
     return stochastic_heun(b.D, y, levels, {}, b.noise(), b.first);
   });
@@ -71,7 +72,7 @@ struct InTime {
   Var start;
 };
 
-InTime in_time(const Batch& b, Langevin PaperConstants::*tuned) {
+InTime in_time(const Sampling& b, Langevin PaperConstants::*tuned) {
   const SampleOptions& o = b.options;
   const auto gbm = GeometricBrownianMotion::driftless(o.sigma, o.horizon);
   const Prior fitted = gbm.prior(b.model.edm.mean, b.model.edm.deviation);
@@ -83,11 +84,11 @@ InTime in_time(const Batch& b, Langevin PaperConstants::*tuned) {
   return {gbm, score_of(b.D, gbm), how, b.prior(paper.prior_mean, paper.prior_deviation)};
 }
 
-Var sample_dale_langevin(const Batch& b) {
+Var sample_dale_langevin(const Sampling& b) {
   const InTime t = in_time(b, &PaperConstants::dale_langevin);
   return dale_langevin(t.h, t.start, t.gbm, t.how, b.noise(), b.first);
 }
-Var sample_unconstrained(const Batch& b) {
+Var sample_unconstrained(const Sampling& b) {
   const InTime t = in_time(b, &PaperConstants::unconstrained);
   const SignedState state = unconstrained(t.h, t.start, t.gbm, t.how, b.noise(), b.first);
   b.sign_changes = std::max<Index>(0, b.sign_changes) + state.sign_changes;
@@ -96,7 +97,7 @@ Var sample_unconstrained(const Batch& b) {
   return where(greater(state.sign, Var(Tensor::full({}, 0, state.sign.device()))), state.log_x,
                Var(Tensor::full({}, -87, state.sign.device())));
 }
-Var sample_eta(const Batch& b) {
+Var sample_eta(const Sampling& b) {
   const InTime t = in_time(b, &PaperConstants::dale_langevin);
   return eta_langevin(t.h, t.start, t.gbm, b.options.eta, b.options.steps, b.noise(), b.first);
 }
@@ -104,7 +105,7 @@ Var sample_eta(const Batch& b) {
 struct Entry {
   const char* name;
   bool multiplicative_only;
-  Var (*run)(const Batch&);
+  Var (*run)(const Sampling&);
 };
 constexpr Entry samplers[] = {
     {"probability-flow", false, sample_heun},      {"ddim", false, sample_ddim},

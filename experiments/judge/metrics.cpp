@@ -1,5 +1,5 @@
 // Products and eigenvalues are OpenBLAS's, in double whatever `real` is.
-#include "experiments/metrics.h"
+#include "experiments/judge/metrics.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
-#include "experiments/report.h"
+#include "experiments/page/page.h"
 
-#include "experiments/figure.h"
+#include "experiments/page/figure.h"
 #include "tensor/image.h"
 
 namespace dale {

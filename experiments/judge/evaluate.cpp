@@ -1,10 +1,10 @@
-#include "experiments/evaluate.h"
+#include "experiments/judge/evaluate.h"
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "experiments/model.h"
+#include "experiments/run/model.h"
 
 namespace dale {
 namespace {

@@ -1,11 +1,11 @@
 // report.html of `dale compare`: the question, the answer in sentences made from the numbers, and everything
-// that supports it. Read first: compare.h, report.h.
+// that supports it. Read first: compare.h, page.h.
 #include <cmath>
 
-#include "experiments/compare.h"
-#include "experiments/figure.h"
+#include "experiments/compare/compare.h"
+#include "experiments/page/figure.h"
 #include "experiments/info.h"
-#include "experiments/report.h"
+#include "experiments/page/page.h"
 #include "tensor/cpu/parallel.h"
 
 namespace dale {

@@ -13,10 +13,10 @@
 
 #include "diffusion/exact.h"
 #include "diffusion/loss.h"
-#include "experiments/figure.h"
-#include "experiments/progress.h"
-#include "experiments/report.h"
-#include "experiments/study.h"
+#include "experiments/page/figure.h"
+#include "experiments/run/progress.h"
+#include "experiments/page/page.h"
+#include "experiments/studies/study.h"
 #include "nn/ema.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
@@ -66,7 +66,7 @@ struct Trained {
   SpiralNetwork network;
 
   Denoiser denoiser() const { return edm.denoiser(network); }
-  /// From 12 σ_d: in two dimensions nothing shows through there (study_prior.cpp).
+  /// From 12 σ_d: in two dimensions nothing shows through there (prior.cpp).
   std::vector<double> levels(int steps) const { return edm_levels(steps, 0.002, 12 * edm.deviation); }
   Var prior(Index n, double s, Key key) const {
     return normal_prior({n, 2}, edm.mean, scalar::hypot(s, edm.deviation), key);

@@ -10,9 +10,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 
-#include "experiments/classifier.h"
-#include "experiments/dataset.h"
-#include "experiments/metrics.h"
+#include "experiments/judge/classifier.h"
+#include "experiments/data/dataset.h"
+#include "experiments/judge/metrics.h"
 
 namespace dale {
 

@@ -1,11 +1,11 @@
-#include "experiments/compare.h"
+#include "experiments/compare/compare.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "autograd/anomaly.h"
-#include "experiments/idx.h"
-#include "experiments/study.h"
+#include "experiments/data/idx.h"
+#include "experiments/studies/study.h"
 #include "tensor/file.h"
 
 namespace dale {

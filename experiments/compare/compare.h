@@ -11,9 +11,9 @@
 // giving the same command once more, and one that is done only writes its report anew.
 #pragma once
 
-#include "experiments/evaluate.h"
-#include "experiments/sample.h"
-#include "experiments/train.h"
+#include "experiments/judge/evaluate.h"
+#include "experiments/run/sample.h"
+#include "experiments/run/train.h"
 
 namespace dale {
 

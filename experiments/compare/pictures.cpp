@@ -1,10 +1,10 @@
 // The pictures of the comparison's report: what numbers do not show. Read first: compare.h.
 #include <cmath>
 
-#include "experiments/compare.h"
-#include "experiments/figure.h"
-#include "experiments/report.h"
-#include "experiments/study.h"
+#include "experiments/compare/compare.h"
+#include "experiments/page/figure.h"
+#include "experiments/page/page.h"
+#include "experiments/studies/study.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
 

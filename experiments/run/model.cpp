@@ -1,4 +1,4 @@
-#include "experiments/model.h"
+#include "experiments/run/model.h"
 
 #include <algorithm>
 #include <sstream>

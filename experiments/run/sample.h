@@ -1,7 +1,7 @@
 // Sampling: `dale sample`. Leaves samples.npy (N,1,28,28) float32 in [0,1], grid.png and sample.json.
 #pragma once
 
-#include "experiments/model.h"
+#include "experiments/run/model.h"
 
 namespace dale {
 

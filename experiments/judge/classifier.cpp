@@ -1,12 +1,12 @@
-#include "experiments/classifier.h"
+#include "experiments/judge/classifier.h"
 
 #include <algorithm>
 
-#include "experiments/batches.h"
-#include "experiments/dataset.h"
-#include "experiments/idx.h"
-#include "experiments/model.h"
-#include "experiments/progress.h"
+#include "experiments/run/batches.h"
+#include "experiments/data/dataset.h"
+#include "experiments/data/idx.h"
+#include "experiments/run/model.h"
+#include "experiments/run/progress.h"
 #include "nn/checkpoint.h"
 #include "nn/optim.h"
 #include "tensor/file.h"

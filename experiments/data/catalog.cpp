@@ -1,12 +1,12 @@
-#include "experiments/catalog.h"
+#include "experiments/data/catalog.h"
 
 #include <curl/curl.h>
 
 #include <algorithm>
 #include <memory>
 
-#include "experiments/dataset.h"
-#include "experiments/idx.h"
+#include "experiments/data/dataset.h"
+#include "experiments/data/idx.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 

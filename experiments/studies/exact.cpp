@@ -10,8 +10,8 @@
 #include <cmath>
 
 #include "diffusion/exact.h"
-#include "experiments/figure.h"
-#include "experiments/study.h"
+#include "experiments/page/figure.h"
+#include "experiments/studies/study.h"
 #include "tensor/file.h"
 
 namespace dale {

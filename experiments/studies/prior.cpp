@@ -16,9 +16,9 @@
 #include <limits>
 
 #include "diffusion/exact.h"
-#include "experiments/dataset.h"
-#include "experiments/figure.h"
-#include "experiments/study.h"
+#include "experiments/data/dataset.h"
+#include "experiments/page/figure.h"
+#include "experiments/studies/study.h"
 #include "tensor/file.h"
 
 namespace dale {

@@ -7,11 +7,11 @@
 #include <cmath>
 #include <numbers>
 
-#include "experiments/dataset.h"
-#include "experiments/figure.h"
-#include "experiments/progress.h"
-#include "experiments/report.h"
-#include "experiments/study.h"
+#include "experiments/data/dataset.h"
+#include "experiments/page/figure.h"
+#include "experiments/run/progress.h"
+#include "experiments/page/page.h"
+#include "experiments/studies/study.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
 #include "tensor/file.h"

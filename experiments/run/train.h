@@ -1,9 +1,9 @@
-// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder (run.h) gets
+// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder (folder.h) gets
 // config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
 #pragma once
 
-#include "experiments/dataset.h"
-#include "experiments/model.h"
+#include "experiments/data/dataset.h"
+#include "experiments/run/model.h"
 
 namespace dale {
 

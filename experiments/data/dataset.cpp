@@ -1,9 +1,9 @@
-#include "experiments/dataset.h"
+#include "experiments/data/dataset.h"
 
 #include <algorithm>
 #include <cstdlib>
 
-#include "experiments/idx.h"
+#include "experiments/data/idx.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 #include "tensor/image.h"

@@ -1,6 +1,6 @@
 // zlib reads gzipped and plain files alike. One byte more than the header promises is asked for: it shows
 // trailing bytes, and takes zlib to the end of the stream, where it compares the checksum.
-#include "experiments/idx.h"
+#include "experiments/data/idx.h"
 
 #include <openssl/evp.h>
 #include <zlib.h>

@@ -1,6 +1,6 @@
 // A step is a function of the state (weights, their average, Adam's moments) and of the step's number, from
 // which batch, noise, dropout masks and learning rate follow. That is all there is to saving and resuming.
-#include "experiments/train.h"
+#include "experiments/run/train.h"
 
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -8,10 +8,10 @@
 
 #include "autograd/anomaly.h"
 #include "diffusion/loss.h"
-#include "experiments/batches.h"
-#include "experiments/progress.h"
-#include "experiments/run.h"
-#include "experiments/stop.h"
+#include "experiments/run/batches.h"
+#include "experiments/run/progress.h"
+#include "experiments/run/folder.h"
+#include "experiments/run/stop.h"
 #include "nn/ema.h"
 #include "nn/optim.h"
 #include "tensor/captured.h"

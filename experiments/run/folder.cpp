@@ -1,4 +1,4 @@
-#include "experiments/run.h"
+#include "experiments/run/folder.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "experiments/figure.h"
+#include "experiments/page/figure.h"
 
 #include <algorithm>
 #include <cmath>
