@@ -56,8 +56,8 @@ EMULATED := $(patsubst tensor/cuda/%.cu,$(BUILD)/emulated/%.o,$(wildcard tensor/
 EMULATE  ?= 1
 
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
-OBJECTS  := $(CHAPTERS:%=$(BUILD)/%.o) $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
-APP      := $(ROOMS:%=$(BUILD)/%.o) $(call object,$(PROGRAM))
+OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
+APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests experiments bench bench-peer deps install clean help
 .DELETE_ON_ERROR:
@@ -131,9 +131,9 @@ $(BUILD)/cpu-$(1).o: $(patsubst tensor/cpu/%.cpp,$(BUILD)/$(1)/%.o,$(LEVELLED))
 	$$(OBJCOPY) --keep-global-symbol=cpu_kernels_$(1) $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rules,$(level))))
-$(BUILD)/tensor.o: tensor/cpu/blas.cpp tensor/cpu/parallel.cpp
+$(BUILD)/tensor/unit.o: tensor/cpu/blas.cpp tensor/cpu/parallel.cpp
 define unit_rule
-$(BUILD)/$(1).o: $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) Makefile
+$(BUILD)/$(1)/unit.o: $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) Makefile
 	@mkdir -p $$(@D)
 	printf '#include "%s"\n' $$(filter %.cpp,$$^) | $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
 endef
