@@ -5,14 +5,9 @@
 
 namespace dale {
 
-/// A computation that left the finite numbers, as distinct from a machine or a file that failed.
-struct NotFinite : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 /// f()'s result when it is finite. Otherwise the same step is run again, watched by Anomaly, and NotFinite
-/// says `<what> <number>: [op] made a value that is not finite; …`. REQUIRES f to be a
-/// function of unchanged state.
+/// says `<what> <number>: [op] made a value that is not finite; …`. Any other error passes as it is. REQUIRES
+/// f to be a function of unchanged state.
 template <class F>
 Var finite_step(const char* what, Index number, const F& f) {
   Var y = f();
@@ -20,7 +15,7 @@ Var finite_step(const char* what, Index number, const F& f) {
   try {
     const Anomaly watch;
     y = f();
-  } catch (const std::runtime_error& error) {
+  } catch (const NotFinite& error) {
     throw NotFinite(fmt::format("{} {}: {}", what, number, error.what()));
   }
   throw NotFinite(fmt::format("{} {}: the result is not finite", what, number));

@@ -106,8 +106,8 @@ void check_gradient(const Node& node, const Var& g, const Var& x, std::size_t i)
     broken("[{}] the rule returned a gradient of shape {} for input {} of shape {}", node.op, str(g.shape()),
            i, str(x.shape()));
   if (is_checking && !all_finite(g.value()))
-    failed("[{}] the gradient of input {} is not finite; input shapes {}", node.op, i,
-           shapes_of(node.inputs));
+    throw NotFinite(fmt::format("[{}] the gradient of input {} is not finite; input shapes {}", node.op, i,
+                                shapes_of(node.inputs)));
 }
 
 }  // namespace
@@ -124,7 +124,8 @@ Var parameter(Tensor value) {
 
 Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule) {
   if (is_checking && !all_finite(value))
-    failed("[{}] made a value that is not finite; input shapes {}", op, shapes_of(inputs));
+    throw NotFinite(
+        fmt::format("[{}] made a value that is not finite; input shapes {}", op, shapes_of(inputs)));
   const bool tracked = std::any_of(inputs.begin(), inputs.end(), [](const Var& x) { return x.tracked(); });
   if (!tracked || !is_recording) return Var(std::move(value));
   for (std::size_t i = 0; i < inputs.size(); ++i)

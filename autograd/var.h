@@ -62,9 +62,9 @@ Var parameter(Tensor value);
 /// A rule reads the values it kept (see keep_input); of the others only shape and device are there.
 using Rule = std::function<Vars(const Var& g, const Vars& inputs, const Var& output)>;
 
-/// Which values a node keeps for its rule: a sum of these.
+/// Which values a node keeps for its rule: a sum of these. Inputs after the 31st are never kept.
 constexpr unsigned keep_nothing = 0, keep_output = 1u << 31, keep_inputs = keep_output - 1;
-constexpr unsigned keep_input(int i) { return 1u << i; }
+constexpr unsigned keep_input(int i) { return i < 31 ? 1u << i : 0; }
 
 /// Makes the result of an op. When no input is tracked, or recording is off, it is a constant and the rule is
 /// dropped.
@@ -114,8 +114,13 @@ class WithGrad {
   bool before_;
 };
 
+/// A computation that left the finite numbers, as distinct from a machine or a file that failed.
+struct NotFinite : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// While it lives, every op checks its result, and every gradient is checked: the first value that is not
-/// finite throws std::runtime_error naming the op and its inputs' shapes. Costs a pass over each result.
+/// finite throws NotFinite naming the op and its inputs' shapes. Costs a pass over each result.
 class Anomaly {
  public:
   Anomaly();

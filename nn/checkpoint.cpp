@@ -214,7 +214,7 @@ void assign_tensors(const std::vector<std::pair<std::string, Tensor*>>& tensors,
   }
   if (!left.empty()) failed("{}: the network has no parameter '{}'", path.string(), left.begin()->first);
   for (std::size_t i = 0; i < tensors.size(); ++i)
-    *tensors[i].second = values[i].to(tensors[i].second->device());
+    *tensors[i].second = values[i].clone().to(tensors[i].second->device());
 }
 
 }  // namespace dale

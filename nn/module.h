@@ -29,6 +29,13 @@ std::vector<NamedParameter> parameters(Module& module) {
   return all;
 }
 
+/// Their values, which gradients are taken by.
+inline Vars variables(const std::vector<NamedParameter>& parameters) {
+  Vars all;
+  for (const auto& p : parameters) all.push_back(*p.parameter);
+  return all;
+}
+
 /// U(−1/√fan_in, 1/√fan_in): the customary start for weights and biases of linear and convolutional layers.
 /// The numbers depend on the key alone.
 inline Var uniform_parameter(Key key, const Shape& shape, Index fan_in) {

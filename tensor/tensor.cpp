@@ -134,12 +134,16 @@ Array<T> Array<T>::reshape(const Shape& wanted) const {
   int open = -1;
   Index known = 1;
   for (int i = 0; i < shape.rank(); ++i) {
-    if (shape[i] == -1 && open < 0)
+    if (shape[i] < -1 || (shape[i] == -1 && open >= 0))
+      invalid("[reshape] the shape {} asked for has a negative length; one -1 stands for what is left",
+              str(wanted));
+    if (shape[i] == -1)
       open = i;
     else
       known *= shape[i];
   }
-  if (open >= 0 && known > 0) shape[open] = size_ / known;
+  if (open >= 0 && known == 0) invalid("[reshape] -1 may be any length beside the 0 in {}", str(wanted));
+  if (open >= 0) shape[open] = size_ / known;
   if (element_count(shape) != size_)
     invalid("[reshape] {} elements of shape {} do not fill {}", size_, str(shape_), str(wanted));
   if (shape == shape_) return *this;

@@ -8,6 +8,7 @@
 #include "diffusion/exact.h"
 #include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
+#include "experiments/run/objective.h"
 #include "experiments/run/sample.h"
 #include "tests/catch.h"
 
@@ -24,7 +25,9 @@ Denoiser normal_denoiser(double mean, double variance) {
 Model small_model(const std::string& process, Index classes) {
   UNetShape shape{8, {1, 2, 2}, 32, classes};
   const Process& p = process_named(process);
-  Model model{&p, {p.multiplicative() ? 0.2 : 1.3, 0.25}, customary(p), ScoreUNet(shape, Key{3}), 28, 28, {}};
+  Model model{
+      &p, {p.multiplicative() ? 0.2 : 1.3, 0.25}, default_prediction(p), ScoreUNet(shape, Key{3}), 28, 28,
+      {}};
   Var& head = model.network.head->weight;  // one that says little does not diverge in a few steps
   head.leaf_value() = (Var(head.value()) * 1e-2).value();
   return model;

@@ -5,6 +5,7 @@
 
 #include "experiments/compare/compare.h"
 #include "experiments/page/figure.h"
+#include "experiments/run/objective.h"
 #include "nn/checkpoint.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
@@ -53,7 +54,7 @@ TEST_CASE("every process trains, and its samplers run on it", "[experiments]") {
     o.process = process;
     const TrainResult r = train(o);
     Model model = load_model(r.model);
-    CHECK(model.meaning == customary(process_named(process)));
+    CHECK(model.meaning == default_prediction(process_named(process)));
     // After three training steps a network may say anything, and three steps of a sampler diverge on it; one
     // that says little cannot.
     Var& head = model.network.head->weight;

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "experiments/run/batches.h"
 #include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
+#include "experiments/run/batches.h"
+#include "experiments/run/fit.h"
 #include "experiments/run/model.h"
-#include "experiments/run/progress.h"
 #include "nn/checkpoint.h"
 #include "nn/optim.h"
 #include "tensor/file.h"
@@ -86,18 +86,13 @@ Classifier train_classifier(const ClassifierOptions& o) {
   const auto moves =
       integers(key.split(shift_stream), {2 * steps}, -largest_shift, largest_shift + 1).to_vector();
   Progress bar(o.dataset + " classifier", steps, "images", o.batch);
-  for (Index step = 0; step < steps; ++step) {
+  const auto gradients = [&](Index step) {
     const Batch batch = batches.at(step);
     const std::size_t at = static_cast<std::size_t>(2 * step);
-    const Var loss =
-        cross_entropy(classifier.network(shifted(batch.images, moves[at], moves[at + 1])), batch.labels);
-    Vars weights;
-    for (const auto& p : all) weights.push_back(*p.parameter);
-    const Vars gradients = grad(loss, weights);
-    const double left = 1 - static_cast<double>(step) / static_cast<double>(steps);
-    adam.step(gradients, o.learning_rate * left, clip_scale(global_norm(gradients), 1));
-    bar.update(step + 1, fmt::format("loss {:.4f}", static_cast<double>(loss.item())));
-  }
+    const Tensor images = shifted(batch.images, moves[at], moves[at + 1]);
+    return gradients_of(cross_entropy(classifier.network(images), batch.labels), all);
+  };
+  fit(adam, {steps, o.learning_rate}, 1, bar, gradients, [](Index, const Gradients&) {});
   classifier.accuracy = accuracy(classifier, test);
   save(classifier, o, train, test);
   return load_classifier(o.out);

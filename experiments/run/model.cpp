@@ -90,11 +90,6 @@ ScoreModel Model::score_model(const Condition& condition) const {
           [this, condition](const Var& x, const Var& t) { return network(x, t, condition); }};
 }
 
-Parameterisation customary(const Process& process) {
-  if (process.name() == "gbm-paper") return Parameterisation::stein;
-  return process.name() == "vp" ? Parameterisation::noise : Parameterisation::denoised;
-}
-
 void Model::to(Device device) {
   for (auto& p : parameters(network)) p.parameter->leaf_value() = p.parameter->value().to(device);
 }

@@ -27,10 +27,6 @@ struct Model {
   void to(Device device);
 };
 
-/// What a network of a process is trained to give: stein for gbm-paper, noise for vp, denoised for the
-/// others.
-Parameterisation customary(const Process& process);
-
 /// Weights `values` in the order of the network's parameters (the average of training, say). Throws
 /// std::runtime_error when one is not finite.
 void save_model(const std::filesystem::path& path, Model& model, const std::vector<Tensor>& values);

@@ -4,13 +4,12 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "autograd/anomaly.h"
-#include "diffusion/loss.h"
 #include "experiments/run/batches.h"
-#include "experiments/run/progress.h"
+#include "experiments/run/fit.h"
 #include "experiments/run/folder.h"
+#include "experiments/run/objective.h"
 #include "experiments/run/stop.h"
 #include "nn/ema.h"
 #include "nn/optim.h"
@@ -53,15 +52,6 @@ void check_options(const TrainOptions& o) {
   if (o.decay != "constant" && o.decay != "cosine") unknown_name("decay", o.decay, {"constant", "cosine"});
 }
 
-/// Of the step after `step` others: linear warm-up, then constant or half a cosine over the whole run.
-double learning_rate(const TrainOptions& o, Index step) {
-  const double warm =
-      std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(std::max<Index>(1, o.warmup)));
-  if (o.decay == "constant") return o.learning_rate * warm;
-  const double done = static_cast<double>(step) / static_cast<double>(o.steps);
-  return o.learning_rate * warm * (1 + scalar::cos(std::numbers::pi * done)) / 2;
-}
-
 nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, const Edm& edm,
                                  Index parameters) {
   return {{"dale", version},
@@ -96,23 +86,6 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
           {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
           {"threads", threads()},
           {"checkpoint_every", o.checkpoint_every}};
-}
-
-/// What a step draws for a batch y0, on y0's machine, and the loss that goes with a network's meaning given
-/// that: (6); the paper's with its weight s⁴, at times i/1000, i = 1 … 1000, the ones its sampler visits; or
-/// the noise's mean squared error at uniform times (Ho et al. 2020). The last two are (5), doubled.
-std::vector<Tensor> draws_of(const ScoreModel& model, const LevelLaw& law, const Tensor& y0, Key key) {
-  if (model.meaning == Parameterisation::denoised) return denoising_draws(model.edm, y0, key, law);
-  const bool paper = model.meaning == Parameterisation::stein;
-  std::vector<double> t;
-  for (std::int32_t i : integers(key.split(0), {y0.dim(0)}, 1, 1001).to_vector())
-    t.push_back(model.process->T() * i / 1000);
-  const Var z = normal(key.split(1), y0.shape(), 0, y0.device());
-  return score_matching_draws(model, paper ? Weight::paper : Weight::noise, y0, t, z);
-}
-Var loss_of(const ScoreModel& model, const std::vector<Tensor>& draws) {
-  if (model.meaning == Parameterisation::denoised) return denoising_loss(model.network, draws);
-  return 2 * score_matching_loss(model, draws);
 }
 
 class Training {
@@ -166,46 +139,39 @@ class Training {
 
   void save_weights(const std::filesystem::path& path) { save_model(path, model_, ema_.average()); }
 
-  /// The step after `step` others.
-  MetricsRow step(Index step) {
-    const auto start = std::chrono::steady_clock::now();
+  /// Of the step after `step` others.
+  Gradients gradients(Index step) {
     const Batch batch = batches_->at(step);
-    const Tensor y0 = batch.images.to(o_.device);
     const std::uint64_t number = static_cast<std::uint64_t>(step);
-    const ScoreModel score_model = model_.score_model(
+    const ScoreModel model = model_.score_model(
         {labels_of(batch, number), {o_.dropout, key_.split(dropout_stream).split(number)}});
-    const LevelLaw law{o_.level_mean, o_.level_deviation};
-    const Key noise = key_.split(noise_stream).split(number);
-    const std::vector<Tensor> draws = draws_of(score_model, law, y0, noise);
-    std::vector<Tensor> made = capturable() ? captured_(draws) : loss_and_gradients(score_model, draws);
+    const auto inputs = [&] {
+      return loss_inputs(model, {o_.level_mean, o_.level_deviation}, batch.images.to(o_.device),
+                         key_.split(noise_stream).split(number));
+    };
+    const std::vector<Tensor> made = capturable() ? captured_(inputs()) : loss_and_gradients(model, inputs());
     const auto [loss, norm] = read(made[0]);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
-        grad(loss_of(score_model, draws_of(score_model, law, y0, noise)), weights());
+        grad(training_loss(model, inputs()), variables(all_));
         return Var(Tensor::full({}, std::numeric_limits<real>::quiet_NaN()));
       });
-    const double rate = learning_rate(o_, step);
-    adam_.step({made.begin() + 1, made.end()}, rate, clip_scale(norm, o_.clip));
-    ema_.update();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return {loss, norm, rate, static_cast<double>(o_.batch) / seconds};
+    return {loss, norm, {made.begin() + 1, made.end()}};
   }
 
+  Adam& optimizer() { return adam_; }
+  Schedule schedule() const { return {o_.steps, o_.learning_rate, o_.decay, o_.warmup}; }
+  void average() { ema_.update(); }
+
  private:
-  /// Whether a step's draws are all that changes from step to step: dropout has a new key, and labels are
+  /// Whether the loss's inputs are all that changes from step to step: dropout has a new key, and labels are
   /// checked on the host.
   bool capturable() const { return !o_.classes && o_.dropout == 0; }
 
-  Vars weights() const {
-    Vars all;
-    for (const auto& p : all_) all.push_back(*p.parameter);
-    return all;
-  }
-
   /// (1 + P) numbers, the loss and Σ g² of each gradient; then the P gradients.
-  std::vector<Tensor> loss_and_gradients(const ScoreModel& model, const std::vector<Tensor>& draws) const {
-    const Var loss = loss_of(model, draws);
-    const Vars gradients = last_grad(loss, weights());
+  std::vector<Tensor> loss_and_gradients(const ScoreModel& model, const std::vector<Tensor>& inputs) const {
+    const Var loss = training_loss(model, inputs);
+    const Vars gradients = last_grad(loss, variables(all_));
     std::vector<Tensor> made{concat({reshape(loss.detach(), {1}), squared_norms(gradients)}, 0).value()};
     for (const Var& g : gradients) made.push_back(g.value().packed());
     return made;
@@ -228,7 +194,7 @@ class Training {
     const Process& process = process_named(o.process);
     Model model{&process,
                 {},
-                customary(process),
+                default_prediction(process),
                 ScoreUNet(shape, Key{o.seed}.split(weights_stream)),
                 data.images.dim(2),
                 data.images.dim(3),
@@ -267,7 +233,7 @@ class Training {
   nlohmann::ordered_json config_;
   std::optional<Batches> batches_;
   Captured captured_{
-      [this](const std::vector<Tensor>& draws) { return loss_and_gradients(model_.score_model(), draws); }};
+      [this](const std::vector<Tensor>& inputs) { return loss_and_gradients(model_.score_model(), inputs); }};
 };
 
 }  // namespace
@@ -282,28 +248,37 @@ TrainResult train(const TrainOptions& o) {
   Training training(o, data);
   make_folder(o.out);
   const std::optional<Checkpoint> last = o.resume ? last_checkpoint(o.out) : std::nullopt;
+  if (o.resume && !last && holds_run(o.out))
+    invalid("{} holds a model.safetensors but no checkpoint to continue from: choose another --out",
+            o.out.string());
   if (last) training.resume(*last);
   const Index first = last ? last->steps : 0;
   write_file(o.out / "config.json", training.config().dump(2) + "\n");
   Metrics metrics(o.out, first);
 
-  const auto save = [&](Index steps) {
-    metrics.sync();
-    training.save(steps);
-  };
   Progress bar(o.dataset + " " + o.process, o.steps, "images", o.batch, first);
-  for (Index step = first; step < o.steps; ++step) {
-    const MetricsRow row = training.step(step);
-    metrics.append(row);
-    bar.update(step + 1, fmt::format("loss {:.4f}", row.loss));
-    if (o.after_step) o.after_step(step + 1);
+  const Schedule schedule = training.schedule();
+  std::chrono::steady_clock::time_point start;
+  const auto gradients = [&](Index step) {
+    start = std::chrono::steady_clock::now();
+    return training.gradients(step);
+  };
+  const auto after = [&](Index done, const Gradients& g) {
+    training.average();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    metrics.append({g.loss, g.norm, schedule.at(done - 1), static_cast<double>(o.batch) / seconds});
+    if (o.after_step) o.after_step(done);
     const int signal = signals.received();
-    if (signal || (step + 1) % o.checkpoint_every == 0 || step + 1 == o.steps) save(step + 1);
+    if (signal || done % o.checkpoint_every == 0 || done == o.steps) {
+      metrics.sync();
+      training.save(done);
+    }
     if (signal)
       throw Stopped(signal,
                     fmt::format("stopped by {} after step {} of {}; {} is saved and --resume continues it",
-                                signal == SIGINT ? "SIGINT" : "SIGTERM", step + 1, o.steps, o.out.string()));
-  }
+                                signal == SIGINT ? "SIGINT" : "SIGTERM", done, o.steps, o.out.string()));
+  };
+  fit(training.optimizer(), schedule, o.clip, bar, gradients, after, first);
 
   TrainResult result{o.out / "model.safetensors", {}, 0, 0, data.note};
   for (const MetricsRow& row : metrics.rows()) {

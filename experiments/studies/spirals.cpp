@@ -14,8 +14,8 @@
 #include "diffusion/exact.h"
 #include "diffusion/loss.h"
 #include "experiments/page/figure.h"
-#include "experiments/run/progress.h"
 #include "experiments/page/page.h"
+#include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
 #include "nn/ema.h"
 #include "nn/mlp.h"
@@ -85,17 +85,12 @@ Trained train(const Process& process, Index steps, Key key) {
   Adam adam(all);
   Ema ema(all, 0.999);
   Progress bar("spirals, " + process.name(), steps, "points", batch);
-  for (Index step = 0; step < steps; ++step) {
-    Vars weights;
-    for (const auto& p : all) weights.push_back(*p.parameter);
+  const auto gradients = [&](Index step) {
     const Tensor y0 = points(batch, step).reshape({batch, 2, 1, 1});
     const Key noise = key.split(noise_stream).split(static_cast<std::uint64_t>(step));
-    const Vars g = grad(denoising_loss(network, out.edm, y0, noise), weights);
-    const double left = 1 - static_cast<double>(step) / static_cast<double>(steps);
-    adam.step(g, 0.01 * left, clip_scale(global_norm(g), 1));
-    ema.update();
-    bar.update(step + 1);
-  }
+    return gradients_of(denoising_loss(network, out.edm, y0, noise), all);
+  };
+  fit(adam, {steps, 0.01}, 1, bar, gradients, [&](Index, const Gradients&) { ema.update(); });
   for (std::size_t i = 0; i < all.size(); ++i) all[i].parameter->leaf_value() = ema.average()[i];
   return out;
 }

@@ -9,8 +9,8 @@
 
 #include "experiments/data/dataset.h"
 #include "experiments/page/figure.h"
-#include "experiments/run/progress.h"
 #include "experiments/page/page.h"
+#include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
@@ -26,30 +26,30 @@ constexpr Index hidden_units = 128, batch = 128;
 constexpr double most_norm = 1;                     // of the gradient
 constexpr double low_log10 = -5, high_log10 = 0.5;  // of |w|, in the histograms
 
-/// One step along the gradients at `share` of the learning rate.
-using Step = std::function<void(const Vars& gradients, double share)>;
-
-template <class Optimizer>
-Step stepper(Optimizer optimizer, double rate) {
-  return [optimizer, rate](const Vars& g, double share) mutable {
-    optimizer.step(g, rate * share, clip_scale(global_norm(g), most_norm));
-  };
+/// An optimiser of any kind.
+struct Optimizer {
+  std::function<void(const Vars& gradients, double rate, double scale)> step;
+};
+template <class T>
+Optimizer any(T optimizer) {
+  return {[optimizer](const Vars& g, double rate, double scale) mutable { optimizer.step(g, rate, scale); }};
 }
 
 struct Method {
   std::string name, rates;
+  double rate;
   bool keeps_signs;
-  std::function<Step(const std::vector<NamedParameter>&)> start;
+  std::function<Optimizer(const std::vector<NamedParameter>&)> start;
 };
 
 /// Each with round rates that serve it well; twice or half as much changes its accuracy by less than a
 /// percent, except that exponentiated gradient at 20 loses four.
 const std::vector<Method>& methods() {
   static const std::vector<Method> all{
-      {"gradient descent", "0.5", false, [](const auto& all) { return stepper(GradientDescent(all), 0.5); }},
-      {"Adam", "0.002", false, [](const auto& all) { return stepper(Adam(all), 0.002); }},
-      {"exponentiated gradient", "10 (biases, by ordinary steps: 0.5)", true,
-       [](const auto& all) { return stepper(ExponentiatedGradient(all, {.ordinary_rate = 0.05}), 10); }}};
+      {"gradient descent", "0.5", 0.5, false, [](const auto& all) { return any(GradientDescent(all)); }},
+      {"Adam", "0.002", 0.002, false, [](const auto& all) { return any(Adam(all)); }},
+      {"exponentiated gradient", "10 (biases, by ordinary steps: 0.5)", 10, true,
+       [](const auto& all) { return any(ExponentiatedGradient(all, {.ordinary_rate = 0.05})); }}};
   return all;
 }
 
@@ -96,39 +96,34 @@ Index sign_changes(const Mlp& now, const Mlp& before) {
   return changed;
 }
 
-void train_batch(Mlp& network, const Step& step, double share, const Data& data,
-                 const std::vector<std::int32_t>& picked) {
-  const Shape shape{static_cast<Index>(picked.size())};
-  std::vector<std::int32_t> labels;
-  for (std::int32_t i : picked) labels.push_back(data.train_labels[static_cast<std::size_t>(i)]);
-  Vars weights;
-  for (const auto& p : parameters(network)) weights.push_back(*p.parameter);
-  const Var images = raw::gather(data.train, IntTensor(shape, picked));
-  step(grad(cross_entropy(network(images), IntTensor(shape, labels)), weights), share);
-}
-
 /// Trains with a learning rate that falls linearly to 0.
 Outcome run(const Method& method, const Data& data, Index epochs, Key key) {
   const Key start = key.split(weights_stream), orders = key.split(order_stream);
   const std::vector<Index> widths{data.train.dim(1), hidden_units, 10};
   Mlp network(widths, start);
   const Mlp before(widths, start);
-  const Step step = method.start(parameters(network));
+  const auto all = parameters(network);
+  Optimizer optimizer = method.start(all);
   const Index images = data.train.dim(0), batches = (images + batch - 1) / batch, total = epochs * batches;
   Progress bar("synapses, " + method.name, total, "images", batch);
   std::vector<double> accuracies{accuracy(network, data)};
   std::vector<Index> changes{0};
   std::vector<std::int32_t> order;
-  for (Index k = 0; k < total; ++k) {
+  const auto gradients = [&](Index k) {
     const Index epoch = k / batches, begin = k % batches * batch, end = std::min(begin + batch, images);
     if (begin == 0) order = permutation(orders.split(static_cast<std::uint64_t>(epoch)), images);
-    const double share = 1 - static_cast<double>(k) / static_cast<double>(total);
-    train_batch(network, step, share, data, {order.begin() + begin, order.begin() + end});
-    bar.update(k + 1);
-    if (end < images) continue;
+    const IntTensor picked({end - begin}, {order.begin() + begin, order.begin() + end});
+    std::vector<std::int32_t> labels;
+    for (std::int32_t i : picked.to_vector())
+      labels.push_back(data.train_labels[static_cast<std::size_t>(i)]);
+    const Var x = raw::gather(data.train, picked);
+    return gradients_of(cross_entropy(network(x), IntTensor({end - begin}, labels)), all);
+  };
+  fit(optimizer, {total, method.rate}, most_norm, bar, gradients, [&](Index done, const Gradients&) {
+    if (done % batches != 0) return;
     accuracies.push_back(accuracy(network, data));
     changes.push_back(sign_changes(network, before));
-  }
+  });
   if (method.keeps_signs && changes.back() > 0)
     broken("{}: {} weights changed sign", method.name, changes.back());
   std::vector<double> magnitudes, log10s;
@@ -204,13 +199,15 @@ double NormalFit::density(double value) const {
 }
 
 NormalFit fit_normal(std::vector<double> values) {
+  for (double v : values)  // before they are sorted, which a NaN would not survive
+    if (!std::isfinite(v)) invalid("[fit_normal] a value is {}; expected finite ones", v);
   std::sort(values.begin(), values.end());
   const double n = static_cast<double>(values.size());
   NormalFit fit{0, 0, 0};
   for (double v : values) fit.mean += v / n;
   for (double v : values) fit.deviation += (v - fit.mean) * (v - fit.mean) / n;
   fit.deviation = std::sqrt(fit.deviation);
-  if (!(fit.deviation > 0) || !std::isfinite(fit.deviation))
+  if (!(fit.deviation > 0))
     invalid("[fit_normal] {} values of standard deviation {} fit no normal distribution", n, fit.deviation);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double below = static_cast<double>(i) / n;
@@ -224,7 +221,7 @@ std::string study_synapses(const StudyOptions& o) {
   const Data data = load(o.data);
   make_folder(o.out);
   const Index epochs = o.quick ? 1 : 20;
-  const Method untrained{"start", "", true, [](const auto&) { return Step(); }};
+  const Method untrained{"start", "", 0, true, [](const auto&) { return Optimizer(); }};
   std::vector<Outcome> outcomes{run(untrained, data, 0, Key{o.seed})};
   for (const Method& m : methods()) outcomes.push_back(run(m, data, epochs, Key{o.seed}));
 

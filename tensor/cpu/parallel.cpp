@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -45,12 +46,19 @@ class Pool {
     wake_.notify_all();
     take_pieces();
     while (busy_.load() > 0) std::this_thread::yield();
+    if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
   }
 
  private:
   void take_pieces() {
     inside_piece = true;
-    for (Index p; (p = next_.fetch_add(1)) < pieces_;) call_(body_, p);
+    try {
+      for (Index p; (p = next_.fetch_add(1)) < pieces_;) call_(body_, p);
+    } catch (...) {
+      next_.store(pieces_);
+      std::lock_guard lock(mutex_);
+      if (!thrown_) thrown_ = std::current_exception();
+    }
     inside_piece = false;
   }
 
@@ -74,6 +82,7 @@ class Pool {
   std::atomic<std::uint64_t> batch_{0};  // counts the batches handed out
   std::atomic<Index> next_{0};           // the next piece of this batch
   std::atomic<int> busy_{0};             // workers that have not finished this batch
+  std::exception_ptr thrown_;            // by a piece of this batch
   bool stop_ = false;
   void (*call_)(const void*, Index) = nullptr;
   const void* body_ = nullptr;

@@ -1,0 +1,103 @@
+// Faults that were found by use or by reading, each with the test that fails where it is.
+#include "autograd/anomaly.h"
+#include "autograd/ops.h"
+#include "experiments/run/folder.h"
+#include "experiments/studies/study.h"
+#include "nn/checkpoint.h"
+#include "nn/linear.h"
+#include "tensor/cpu/parallel.h"
+#include "tests/catch.h"
+#include "tests/workplace.h"
+
+using namespace dale;
+using Catch::Contains;
+namespace fs = std::filesystem;
+
+TEST_CASE("a shape asked for has no negative length", "[faults][errors]") {
+  const Tensor x({2, 3}), none({0, 3});
+  for (const Shape& s : {Shape{-2, -3}, {-1, -6}, {-1, -1}, {3, -2}})
+    CHECK_THROWS_WITH(x.reshape(s), Contains("has a negative length; one -1 stands for what is left"));
+  CHECK_THROWS_WITH(none.reshape({0, -1}), Contains("-1 may be any length beside the 0"));
+  CHECK(none.reshape({-1, 3}).shape() == Shape{0, 3});
+}
+
+TEST_CASE("what a piece throws reaches the caller after all pieces have stopped", "[faults][threads]") {
+  const int before = threads();
+  for (int n : {1, 2, 4}) {
+    set_threads(n);
+    for (Index bad : {0, 7, 99}) {
+      std::atomic<int> inside{0};
+      const auto body = [&](Index piece) {
+        ++inside;
+        if (piece == bad) {
+          --inside;
+          throw std::bad_alloc();
+        }
+        --inside;
+      };
+      CHECK_THROWS_AS(parallel(100, body), std::bad_alloc);
+      CHECK(inside == 0);
+      std::atomic<Index> sum{0};  // and the pool goes on
+      parallel(100, [&](Index piece) { sum += piece; });
+      CHECK(sum == 4950);
+    }
+  }
+  set_threads(before);
+}
+
+TEST_CASE("an op may have more inputs than a word has bits", "[faults]") {
+  Vars x;
+  for (int i = 0; i < 70; ++i) x.push_back(parameter(Tensor({1}, {static_cast<real>(i)})));
+  const Var y = concat(x, 0);
+  const Vars g = grad(sum(y * y), x);
+  for (int i = 0; i < 70; ++i) CHECK(g[static_cast<std::size_t>(i)].item() == static_cast<real>(2 * i));
+}
+
+TEST_CASE("only what is not finite is NotFinite", "[faults]") {
+  int calls = 0;
+  const auto step = [&]() -> Var {
+    if (++calls == 2) throw std::runtime_error("out of memory");
+    return Tensor({1}, {std::numeric_limits<real>::infinity()});
+  };
+  bool other = false;
+  try {
+    finite_step("step", 1, step);
+  } catch (const NotFinite&) {
+  } catch (const std::runtime_error&) { other = true; }
+  CHECK(other);
+  CHECK_THROWS_AS(finite_step("step", 1, [] { return log(parameter(Tensor({1}))); }), NotFinite);
+}
+
+TEST_CASE("two networks from one file do not train each other", "[faults]") {
+  NamedTensors file;
+  file.tensors = {{"weight", Tensor({2, 3})}, {"bias", Tensor({2})}};
+  Linear a(3, 2, Key{1}), b(3, 2, Key{2});
+  assign_parameters(parameters(a), file, "file");
+  assign_parameters(parameters(b), file, "file");
+  CHECK(a.weight.value().data() != b.weight.value().data());
+}
+
+TEST_CASE("a run is not begun anew over what it left", "[faults][experiments]") {
+  const Workplace w;
+  TrainOptions o = w.options("run");
+  o.resume = true;
+  const std::string model = read_file(train(o).model), metrics = read_file(o.out / "metrics.csv");
+  const fs::path last = o.out / "checkpoint-00000003.safetensors";
+  o.steps = 4;
+  SECTION("with the checkpoints gone") {
+    fs::remove(last);
+    CHECK_THROWS_WITH(train(o), Contains("holds a model.safetensors but no checkpoint to continue from"));
+  }
+  SECTION("with none that can be read") {
+    write_file(last, "short");
+    CHECK_THROWS_WITH(train(o), Contains("none of the checkpoints in") && Contains("can be read"));
+    CHECK(read_file(last) == "short");
+  }
+  CHECK((read_file(o.out / "model.safetensors") == model && read_file(o.out / "metrics.csv") == metrics));
+}
+
+TEST_CASE("what no normal distribution fits is told before it is sorted", "[faults]") {
+  CHECK_THROWS_WITH(fit_normal({1, std::nan(""), 2}), Contains("[fit_normal] a value is nan"));
+  CHECK_THROWS_WITH(fit_normal({1, HUGE_VAL, 2}), Contains("[fit_normal] a value is inf"));
+  CHECK_THROWS_WITH(fit_normal({2, 2, 2}), Contains("standard deviation 0"));
+}
