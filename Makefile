@@ -31,12 +31,13 @@ PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-
 
 ONCE     := $(addprefix tensor/cpu/,blas.cpp level.cpp parallel.cpp)
 LEVELLED := $(filter-out $(ONCE),$(wildcard tensor/cpu/*.cpp))
-# A folder is compiled as one unit, because the headers it stands on take longer than its own files: autograd/ 6 s and
-# not 22. Files that are compiled with options of their own, or where nothing else will do, are not of the unit.
+# A folder is compiled as one unit, because the headers it stands on take longer than its own files: autograd/
+# 6 s and not 22. Files that are compiled with options of their own, or where nothing else will do, are not of
+# the unit.
 CHAPTERS := tensor autograd nn diffusion
 LIBRARY  := tensor/cpu/level.cpp nn/checkpoint.cpp
 ROOMS    := $(addprefix experiments/,run judge compare data page)
-PROGRAM  := experiments/info.cpp experiments/judge/metrics.cpp $(wildcard experiments/studies/*.cpp)
+PROGRAM  := experiments/info.cpp experiments/sources.cpp experiments/judge/metrics.cpp $(wildcard experiments/studies/*.cpp)
 TESTS    := $(wildcard tests/*.cpp)
 BENCH    := $(wildcard experiments/bench/*.cpp)
 ifeq ($(CUDA),1)
@@ -57,6 +58,7 @@ EMULATE  ?= 1
 
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
+COMMAND  := $(call object,experiments/dale.cpp experiments/commands.cpp)
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests experiments bench bench-peer deps install clean help
@@ -110,7 +112,7 @@ $(BUILD)/cuda-$(CUDA):
 	@mkdir -p $(@D) && rm -f $(BUILD)/cuda-0 $(BUILD)/cuda-1 && touch $@
 $(BUILD)/libdale.a: $(OBJECTS) $(BUILD)/cuda-$(CUDA)
 	rm -f $@ && $(AR) rcs $@ $(OBJECTS)
-$(BUILD)/dale: $(BUILD)/experiments/dale.o $(APP) $(BUILD)/libdale.a
+$(BUILD)/dale: $(COMMAND) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
@@ -143,7 +145,15 @@ $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
 # What runs once is compiled quickly rather than well.
-$(BUILD)/tests/%.o $(BUILD)/experiments/dale.o $(filter-out %/metrics.o,$(APP)) $(BUILD)/nn/checkpoint.o: CXXFLAGS = -O1
+$(BUILD)/tests/%.o $(COMMAND) $(filter-out %/metrics.o,$(APP)) $(BUILD)/nn/checkpoint.o: CXXFLAGS = -O1
+# What results are kept by (experiments/info.h).
+digest    = $(firstword $(shell cat $(1) | md5sum))
+SAMPLING := $(wildcard $(addsuffix /*.h,$(CHAPTERS)) $(addsuffix /*.cpp,$(CHAPTERS)) tensor/cpu/* tensor/cuda/* \
+            $(foreach room,data run judge,experiments/$(room)/*))
+STUDY    := $(wildcard experiments/studies/* experiments/page/*)
+$(BUILD)/experiments/sources.o: $(SAMPLING) $(STUDY)
+$(BUILD)/experiments/sources.o: override CXXFLAGS += -DDALE_SAMPLING_SOURCES='"$(call digest,$(SAMPLING))"' \
+  -DDALE_STUDY_SOURCES='"$(call digest,$(SAMPLING) $(STUDY))"'
 $(BUILD)/experiments/bench/peak.o: override CXXFLAGS += -O3 -march=native -ffp-contract=fast
 $(BUILD)/emulated/%.o: tensor/cuda/%.cu Makefile
 	@mkdir -p $(@D)

@@ -114,6 +114,7 @@ struct PaperConstants {
   Langevin dale_langevin, unconstrained;
   double prior_mean, prior_deviation;
 };
+constexpr int paper_levels = 1000;
 const PaperConstants& paper_constants(std::string_view dataset);
 
 }  // namespace dale

@@ -1,4 +1,6 @@
 // Faults that were found by use or by reading, each with the test that fails where it is.
+#include <atomic>
+
 #include "autograd/anomaly.h"
 #include "autograd/ops.h"
 #include "experiments/run/folder.h"

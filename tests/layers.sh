@@ -18,7 +18,8 @@ for folder in autograd nn diffusion experiments; do
 done
 ! grep -rnE 'libopenblas|[sd]gemm_|dsyev_' --include='*.h' --include='*.cpp' --exclude=blas.cpp --exclude=blas.h tensor autograd nn \
   diffusion experiments || { echo 'layers: tensor/cpu/blas.h is the one door to OpenBLAS'; status=1; }
-# The rooms of chapter V: data, then run, then judge; page knows pictures only; studies judge nothing; compare sees all.
+# The rooms of chapter V: data, then run, then judge; page knows pictures only; studies judge nothing; compare
+# sees all.
 rooms() { forbid "experiments/$1" "experiments/($2)/"; }
 rooms data 'run|judge|page|studies|compare'
 rooms page 'data|run|judge|studies|compare'

@@ -1,16 +1,22 @@
-// The pictures of the comparison's report: what numbers do not show. Read first: compare.h.
+// The pictures of a comparison: what numbers do not show. They are left in OUT/DATASET/pictures as PNG and
+// SVG, with pictures.json, which tells headings, captions and what they were made of. Read first: compare.h.
 #include <cmath>
+#include <nlohmann/json.hpp>
 
+#include "autograd/anomaly.h"
 #include "experiments/compare/compare.h"
+#include "experiments/data/idx.h"
+#include "experiments/info.h"
 #include "experiments/page/figure.h"
-#include "experiments/page/page.h"
 #include "experiments/studies/study.h"
+#include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
 
 namespace dale {
 namespace {
 
+using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 const char* const class_names[][10] = {
@@ -26,71 +32,125 @@ Tensor first_images(const Tensor& images, Index n) {
   return images.slice(0, 0, std::min(n, images.dim(0))).packed();
 }
 
-/// Of each process the row whose pictures are shown: the probability flow nearest to 20 evaluations, or the
-/// paper's own sampler.
-std::vector<const CompareRow*> shown_rows(const CompareSet& set) {
-  std::vector<const CompareRow*> shown;
-  for (const CompareModel& model : set.models) {
-    const CompareRow* best = nullptr;
-    const std::string sampler = model.process == "gbm-paper" ? "dale-langevin" : "probability-flow";
-    for (const CompareRow& row : set.rows)
-      if (row.process == model.process && row.options.sampler == sampler && row.failure.empty() &&
-          (!best || std::abs(row.budget - 20) < std::abs(best->budget - 20)))
-        best = &row;
-    if (best) shown.push_back(best);
+/// What the pictures are of: the first samples of a plan, and the model that gave them.
+struct Shown {
+  const Plan& plan;
+  SampleOptions options;
+  fs::path model, samples;
+  std::string title;
+};
+
+/// Of each process the probability flow nearest to 20 evaluations, or the paper's own sampler.
+std::vector<Shown> shown_plans(const fs::path& set, const CompareOptions& o) {
+  std::vector<Shown> shown;
+  const Profile& profile = profile_named(o.profile);
+  for (const std::string& process : profile.processes()) {
+    const Plan* best = nullptr;
+    int nearest = 0;
+    const std::string sampler = process == "gbm-paper" ? "dale-langevin" : "probability-flow";
+    for (const Plan& plan : profile.plans)
+      for (int budget : plan.budgets)
+        if (plan.process == process && plan.sampler == sampler &&
+            (!best || std::abs(budget - 20) < std::abs(nearest - 20)))
+          best = &plan, nearest = budget;
+    if (!best) continue;
+    const fs::path folder = set / best->folder(nearest);
+    const Json json = Json::parse(read_file(folder / "seed-0.json"));
+    if (json.contains("failure")) continue;
+    shown.push_back(
+        {*best, sampling_of(*best, nearest, o), set / process / "model.safetensors",
+         folder / "seed-0" / "samples.npy",
+         fmt::format("{} · {}{}, {} network evaluations", process, sampler,
+                     best->annealed ? " with the paper's constants" : "", json["evaluations"].get<Index>())});
   }
   return shown;
 }
 
-std::string title_of(const CompareRow& row) {
-  return fmt::format("{} · {}{}, {} network evaluations", row.process, row.options.sampler,
-                     row.options.annealed ? " with the paper's constants" : "", row.evaluations);
-}
+/// Files in a folder, and the list of them.
+class Album {
+ public:
+  explicit Album(fs::path folder) : folder_(std::move(folder)) { make_folder(folder_); }
 
-std::string grids(const std::vector<const CompareRow*>& rows) {
-  std::string html = "<h3>The same noise through each model</h3>\n<div class='side'>\n";
-  for (const CompareRow* row : rows)
-    html += captioned(picture(image_grid(first_images(read_npy(row->samples), 48), 8, 2, 2),
-                              "Grid of samples: " + title_of(*row)),
-                      title_of(*row));
-  return html + "</div>\n";
+  void section(const std::string& heading, const std::string& html = "") {
+    sections_.push_back({{"heading", heading}, {"text", html}, {"figures", Json::array()}});
+  }
+  void png(const std::string& name, const Tensor& image, const std::string& alternative,
+           const std::string& caption) {
+    write_png(folder_ / (name + ".png"), image);
+    add(name + ".png", alternative, caption);
+  }
+  void svg(const std::string& name, const std::string& plot, const std::string& caption) {
+    write_file(folder_ / (name + ".svg"), plot);
+    add(name + ".svg", "", caption);
+  }
+  /// draw(), or where a sampler leaves the finite numbers a sentence in the figure's place.
+  template <class Draw>
+  void attempt(const std::string& what, const Draw& draw) {
+    try {
+      draw();
+    } catch (const NotFinite& error) { add("", "", what + " failed: " + error.what()); }
+  }
+  const Json& sections() const { return sections_; }
+
+ private:
+  void add(const std::string& file, const std::string& alternative, const std::string& caption) {
+    sections_.back()["figures"].push_back(
+        {{"file", file}, {"alternative", alternative}, {"caption", caption}});
+  }
+
+  fs::path folder_;
+  Json sections_ = Json::array();
+};
+
+void draw_grids(Album& album, const std::vector<Shown>& shown) {
+  album.section("The same noise through each model");
+  for (const Shown& s : shown)
+    album.png("grid-" + s.plan.process, image_grid(first_images(read_npy(s.samples), 48), 8, 2, 2),
+              "Grid of samples: " + s.title, s.title);
 }
 
 /// log x, x = 1 + pixel, of the test images and of each process: bars, and the normal fitted to it.
-std::string histograms(const std::vector<const CompareRow*>& rows, const Tensor& test) {
+void draw_histograms(Album& album, const std::vector<Shown>& shown, const Tensor& test) {
   std::vector<Series> series, fits;
   std::string text;
   const auto add = [&](const std::string& name, const Tensor& images) {
     std::vector<double> logs;
     for (real v : images.to_vector()) logs.push_back(scalar::log1p(static_cast<double>(v)));
+    text += (text.empty() ? "" : "; ") + name + ": ";
+    const int pen = static_cast<int>(series.size());
+    series.push_back(histogram(name, logs, -0.02, 0.72, 37));
+    if (std::equal(logs.begin() + 1, logs.end(), logs.begin())) {
+      text += "every pixel is the same, which no such distribution fits";
+      return;
+    }
     const NormalFit fit = fit_normal(logs);
     Series line{"", {}, {}};
-    line.pen = static_cast<int>(series.size());
+    line.pen = pen;
     for (double l = -0.02; l <= 0.72; l += 0.01) {
       line.x.push_back(l);
       line.y.push_back(fit.density(l));
     }
-    series.push_back(histogram(name, logs, -0.02, 0.72, 37));
     fits.push_back(line);
-    text += fmt::format("{}{}: mean {:.3f}, deviation {:.3f}, distance {:.3f}", text.empty() ? "" : "; ",
-                        name, fit.mean, fit.deviation, fit.distance);
+    text +=
+        fmt::format("mean {:.3f}, deviation {:.3f}, distance {:.3f}", fit.mean, fit.deviation, fit.distance);
   };
   add("test images", first_images(test, 1000));
-  for (const CompareRow* row : rows) add(row->process, read_npy(row->samples));
+  for (const Shown& s : shown) add(s.plan.process, read_npy(s.samples));
   series.insert(series.end(), fits.begin(), fits.end());
-  return "<h3>Pixels</h3>\n" +
-         captioned(
-             plot({"Pixels as the models see them: log x, x = 1 + pixel", "log x", "density", true}, series),
-             "A log-normal distribution of x is a normal one of log x: the curve fitted to each. " + text +
-                 " (distance: Kolmogorov and Smirnov's, between the pixels and the fit). Real pixels pile up "
-                 "at black and white, so no log-normal fits them; what it fits is the noise.");
+  album.section("Pixels");
+  album.svg(
+      "pixels",
+      plot({"Pixels as the models see them: log x, x = 1 + pixel", "log x", "density", true}, series),
+      "A log-normal distribution of x is a normal one of log x: the curve fitted to each. " + text +
+          " (distance: Kolmogorov and Smirnov's, between the pixels and the fit). Real pixels pile up at "
+          "black and white, so no log-normal fits them; what it fits is the noise.");
 }
 
 /// What the network is asked on the way from noise to the first images, as pictures: a row an image.
-std::string film_strip(Model& model, const CompareRow& row) {
+void draw_film_strip(Album& album, Model& model, const Shown& shown) {
   constexpr Index images = 4, frames = 9;
   std::vector<std::pair<double, Tensor>> seen;
-  SampleOptions s = row.options;
+  SampleOptions s = shown.options;
   s.count = images;
   s.watch = [&](const Var& y, double level) {
     if (seen.empty() || level < seen.back().first)
@@ -108,14 +168,14 @@ std::string film_strip(Model& model, const CompareRow& row) {
   columns.push_back(end.images);
   const Tensor strip =
       stack(columns, 1).value().packed().reshape({images * frames, 1, model.height, model.width});
-  return captioned(
-      picture(image_grid(strip, frames, 2, 2), "Film strip from noise to samples: " + title_of(row)),
-      fmt::format("{}; noise levels s = {}, then the samples", title_of(row), levels));
+  album.png("strip-" + shown.plan.process, image_grid(strip, frames, 2, 2),
+            "Film strip from noise to samples: " + shown.title,
+            fmt::format("{}; noise levels s = {}, then the samples", shown.title, levels));
 }
 
-std::string neighbours(const CompareRow& row, const Reference& reference) {
+void draw_neighbours(Album& album, const Shown& shown, const Reference& reference) {
   constexpr Index images = 10;
-  const Tensor samples = first_images(read_npy(row.samples), images), all = reference.train().images;
+  const Tensor samples = first_images(read_npy(shown.samples), images), all = reference.train().images;
   Vars rows{samples};
   for (bool features : {false, true}) {
     std::vector<std::int32_t> index;
@@ -123,11 +183,11 @@ std::string neighbours(const CompareRow& row, const Reference& reference) {
       index.push_back(static_cast<std::int32_t>(i));
     rows.push_back(raw::gather(all, IntTensor({static_cast<Index>(index.size())}, index)));
   }
-  return captioned(picture(image_grid(concat(rows, 0).value(), samples.dim(0), 2, 2),
-                           "Samples above their nearest training images in pixels and in features"),
-                   fmt::format("{}: samples; below each the nearest of {} training images in pixels, and in "
-                               "the classifier's features",
-                               title_of(row), all.dim(0)));
+  album.png("neighbours-" + shown.plan.process, image_grid(concat(rows, 0).value(), samples.dim(0), 2, 2),
+            "Samples above their nearest training images in pixels and in features",
+            fmt::format("{}: samples; below each the nearest of {} training images in pixels, and in the "
+                        "classifier's features",
+                        shown.title, all.dim(0)));
 }
 
 /// Two masks, 1 where known: the upper half, and all but a square.
@@ -142,7 +202,8 @@ Tensor mask(bool half, Index H, Index W) {
 }
 
 /// A test image, what is known of it (the rest grey), and completions.
-std::string completed(Model& model, const Tensor& test, const std::string& process, Device device) {
+void draw_completed(Album& album, Model& model, const Tensor& test, const std::string& process,
+                    Device device) {
   constexpr Index completions = 6;
   Vars rows;
   for (Index k = 0; k < 4; ++k) {
@@ -157,18 +218,20 @@ std::string completed(Model& model, const Tensor& test, const std::string& proce
     rows.push_back(reshape(where(s.mask, s.known, Var(Tensor::full({}, 0.5))), one));
     rows.push_back(sample(model, s).images);
   }
-  return captioned(
-      picture(image_grid(concat(rows, 0).value(), completions + 2, 2, 2),
-              "Test images, what is known of them, and completions by " + process),
+  album.png(
+      "completed-" + process, image_grid(concat(rows, 0).value(), completions + 2, 2, 2),
+      "Test images, what is known of them, and completions by " + process,
       process + ": a test image, what is known of it, six completions (20 steps of the probability flow)");
 }
 
-std::string guidance(Model& model, const std::string& dataset, const fs::path& path, Device device) {
-  std::string html =
-      "<h3>Classes, with more and more guidance</h3>\n<p>A multiplicative model trained with labels "
-      "(<code>dale train --classes</code>) and sampled by <code>dale sample --classes … --guidance w</code>: "
-      "scores in the logarithmic chart are combined as they are in the additive one. Trained for less than "
-      "the models compared.</p>\n<div class='side'>\n";
+void draw_guidance(Album& album, Model& model, const std::string& dataset, Device device) {
+  album.section(
+      "Classes, with more and more guidance",
+      fmt::format(
+          "A multiplicative model trained with labels (<code>dale train --classes</code>, {} steps: less "
+          "than the models compared) and sampled by <code>dale sample --classes … --guidance w</code>: "
+          "scores in the logarithmic chart are combined as they are in the additive one.",
+          model.notes.at("steps")));
   std::string names;
   SampleOptions s;
   s.device = device;
@@ -179,40 +242,52 @@ std::string guidance(Model& model, const std::string& dataset, const fs::path& p
   s.count = 4 * model.network.shape.classes;
   for (double w : {0.0, 1.0, 3.0}) {
     s.guidance = w;
-    const Tensor images = sample(model, s).images;
-    html +=
-        captioned(picture(image_grid(images, model.network.shape.classes, 2, 2),
-                          fmt::format("Samples by class with guidance {}", w)),
-                  fmt::format("w = {}{}; columns: {}", w, w == 0 ? ", which ignores the class" : "", names));
+    album.attempt(fmt::format("guidance {}", w), [&] {
+      album.png(fmt::format("guidance-{}", w),
+                image_grid(sample(model, s).images, model.network.shape.classes, 2, 2),
+                fmt::format("Samples by class with guidance {}", w),
+                fmt::format("w = {}{}; columns: {}", w, w == 0 ? ", which ignores the class" : "", names));
+    });
   }
-  return html + fmt::format("</div>\n<p>{} steps of training.</p>\n", load_model(path).notes.at("steps"));
 }
 
 }  // namespace
 
-std::string pictures_html(const CompareSet& set, const Reference& reference, const CompareOptions& o,
-                          const fs::path& guided) {
-  const std::vector<const CompareRow*> rows = shown_rows(set);
-  std::string html = grids(rows) + histograms(rows, reference.test().images);
-  std::string strips = "<h3>From noise back to data</h3>\n<div class='side'>\n", parts;
-  for (const CompareRow* row : rows) {
-    Model model = load_model(o.out / set.name / row->process / "model.safetensors");
-    strips += film_strip(model, *row);
-    if (row->process == "gbm" || row->process == "ve")
-      parts += completed(model, reference.test().images, row->process, o.device);
+void draw_pictures(const std::string& dataset, const Reference& reference, const CompareOptions& o) {
+  const fs::path set = o.out / dataset, file = set / "pictures" / "pictures.json";
+  const fs::path guided = set / "gbm-classes" / "model.safetensors";
+  const std::vector<Shown> shown = shown_plans(set, o);
+  Json made_of = {{"sources", sampling_sources}, {"drawing", study_sources}, {"device", str(o.device)}};
+  for (const Shown& s : shown) made_of[s.title] = md5(read_file(s.model)) + md5(read_file(s.samples));
+  if (fs::exists(guided)) made_of["guided"] = md5(read_file(guided));
+  if (fs::exists(file) && Json::parse(read_file(file)).value("made_of", Json()) == made_of) return;
+
+  Album album(set / "pictures");
+  draw_grids(album, shown);
+  draw_histograms(album, shown, reference.test().images);
+  album.section("From noise back to data");
+  for (const Shown& s : shown) {
+    Model model = load_model(s.model);
+    album.attempt(s.title, [&] { draw_film_strip(album, model, s); });
   }
-  html += strips +
-          "</div>\n<h3>The missing part</h3>\n<p><code>dale sample --inpaint IMAGE --mask MASK</code>: where "
-          "the picture is known the network's estimate is replaced by it, in the model's chart.</p>\n<div "
-          "class='side'>\n" +
-          parts + "</div>\n";
-  html += "<h3>Nearest training images</h3>\n<div class='side'>\n";
-  for (const CompareRow* row : rows)
-    if (row->process == "gbm" || row->process == "ve") html += neighbours(*row, reference);
-  html += "</div>\n";
-  if (guided.empty()) return html;
-  Model model = load_model(guided);
-  return html + guidance(model, set.name, guided, o.device);
+  album.section(
+      "The missing part",
+      "<code>dale sample --inpaint IMAGE --mask MASK</code>: where the picture is known the network's "
+      "estimate is replaced by it, in the model's chart.");
+  for (const Shown& s : shown)
+    if (s.plan.process != "gbm-paper") {
+      Model model = load_model(s.model);
+      album.attempt(s.title,
+                    [&] { draw_completed(album, model, reference.test().images, s.plan.process, o.device); });
+    }
+  album.section("Nearest training images");
+  for (const Shown& s : shown)
+    if (s.plan.process != "gbm-paper") draw_neighbours(album, s, reference);
+  if (fs::exists(guided)) {
+    Model model = load_model(guided);
+    draw_guidance(album, model, dataset, o.device);
+  }
+  write_file(file, Json{{"made_of", made_of}, {"sections", album.sections()}}.dump(2) + "\n");
 }
 
 }  // namespace dale

@@ -122,7 +122,8 @@ Evaluation Reference::evaluate(const Tensor& images) {
           {p.confidence, floor.confidence, 0, n},
           {p.pixel_ratio, floor.pixel_ratio, train + half_.dim(0), p.searched},
           {p.feature_ratio, floor.feature_ratio, train + half_.dim(0), p.searched},
-          p.classes};
+          p.classes,
+          std::min(n, train)};
 }
 
 Neighbours Reference::nearest_in_training(const Tensor& images, bool in_features) const {
@@ -144,6 +145,7 @@ Json json_of(const Evaluation& e, const Reference& r) {
     json[m.key] = {{"value", v.value}, {"floor", v.floor}, {"n_real", v.real}, {"n_fake", v.fake}};
   }
   json["classes"] = e.classes;
+  json["floor_images"] = e.floor_images;
   return json;
 }
 
@@ -155,6 +157,7 @@ Evaluation evaluation_from(const Json& json, const std::filesystem::path& path) 
       e.*m.measure = {v.at("value"), v.at("floor"), v.at("n_real"), v.at("n_fake")};
     }
     e.classes = json.at("classes").get<std::vector<Index>>();
+    e.floor_images = json.at("floor_images");
   } catch (const nlohmann::json::exception& error) {
     failed("{}: not what dale evaluate writes ({}); remove it to have it made again", path.string(),
            error.what());
@@ -171,6 +174,8 @@ std::string text_of(const Evaluation& e, const Reference& r) {
   }
   text += "samples of each class       ";
   for (Index c : e.classes) text += fmt::format(" {}", c);
+  if (e.floor_images < e.frechet.fake)
+    text += fmt::format("\nfloors by {} training images, all there are", e.floor_images);
   return text +
          fmt::format("\nby the classifier {} ({:.2f} % right, features of {} units): not Inception's FID\n",
                      r.classifier().digest, 100 * r.classifier().accuracy, LeNet::width);

@@ -1,7 +1,7 @@
 // `dale evaluate`: how good are samples? Their features, by the data set's classifier (classifier.h), are
 // compared with those of the real images that neither model nor classifier was trained on. Beside each number
-// stands its floor, what as many training images give in the samples' place: no sampler can be expected to do
-// better, and what is below it is noise or memory.
+// stands its floor, what as many training images (all, where there are fewer) give in the samples' place: no
+// sampler can be expected to do better, and what is below it is noise or memory.
 //
 // Read first: metrics.h.
 #pragma once
@@ -10,8 +10,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 
-#include "experiments/judge/classifier.h"
 #include "experiments/data/dataset.h"
+#include "experiments/judge/classifier.h"
 #include "experiments/judge/metrics.h"
 
 namespace dale {
@@ -27,6 +27,7 @@ struct Evaluation {
   Measure entropy, confidence;  // of the classes found, 1 for equal shares; mean largest probability
   Measure pixel_neighbour, feature_neighbour;  // see below
   std::vector<Index> classes;                  // how many samples of each
+  Index floor_images;                          // training images that the floors are of
 };
 // A neighbour ratio is the mean of d(sample, nearest training image) / d(sample, nearest of half the test
 // images), over at most 256 samples. A model that copies goes to 0; the floor is here what images of the

@@ -1,5 +1,5 @@
-// The loop that trains every network of this chapter: gradients, cut to a norm; a step of an optimiser at a rate
-// that warms up and falls; a bar.
+// The loop that trains every network of this chapter: gradients, cut to a norm; a step of an optimiser at a
+// rate that warms up and falls; a bar.
 #pragma once
 
 #include <numbers>

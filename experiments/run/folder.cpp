@@ -57,14 +57,27 @@ MetricsRow take_row(std::string_view& text, Index step, const fs::path& path) {
   return {values[1], values[2], values[3], values[4]};
 }
 
+std::string_view after_header(std::string_view text, const fs::path& path) {
+  if (!text.starts_with(header))
+    failed("{}: expected the first line {}", path.string(), header.substr(0, header.size() - 1));
+  return text.substr(header.size());
+}
+
 }  // namespace
+
+std::vector<MetricsRow> read_metrics(const fs::path& folder) {
+  const fs::path path = folder / "metrics.csv";
+  const std::string text = read_file(path);
+  std::vector<MetricsRow> rows;
+  for (std::string_view rest = after_header(text, path); !rest.empty();)
+    rows.push_back(take_row(rest, static_cast<Index>(rows.size()) + 1, path));
+  return rows;
+}
 
 Metrics::Metrics(const fs::path& folder, Index steps) {
   const fs::path path = folder / "metrics.csv";
   const std::string before = steps > 0 ? read_file(path) : std::string(header);
-  if (!before.starts_with(header))
-    failed("{}: expected the first line {}", path.string(), header.substr(0, header.size() - 1));
-  std::string_view rest = std::string_view(before).substr(header.size());
+  std::string_view rest = after_header(before, path);
   for (Index step = 1; step <= steps; ++step) rows_.push_back(take_row(rest, step, path));
   write_file(path, std::string_view(before).substr(0, before.size() - rest.size()));
   file_.emplace(path);
@@ -90,7 +103,8 @@ bool holds_run(const fs::path& folder) {
 }
 
 std::optional<Checkpoint> last_checkpoint(const fs::path& folder) {
-  for (Checkpoint& c : checkpoints(folder)) {
+  std::vector<Checkpoint> all = checkpoints(folder);
+  for (Checkpoint& c : all) {
     try {
       c.state = read_safetensors(c.path);
       if (c.state.metadata["format"] != "dale checkpoint" ||
@@ -101,6 +115,9 @@ std::optional<Checkpoint> last_checkpoint(const fs::path& folder) {
       fmt::print(stderr, "{}; passed over for the checkpoint before it\n", error.what());
     }
   }
+  if (!all.empty())
+    failed("none of the checkpoints in {} can be read: mend or remove them, or choose another --out",
+           folder.string());
   return std::nullopt;
 }
 

@@ -43,6 +43,9 @@ class Metrics {
   std::optional<Appender> file_;
 };
 
+/// Those of FOLDER/metrics.csv. Throws std::runtime_error when one is not as append leaves it.
+std::vector<MetricsRow> read_metrics(const std::filesystem::path& folder);
+
 /// The state of training after some steps.
 struct Checkpoint {
   std::filesystem::path path;
@@ -57,7 +60,8 @@ void save_checkpoint(const std::filesystem::path& folder, Index steps, NamedTens
 /// Whether a run left a checkpoint or a model here.
 bool holds_run(const std::filesystem::path& folder);
 
-/// The last checkpoint that can be read; one that cannot is said on stderr and passed over.
+/// The last checkpoint that can be read; one that cannot is said on stderr and passed over. Nothing where
+/// there is none; throws std::runtime_error where there are some and none can be read.
 std::optional<Checkpoint> last_checkpoint(const std::filesystem::path& folder);
 
 /// A flat JSON object, as config.json and a checkpoint's metadata hold it. Throws std::runtime_error with

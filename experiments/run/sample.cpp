@@ -79,9 +79,7 @@ InTime in_time(const Sampling& b, Langevin PaperConstants::*tuned) {
   if (!o.annealed) return {gbm, score_of(b.D, gbm), {o.steps}, b.prior(fitted.mean, fitted.deviation)};
   const auto dataset = b.model.notes.find("dataset");
   const PaperConstants& paper = paper_constants(dataset == b.model.notes.end() ? "" : dataset->second);
-  Langevin how = paper.*tuned;
-  how.steps = o.steps;
-  return {gbm, score_of(b.D, gbm), how, b.prior(paper.prior_mean, paper.prior_deviation)};
+  return {gbm, score_of(b.D, gbm), paper.*tuned, b.prior(paper.prior_mean, paper.prior_deviation)};
 }
 
 Var sample_dale_langevin(const Sampling& b) {
@@ -104,27 +102,39 @@ Var sample_eta(const Sampling& b) {
 
 struct Entry {
   const char* name;
-  bool multiplicative_only;
   Var (*run)(const Sampling&);
+  bool in_time;                    // and so for multiplicative processes only
+  std::vector<std::string> reads;  // of the options that only some samplers read
 };
-constexpr Entry samplers[] = {
-    {"probability-flow", false, sample_heun},      {"ddim", false, sample_ddim},
-    {"dpm-solver", false, sample_dpm_solver},      {"ancestral", false, sample_ancestral},
-    {"stochastic", false, sample_stochastic},      {"dale-langevin", true, sample_dale_langevin},
-    {"unconstrained", true, sample_unconstrained}, {"eta", true, sample_eta}};
+const std::vector<Entry>& samplers() {
+  const std::vector<std::string> levels{"--s-min", "--s-max"}, time{"--sigma", "--horizon", "--annealed"};
+  static const std::vector<Entry> all{{"probability-flow", sample_heun, false, levels},
+                                      {"ddim", sample_ddim, false, levels},
+                                      {"dpm-solver", sample_dpm_solver, false, levels},
+                                      {"ancestral", sample_ancestral, false, levels},
+                                      {"stochastic", sample_stochastic, false, levels},
+                                      {"dale-langevin", sample_dale_langevin, true, time},
+                                      {"unconstrained", sample_unconstrained, true, time},
+                                      {"eta", sample_eta, true, {"--sigma", "--horizon", "--eta"}}};
+  return all;
+}
 
 const Entry& sampler_named(const std::string& name) {
-  for (const Entry& e : samplers)
+  for (const Entry& e : samplers())
     if (name == e.name) return e;
   unknown_name("sampler", name, sampler_names());
 }
 
 void check_options(const Entry& entry, const Model& model, const SampleOptions& o) {
-  if (entry.multiplicative_only && !model.process->multiplicative())
+  if (entry.in_time && !model.process->multiplicative())
     invalid(
         "the sampler {} multiplies, but the model was trained with the additive process {}: use "
         "probability-flow",
         o.sampler, model.process->name());
+  const bool tuned = entry.run == sample_dale_langevin || entry.run == sample_unconstrained;
+  if (o.annealed && (!tuned || o.steps != paper_levels))
+    invalid("the paper's constants are of dale-langevin and unconstrained at {} steps, not of {} at {}",
+            paper_levels, o.sampler, o.steps);
   if (o.count < 1 || o.batch < 1)
     invalid("sampling needs at least 1 image, not {} in batches of {}", o.count, o.batch);
   const Index known_classes = model.network.shape.classes;
@@ -177,10 +187,18 @@ Denoiser denoiser_of(const Model& model, const ScoreModel& plain, const SampleOp
 const std::vector<std::string>& sampler_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
-    for (const Entry& e : samplers) all.push_back(e.name);
+    for (const Entry& e : samplers()) all.push_back(e.name);
     return all;
   }();
   return names;
+}
+
+std::vector<std::string> unread_options(const std::string& sampler) {
+  const std::vector<std::string>& reads = sampler_named(sampler).reads;
+  std::vector<std::string> unread;
+  for (const char* option : {"--s-min", "--s-max", "--sigma", "--horizon", "--annealed", "--eta"})
+    if (std::find(reads.begin(), reads.end(), option) == reads.end()) unread.push_back(option);
+  return unread;
 }
 
 SampleResult sample(Model& model, const SampleOptions& o) {

@@ -13,7 +13,7 @@ struct SampleOptions {
   double s_min = 0.002,
          s_max_factor = 40;  // by level: from s_max_factor σ_d (the process's last level at most) to s_min
   double sigma = 0.8, horizon = 1, eta = 0.5;  // in time: σ and T of the forward process; η of the family
-  bool annealed = false;  // in time: the paper's constants for the model's data set, prior included
+  bool annealed = false;  // in time, at paper_levels steps: the paper's constants for the model's data set
   std::vector<std::int32_t> classes;  // that images take in turn; empty: of no class
   double guidance = 1;                // w of classifier-free guidance (22)
   Tensor known,
@@ -33,9 +33,13 @@ struct SampleResult {
 /// "eta".
 const std::vector<std::string>& sampler_names();
 
+/// Those options of the command line that a sampler does not read though another does ("--eta" …).
+std::vector<std::string> unread_options(const std::string& sampler);
+
 /// The same model, options and build give the same bytes, at any number of threads and in batches of
 /// any size. Throws
-/// std::invalid_argument for an unknown sampler, a multiplicative sampler on an additive process, classes
+/// std::invalid_argument for an unknown sampler, a multiplicative sampler on an additive process, the paper's
+/// constants at other than its levels, classes
 /// that the model does not know, and a known picture or mask of another size than the model's;
 /// std::runtime_error, with the step and the op, when a state is not finite.
 SampleResult sample(Model& model, const SampleOptions& options);

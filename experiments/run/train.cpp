@@ -10,6 +10,7 @@
 #include "experiments/run/fit.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/objective.h"
+#include "experiments/run/options.h"
 #include "experiments/run/stop.h"
 #include "nn/ema.h"
 #include "nn/optim.h"
@@ -25,67 +26,39 @@ namespace {
 enum : std::uint64_t { weights_stream, order_stream, noise_stream, dropout_stream, label_stream };
 
 void check_options(const TrainOptions& o) {
-  const auto expect = [](bool holds, const char* what, auto value, const char* must) {
-    if (!holds) invalid("the {} is {}; it must be {}", what, value, must);
-  };
-  constexpr Index most = 1'000'000'000;
-  const auto fraction = [](double v) { return v >= 0 && v < 1; };
-  expect(o.steps >= 1 && o.steps <= most, "number of steps", o.steps, "at least 1 and at most 10^9");
-  expect(o.batch >= 1 && o.batch <= 65536, "number of images a batch", o.batch,
-         "at least 1 and at most 65536");
-  expect(o.warmup >= 0 && o.warmup <= most, "number of warm-up steps", o.warmup,
-         "at least 0 and at most 10^9");
-  expect(o.checkpoint_every >= 1, "number of steps between checkpoints", o.checkpoint_every, "at least 1");
-  expect(o.channels >= 8 && o.channels % 8 == 0 && o.channels <= 4096, "width", o.channels,
-         "a positive multiple of 8, at most 4096");
-  expect(o.learning_rate > 0 && std::isfinite(o.learning_rate), "learning rate", o.learning_rate,
-         "positive and finite");
-  expect(o.clip >= 0 && std::isfinite(o.clip), "largest norm of the gradient", o.clip,
-         "positive and finite, or 0 for no limit");
-  expect(std::isfinite(o.level_mean), "mean of the noise levels' logarithm", o.level_mean, "finite");
-  expect(o.level_deviation > 0 && o.level_deviation <= 10, "deviation of the noise levels' logarithm",
-         o.level_deviation, "positive and at most 10");
-  expect(fraction(o.ema), "decay of the weights' average", o.ema, "in [0, 1)");
-  expect(fraction(o.dropout), "probability of dropout", o.dropout, "in [0, 1)");
-  expect(o.label_dropout >= 0 && o.label_dropout <= 1, "probability of label dropout", o.label_dropout,
-         "in [0, 1]");
+  visit_numbers(o, [](const char*, const char*, auto value, const char* name, const Demand& demand) {
+    if (!demand.holds(static_cast<double>(value)))
+      invalid("the {} is {}; it must be {}", name, value, demand.must);
+  });
   if (o.decay != "constant" && o.decay != "cosine") unknown_name("decay", o.decay, {"constant", "cosine"});
 }
 
 nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, const Edm& edm,
                                  Index parameters) {
-  return {{"dale", version},
-          {"random_stream", random_stream_version},
-          {"bytes_a_real", sizeof(real)},
-          {"dataset", o.dataset},
-          {"data_md5", data.digests},
-          {"training_images", data.images.dim(0)},
-          {"note", data.note},
-          {"process", o.process},
-          {"data_mean", edm.mean},
-          {"data_deviation", edm.deviation},
-          {"height", data.images.dim(2)},
-          {"width", data.images.dim(3)},
-          {"channels", o.channels},
-          {"classes", o.classes ? data.classes : 0},
-          {"label_dropout", o.label_dropout},
-          {"dropout", o.dropout},
-          {"parameters", parameters},
-          {"steps", o.steps},
-          {"batch", o.batch},
-          {"learning_rate", o.learning_rate},
-          {"warmup_steps", o.warmup},
-          {"decay", o.decay},
-          {"clip", o.clip},
-          {"level_mean", o.level_mean},
-          {"level_deviation", o.level_deviation},
-          {"ema", o.ema},
-          {"seed", o.seed},
-          {"device", str(o.device)},
-          {"precision", o.device == Device::cuda && cuda_products() == CudaProducts::tf32 ? "tf32" : "full"},
-          {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
-          {"threads", threads()},
-          {"checkpoint_every", o.checkpoint_every}};
+  const bool tf32 = o.device == Device::cuda && cuda_products() == CudaProducts::tf32;
+  nlohmann::ordered_json config{{"dale", version},
+                                {"random_stream", random_stream_version},
+                                {"bytes_a_real", sizeof(real)},
+                                {"dataset", o.dataset},
+                                {"data_md5", data.digests},
+                                {"training_images", data.images.dim(0)},
+                                {"note", data.note},
+                                {"process", o.process},
+                                {"data_mean", edm.mean},
+                                {"data_deviation", edm.deviation},
+                                {"height", data.images.dim(2)},
+                                {"width", data.images.dim(3)},
+                                {"classes", o.classes ? data.classes : 0},
+                                {"parameters", parameters},
+                                {"decay", o.decay},
+                                {"seed", o.seed},
+                                {"device", str(o.device)},
+                                {"precision", tf32 ? "tf32" : "full"},
+                                {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
+                                {"threads", threads()}};
+  visit_numbers(
+      o, [&](const char* key, const char*, auto value, const char*, const Demand&) { config[key] = value; });
+  return config;
 }
 
 class Training {

@@ -1,5 +1,5 @@
-// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder (folder.h) gets
-// config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
+// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder (folder.h)
+// gets config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
 #pragma once
 
 #include "experiments/data/dataset.h"

@@ -6,10 +6,11 @@
 // their mean and variance on one log-normal, which is linear. A fitted order is the slope of −log distance
 // against log steps. The second half of the table is what a user meets: the whole way to 0, with noise where
 // a sampler has it.
+#include "diffusion/exact.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "diffusion/exact.h"
 #include "experiments/page/figure.h"
 #include "experiments/studies/study.h"
 #include "tensor/file.h"

@@ -17,8 +17,8 @@ namespace detail {
 void run_pieces(Index pieces, void (*call)(const void* body, Index piece), const void* body);
 }
 
-/// Calls body(0) … body(pieces − 1), each once, and returns when all have ended. What a body throws (it may be
-/// out of memory) is thrown here, the first of several, after all have stopped; pieces not begun are left
+/// Calls body(0) … body(pieces − 1), each once, and returns when all have ended. What a body throws (it may
+/// be out of memory) is thrown here, the first of several, after all have stopped; pieces not begun are left
 /// out. Inside a piece a further parallel() runs in place.
 template <class Body>
 void parallel(Index pieces, const Body& body) {

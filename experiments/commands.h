@@ -1,0 +1,25 @@
+// The commands of the program: each adds itself, its options and what it does to the command line.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "tensor/storage.h"
+
+namespace dale {
+
+/// What several commands share.
+struct Common {
+  std::string data, device = "cpu", precision = "full";
+  int threads;
+  std::uint64_t seed = 0;
+
+  Common();
+  void add_to(CLI::App* command);
+  /// The device asked for, ready to work in the precision asked for.
+  Device machine() const;
+};
+
+/// All of them. `common` must outlive the command line.
+void add_commands(CLI::App& app, Common& common);
+
+}  // namespace dale

@@ -1,0 +1,126 @@
+#include "experiments/compare/results.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "experiments/page/figure.h"
+#include "experiments/page/page.h"
+#include "experiments/run/folder.h"
+#include "experiments/studies/study.h"
+#include "tensor/file.h"
+#include "tensor/image.h"
+
+namespace dale {
+namespace {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+/// f of a file's JSON; complains with its path of what is not there or is something else.
+template <class F>
+auto from_json(const fs::path& path, const F& f) {
+  const std::string text = read_file(path);
+  try {
+    return f(Json::parse(text));
+  } catch (const Json::exception& error) {
+    failed("{}: not what dale compare leaves ({}); give the command again", path.string(), error.what());
+  }
+}
+
+CompareModel read_model(const fs::path& folder) {
+  CompareModel model{folder.filename().string(), {}, 0, 0};
+  const double batch =
+      from_json(folder / "config.json", [](const Json& j) { return j.at("batch").get<double>(); });
+  for (const MetricsRow& row : read_metrics(folder)) {
+    model.loss.push_back(row.loss);
+    model.seconds += batch / row.images_per_second;
+  }
+  model.images_per_second = static_cast<double>(model.loss.size()) * batch / model.seconds;
+  return model;
+}
+
+CompareRow read_row(const fs::path& set, const Plan& plan, int budget) {
+  CompareRow row{plan.process, plan.sampler, budget, plan.count, plan.annealed};
+  for (int k = 0; k < plan.seeds; ++k) {
+    const fs::path file = set / plan.folder(budget) / fmt::format("seed-{}.json", k);
+    from_json(file, [&](const Json& json) {
+      row.failure = json.value("failure", "");
+      if (!row.failure.empty()) return;
+      row.by_seed.push_back(evaluation_from(json.at("evaluation"), file));
+      row.evaluations = json.at("evaluations");
+      row.sign_changes = json.at("sign_changes");
+      row.seconds += json.at("seconds").get<double>() / plan.seeds;
+    });
+    if (!row.failure.empty()) break;
+  }
+  if (!row.failure.empty()) row.by_seed.clear();
+  return row;
+}
+
+/// The figures of pictures.json, in their own bytes.
+std::string read_pictures(const fs::path& folder) {
+  return from_json(folder / "pictures.json", [&](const Json& json) {
+    std::string html;
+    for (const Json& section : json.at("sections")) {
+      html += fmt::format("<h3>{}</h3>\n", escape_html(section.at("heading")));
+      const std::string text = section.at("text");
+      if (!text.empty()) html += "<p>" + text + "</p>\n";
+      html += "<div class='side'>\n";
+      for (const Json& figure : section.at("figures")) {
+        const std::string file = figure.at("file"), caption = figure.at("caption");
+        html += captioned(file.ends_with(".png") ? picture(read_png(folder / file), figure.at("alternative"))
+                          : file.ends_with(".svg") ? read_file(folder / file)
+                                                   : "",
+                          caption);
+      }
+      html += "</div>\n";
+    }
+    return html;
+  });
+}
+
+}  // namespace
+
+Spread spread(const CompareRow& row, Measure Evaluation::*measure) {
+  const double n = static_cast<double>(row.by_seed.size());
+  double mean = 0, squares = 0;
+  for (const Evaluation& e : row.by_seed) mean += (e.*measure).value / n;
+  for (const Evaluation& e : row.by_seed)
+    squares += ((e.*measure).value - mean) * ((e.*measure).value - mean);
+  return {mean, n > 1 ? std::sqrt(squares / (n - 1)) : 0};
+}
+
+const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
+                           int budget, Index count) {
+  for (const CompareRow& row : set.rows)
+    if (row.process == process && row.sampler == sampler && row.budget == budget && row.count == count &&
+        row.failure.empty())
+      return &row;
+  return nullptr;
+}
+
+Comparison read_comparison(const fs::path& out) {
+  return from_json(out / "comparison.json", [&](const Json& json) {
+    Comparison all{json.at("profile"), json.at("build"), json.at("seed"), json.at("asked"),
+                   json.at("missing")};
+    const Profile& profile = profile_named(all.profile);
+    for (const Json& about : json.at("sets")) {
+      CompareSet set{about.at("name"), about.at("note"), about.at("classifier"), about.at("train_images"),
+                     about.at("test_images")};
+      const fs::path folder = out / set.name;
+      for (const std::string& process : profile.processes())
+        set.models.push_back(read_model(folder / process));
+      for (const Plan& plan : profile.plans)
+        for (int budget : plan.budgets) set.rows.push_back(read_row(folder, plan, budget));
+      set.pictures = read_pictures(folder / "pictures");
+      all.sets.push_back(std::move(set));
+    }
+    for (const Study& study : studies) {
+      const fs::path section = study_folder(out, study.name, profile.quick_studies) / "section.html";
+      if (fs::exists(section)) all.studies += read_file(section);
+    }
+    return all;
+  });
+}
+
+}  // namespace dale

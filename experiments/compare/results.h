@@ -1,0 +1,56 @@
+// What a comparison found, read from its files (plan.h) and nothing else.
+#pragma once
+
+#include "experiments/compare/plan.h"
+#include "experiments/judge/evaluate.h"
+
+namespace dale {
+
+struct CompareModel {
+  std::string process;
+  std::vector<double> loss;  // a step each
+  double seconds, images_per_second;
+};
+
+/// What one sampler's samples of one model were worth, seed by seed.
+struct CompareRow {
+  std::string process, sampler;
+  int budget;
+  Index count;
+  bool annealed = false;
+  Index evaluations = 0, sign_changes = -1;
+  double seconds = 0;                 // for `count` images, mean over the seeds
+  std::string failure{};              // why there are no values, or ""
+  std::vector<Evaluation> by_seed{};  // empty if it failed
+};
+
+/// Mean and standard deviation (0 of one seed) of a measure over the seeds. REQUIRES by_seed not empty.
+struct Spread {
+  double mean, deviation;
+};
+Spread spread(const CompareRow& row, Measure Evaluation::*measure);
+
+struct CompareSet {
+  std::string name, note, classifier;  // classifier: digest, accuracy and command, in words
+  Index train_images, test_images;
+  std::vector<CompareModel> models{};
+  std::vector<CompareRow> rows{};
+  std::string pictures{};  // HTML
+};
+
+/// The row of a process and sampler at a budget and count, or null when there is none or it failed.
+const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
+                           int budget, Index count);
+
+struct Comparison {
+  std::string profile, build;  // build: build_info() of the program that compared
+  std::uint64_t seed = 0;
+  std::vector<std::string> asked, missing;  // data sets named by the command; not found
+  std::vector<CompareSet> sets{};
+  std::string studies{};  // HTML
+};
+
+/// Of the folder OUT. Throws std::runtime_error with the file that is missing or not as a comparison leaves it.
+Comparison read_comparison(const std::filesystem::path& out);
+
+}  // namespace dale
