@@ -33,10 +33,10 @@ expect 2 '--samples is required' evaluate
 expect 2 '--out is required' train-classifier
 expect 2 "unknown data set 'fashion-mnits'; did you mean 'fashion-mnist'?" train --dataset fashion-mnits --out "$work/x"
 expect 2 "unknown process 'gmb'; did you mean 'gbm'?" train --process gmb --out "$work/x"
-expect 2 '--steps: Value 0 not in range' train --steps 0 --out "$work/x"
-expect 2 '--steps: Value many not in range' train --steps many --out "$work/x"
+expect 2 'the number of steps is 0; it must be at least 1' train --steps 0 --out "$work/x"
+expect 2 '--steps = many; expected a number' train --steps many --out "$work/x"
 expect 2 '--threads: Value 0 not in range' train --threads 0 --out "$work/x"
-expect 2 '--batch: Value 0 not in range' train --batch 0 --out "$work/x"
+expect 2 'the number of images per batch is 0' train --batch 0 --out "$work/x"
 expect 2 '-1 is no whole number from 0 to 2^64 - 1' train --seed -1 --out "$work/x"
 expect 2 '18446744073709551616 is no whole number' train --seed 18446744073709551616 --out "$work/x"
 expect 2 'multiple of 8' train --width 20 --out "$work/x"
@@ -48,9 +48,12 @@ expect 2 "mean of the noise levels' logarithm is inf; it must be finite" train -
 expect 2 "deviation of the noise levels' logarithm is 0; it must be positive" train --level-deviation 0 --out "$work/x"
 expect 2 'average is 1; it must be in [0, 1)' train --ema 1 --out "$work/x"
 expect 2 'the probability of dropout is 1; it must be in [0, 1)' train --dropout 1 --out "$work/x"
-expect 2 'label dropout is -1; it must be in [0, 1]' train --label-dropout -1 --out "$work/x"
+expect 2 'label dropout is -1; it must be in [0, 1]' train --classes --label-dropout -1 --out "$work/x"
 expect 2 "unknown decay 'cosin'; did you mean 'cosine'?" train --decay cosin --out "$work/x"
 expect 2 'between checkpoints is 0; it must be at least 1' train --checkpoint-every 0 --out "$work/x"
+expect 2 '--label-dropout does nothing without --classes: leave it out' train --label-dropout 0.2 --out "$work/x"
+expect 2 '--level-mean does nothing for the process vp' train --process vp --level-mean 0 --out "$work/x"
+expect 2 '--stall does nothing without --fetch' data --stall 3
 expect 2 'the name of the folder is empty' train --out ''
 expect 1 'no such folder; expected one of PNG files, or a .npy file' train --dataset "$work/none" --out "$work/x"
 expect 1 "cannot read $work/none.npy: No such file" train --dataset "$work/none.npy" --out "$work/x"
@@ -72,8 +75,6 @@ mkdir "$work/empty"
 grep -qF "$work/empty" "$work/err" || { echo 'a missing data set must say where it was looked for:'; cat "$work/err"; failures=$((failures + 1)); }
 
 # The real path on real data, where the package is installed (make deps installs it).
-expect 2 'add --device cuda' train --precision tf32 --out "$work/x"
-expect 2 "unknown precision 'half'" train --precision half --out "$work/x"
 if "$dale" info | grep -q '^data *fashion-mnist *not found'; then
   echo 'fashion-mnist was not found: install dataset-fashion-mnist'
   exit 1
@@ -118,6 +119,10 @@ done
 model="$work/a/model.safetensors"
 expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-min nan --out "$work/z"
 expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-max 0 --out "$work/z"
+expect 2 '--eta does nothing for the sampler ddim' sample --checkpoint "$model" --sampler ddim --eta 1 --out "$work/z"
+expect 2 '--annealed does nothing for the sampler eta' sample --checkpoint "$model" --sampler eta --annealed --out "$work/z"
+expect 2 "the paper's constants are of" sample --checkpoint "$model" --sampler dale-langevin --annealed --out "$work/z"
+expect 2 '--guidance does nothing without --classes' sample --checkpoint "$model" --guidance 2 --out "$work/z"
 expect 2 'eta is -1; it must be 0' sample --checkpoint "$model" --sampler eta --eta -1 --out "$work/z"
 expect 2 'needs sigma > 0 and T > 0' sample --checkpoint "$model" --sampler dale-langevin --sigma 0 --out "$work/z"
 expect 1 'out of cpu memory: asked for' sample --checkpoint "$model" --count 1000000000 --out "$work/z"

@@ -22,13 +22,24 @@ find "$work/run" -name 'seed-*.json' -exec cp {} "$work/first.json" \;
 find "$work/run" -name 'seed-*.json' -exec cmp -s {} "$work/first.json" \; -print | grep -q . || fail 'judged samples were judged again'
 touch "$work/mark"
 (compare) || fail 'a finished comparison did not write its report anew'
-[ -z "$(find "$work/run" \( -name 'seed-*' -o -name '*.npy' -o -name 'section.html' \) -newer "$work/mark")" ] || fail 'a finished comparison made samples again'
+[ -z "$(find "$work/run" \( -name 'seed-*' -o -name '*.npy' -o -name '*.png' -o -name 'section.html' \) -newer "$work/mark")" ] || fail 'a finished comparison made samples again'
 page=$work/run/report.html
+cp "$page" "$work/before.html" && rm "$page"
+"$dale" report "$work/run" >/dev/null && cmp -s "$page" "$work/before.html" || fail 'dale report made another page of the same files'
 for part in 'The question' 'Fréchet distance against evaluations' 'Fréchet distance against time' 'training loss' 'log-normal' \
   'Film strip' 'sign changes' 'Nearest training images' 'All numbers' 'Small experiments' 'MIT licence' 'dale compare' 'guidance'; do
   grep -q "$part" "$page" || fail "it lacks: $part"
 done
 ! grep -q '>nan<\|(nan)\|inf ±' "$page" || fail 'it shows a number that is none'
+
+# Samples of other sources are made again; samples that are all alike are a row and a sentence, not the end.
+run=$work/run/fashion-mnist
+sed -i 's/"sources": "[0-9a-f]*"/"sources": "others"/' "$run/ve/probability-flow-2-66/seed-1.json"
+grey=$run/gbm/probability-flow-2-66/seed-0/samples.npy
+{ head -c 128 "$grey"; head -c $((66 * 784 * 4)) /dev/zero; } >"$work/grey" && mv "$work/grey" "$grey"
+(compare) || fail "samples that are all alike ended the comparison: $(cat "$work/err")"
+! grep -q others "$run/ve/probability-flow-2-66/seed-1.json" || fail 'samples of other sources were taken for its own'
+grep -q 'every pixel is the same' "$page" || fail 'the report does not say that samples are all alike'
 
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {
   [ $failures -eq 0 ]
