@@ -12,17 +12,8 @@
 namespace dale {
 namespace {
 
-thread_local bool is_recording = true;
-thread_local bool is_checking = false;
 std::atomic<std::uint64_t> nodes_made{0};
 std::atomic<Index> nodes_alive{0};
-
-/// Sets whether ops record, while it lives.
-struct Recording {
-  explicit Recording(bool on) : before(is_recording) { is_recording = on; }
-  ~Recording() { is_recording = before; }
-  bool before;
-};
 
 std::string shapes_of(const Vars& inputs) {
   std::string text;
@@ -105,7 +96,7 @@ void check_gradient(const Node& node, const Var& g, const Var& x, std::size_t i)
   if (!(g.shape() == x.shape()))
     broken("[{}] the rule returned a gradient of shape {} for input {} of shape {}", node.op, str(g.shape()),
            i, str(x.shape()));
-  if (is_checking && !all_finite(g.value()))
+  if (mode(Mode::checks) && !all_finite(g.value()))
     throw NotFinite(fmt::format("[{}] the gradient of input {} is not finite; input shapes {}", node.op, i,
                                 shapes_of(node.inputs)));
 }
@@ -123,11 +114,11 @@ Var parameter(Tensor value) {
 }
 
 Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule) {
-  if (is_checking && !all_finite(value))
+  if (mode(Mode::checks) && !all_finite(value))
     throw NotFinite(
         fmt::format("[{}] made a value that is not finite; input shapes {}", op, shapes_of(inputs)));
   const bool tracked = std::any_of(inputs.begin(), inputs.end(), [](const Var& x) { return x.tracked(); });
-  if (!tracked || !is_recording) return Var(std::move(value));
+  if (!tracked || !recording()) return Var(std::move(value));
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!(keep & keep_input(static_cast<int>(i)))) inputs[i].forget();
   Tensor kept = keep & keep_output ? value : value.hollow();
@@ -135,14 +126,11 @@ Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule) 
              std::make_shared<Node>(op, std::move(inputs), std::move(kept), std::move(rule)));
 }
 
-bool recording() { return is_recording; }
-NoGrad::NoGrad() : before_(is_recording) { is_recording = false; }
-NoGrad::~NoGrad() { is_recording = before_; }
-WithGrad::WithGrad() : before_(is_recording) { is_recording = true; }
-WithGrad::~WithGrad() { is_recording = before_; }
-Anomaly::Anomaly() : before_(is_checking) { is_checking = true; }
-Anomaly::~Anomaly() { is_checking = before_; }
-bool Anomaly::watching() { return is_checking; }
+bool& mode(Mode m) {
+  thread_local bool modes[] = {true, false};
+  return modes[static_cast<int>(m)];
+}
+bool recording() { return mode(Mode::records); }
 
 Index live_nodes() { return nodes_alive; }
 
@@ -193,7 +181,7 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
               str(xs[i].shape()));
   Vars out;
   if (y.tracked() && !xs.empty()) {
-    const Recording mode(graph == Graph::created);
+    const WithGrad recorded(graph == Graph::created);
     Walk walk(y, xs);
     std::vector<bool> wanted(walk.stops().size());
     for (const Var& x : xs)

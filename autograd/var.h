@@ -91,47 +91,32 @@ Vars each(const Vars& inputs, const F&... gradient) {
 
 /// True when ops on tracked Vars record nodes.
 bool recording();
-/// No recording while it lives (per thread).
-class NoGrad {
- public:
-  NoGrad();
-  ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-
- private:
-  bool before_;
-};
-
-/// Recording while it lives, also inside a NoGrad: for functions that differentiate whatever their caller
-/// does.
-class WithGrad {
- public:
-  WithGrad();
-  ~WithGrad();
-  WithGrad(const WithGrad&) = delete;
-
- private:
-  bool before_;
-};
-
 /// A computation that left the finite numbers, as distinct from a machine or a file that failed.
 struct NotFinite : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// While it lives, every op checks its result, and every gradient is checked: the first value that is not
-/// finite throws NotFinite naming the op and its inputs' shapes. Costs a pass over each result.
-class Anomaly {
+/// What this thread's ops do beside their work: record nodes; check their results.
+enum class Mode { records, checks };
+bool& mode(Mode m);
+/// Turns one of them on or off while it lives.
+template <Mode m, bool on>
+class While {
  public:
-  Anomaly();
-  ~Anomaly();
-  Anomaly(const Anomaly&) = delete;
-  /// Whether one lives.
-  static bool watching();
+  explicit While(bool value = on) : before_(std::exchange(mode(m), value)) {}
+  ~While() { mode(m) = before_; }
+  While(const While&) = delete;
 
  private:
   bool before_;
 };
+/// No recording.
+using NoGrad = While<Mode::records, false>;
+/// Recording, also inside a NoGrad: for functions that differentiate whatever their caller does.
+using WithGrad = While<Mode::records, true>;
+/// Every op checks its result, and every gradient is checked: the first value that is not finite throws
+/// NotFinite naming the op and its inputs' shapes. Costs a pass over each result.
+using Anomaly = While<Mode::checks, true>;
 
 /// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are
 /// tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x.

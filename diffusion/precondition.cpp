@@ -11,7 +11,7 @@ Network captured(Network network) {
     return std::vector<Tensor>{network(in[0], in[1]).value()};
   });
   return [network, graphs](const Var& x, const Var& c_noise) -> Var {
-    if (recording() || Anomaly::watching()) return network(x, c_noise);
+    if (recording() || mode(Mode::checks)) return network(x, c_noise);
     const Tensor F = (*graphs)({x.value(), c_noise.value()})[0];
     if (F.device() == Device::cpu) return F;
     const Tensor kept = raw::laid_out_like(F, F.shape());  // the next call writes F again
