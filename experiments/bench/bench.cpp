@@ -23,11 +23,7 @@ void training(benchmark::State& state, Index channels, Index N) {
   const auto all = parameters(net);
   Adam adam(all);
   const Var x = uniform(Key{2}, {N, 1, 28, 28}), t = uniform(Key{3}, {N}), y = normal(Key{4}, {N, 1, 28, 28});
-  for (auto _ : state) {
-    Vars xs;
-    for (const auto& p : all) xs.push_back(*p.parameter);
-    adam.step(last_grad(mean_squared_error(net(x, t), y), xs), 1e-3);
-  }
+  for (auto _ : state) { adam.step(last_grad(mean_squared_error(net(x, t), y), variables(all)), 1e-3); }
   state.SetItemsProcessed(state.iterations() * N);
   state.counters["peak MiB"] = static_cast<double>(memory_use(Device::cpu).peak) / (1 << 20);
 }

@@ -55,10 +55,8 @@ void training(benchmark::State& state, CudaProducts how) {
     saved = memory_use(Device::cuda).live - before;
   }
   Captured gradients([&](const std::vector<Tensor>& in) {
-    Vars xs;
-    for (const auto& p : r1.all) xs.push_back(*p.parameter);
     std::vector<Tensor> made;
-    for (const Var& g : last_grad(r1.loss(in), xs)) made.push_back(g.value());
+    for (const Var& g : last_grad(r1.loss(in), variables(r1.all))) made.push_back(g.value());
     return made;
   });
   measure(state, N, [&] {

@@ -1,5 +1,7 @@
 #include "experiments/compare/report.h"
 
+#include <fmt/format.h>
+
 #include "diffusion/process.h"
 #include "experiments/page/figure.h"
 #include "experiments/page/page.h"
@@ -7,6 +9,15 @@
 
 namespace dale {
 namespace {
+
+using namespace fmt::literals;
+
+constexpr const char* page_text =
+#include "experiments/compare/report_page.in"
+    ;
+constexpr const char* set_text =
+#include "experiments/compare/report_set.in"
+    ;
 
 std::string with_error(const Spread& v, int digits) {
   return v.deviation > 0 ? fmt::format("{:.{}f} ± {:.{}f}", v.mean, digits, v.deviation, digits)
@@ -210,61 +221,36 @@ std::string licence(const std::string& dataset) {
 }
 
 std::string section(const CompareSet& set) {
-  std::string html =
-      fmt::format("<h2>{}</h2>\n<p>{} training images, {} kept back from models and classifier alike",
-                  set.name, set.train_images, set.test_images);
-  html += set.note.empty() ? ".</p>\n" : fmt::format(" ({}).</p>\n", escape_html(set.note));
-  html += "<div class='side'>\n" + quality(set, false) + quality(set, true) + "</div>\n" + set.pictures +
-          training_curves(set);
-  return html + fmt::format(
-                    "<h3>All numbers</h3>\n<p>Mean ± standard deviation over seeds; in brackets the floor, "
-                    "what as many training images give in the samples' place (for neighbours: what images "
-                    "give that were never trained on). Fréchet distance and KID are taken to {} real images, "
-                    "density and coverage (k = 5) to as many as samples. Classifier: {}.</p>\n{}",
-                    set.test_images, escape_html(set.classifier), full_table(set));
-}
-
-std::string made_by(const Comparison& c) {
-  const Profile& profile = profile_named(c.profile);
-  std::string html = "<h2>How this was made</h2>\n<p><code>dale compare";
-  for (const std::string& name : c.asked) html += " --dataset " + escape_html(name);
-  html += fmt::format(
-      " --profile {} --seed {}</code>: width {}, {} steps of {} images a model ({}). Each folder beside this "
-      "page holds config.json, metrics.csv and model.safetensors, and for each sampler what its samples were "
-      "worth, the first of them as samples.npy and grid.png; <code>dale report</code> makes this page of "
-      "these "
-      "files.</p>\n<pre>{}</pre>\n",
-      c.profile, c.seed, profile.channels, profile.steps, profile.batch, escape_html(profile.cost),
-      escape_html(c.build));
-  html += "<h2>Data sets</h2>\n<ul>\n";
-  for (const CompareSet& set : c.sets) html += fmt::format("<li>{}</li>\n", licence(set.name));
-  for (const std::string& name : c.missing)
-    html += fmt::format("<li>Not compared: {}, which was not found.</li>\n", name);
-  return html + "</ul>\n";
+  return fmt::format(fmt::runtime(set_text), "name"_a = set.name, "train"_a = set.train_images,
+                     "test"_a = set.test_images,
+                     "note"_a = set.note.empty() ? "" : " (" + escape_html(set.note) + ")",
+                     "evaluations"_a = quality(set, false), "time"_a = quality(set, true),
+                     "pictures"_a = set.pictures, "training"_a = training_curves(set),
+                     "classifier"_a = escape_html(set.classifier), "table"_a = full_table(set));
 }
 
 }  // namespace
 
 std::string report_html(const Comparison& c) {
-  std::string html =
-      "<p><b>The question.</b> Given the same network, training budget, seed and number of network "
-      "evaluations: how do samplers that <em>multiply</em> by noise compare with samplers that <em>add</em> "
-      "it?</p>\n";
-  html += fmt::format("<div class='answer'><p>{}</p><p>{}</p><p>{}</p></div>\n",
-                      escape_html(against_additive(c.sets)), escape_html(against_paper(c.sets)),
-                      escape_html(judged(c.sets)));
-  html +=
-      "<p><b>gbm</b> multiplies each pixel (geometric Brownian motion, noise added to the logarithm), "
-      "<b>ve</b> adds to it; they differ in nothing else. <b>gbm-paper</b> is the setting of “Dale meets "
-      "Langevin” (arXiv 2510.02730): another loss, σ = 0.8, and samplers that follow the process in time. "
-      "<b>vp</b> is the classical additive process. The Fréchet distance is that of normal distributions "
-      "fitted to 64 features of a small classifier trained by this project, one a data set, because the "
-      "Inception network was made for colour photographs: distances here compare with each other and with "
-      "their floors, not with published FIDs.</p>\n";
-  for (const CompareSet& set : c.sets) html += section(set);
-  html += signs(c.sets) + "<h2>Training</h2>\n" + models_table(c.sets);
-  if (!c.studies.empty()) html += "<h2>Small experiments with known answers</h2>\n" + c.studies;
-  return page("Multiplying against adding", html + made_by(c));
+  const Profile& profile = profile_named(c.profile);
+  std::string sets, licences, command = fmt::format("--profile {} --seed {}", c.profile, c.seed);
+  for (const CompareSet& set : c.sets) {
+    sets += section(set);
+    licences += fmt::format("<li>{}</li>\n", licence(set.name));
+  }
+  for (const std::string& name : c.missing)
+    licences += fmt::format("<li>Not compared: {}, which was not found.</li>\n", name);
+  for (const std::string& name : c.asked) command += " --dataset " + escape_html(name);
+  const std::string studies =
+      c.studies.empty() ? "" : "<h2>Small experiments with known answers</h2>\n" + c.studies;
+  return page(
+      "Multiplying against adding",
+      fmt::format(fmt::runtime(page_text), "additive"_a = escape_html(against_additive(c.sets)),
+                  "paper"_a = escape_html(against_paper(c.sets)), "judged"_a = escape_html(judged(c.sets)),
+                  "sets"_a = sets, "signs"_a = signs(c.sets), "models"_a = models_table(c.sets),
+                  "studies"_a = studies, "command"_a = command, "width"_a = profile.channels,
+                  "steps"_a = profile.steps, "batch"_a = profile.batch, "cost"_a = escape_html(profile.cost),
+                  "build"_a = escape_html(c.build), "licences"_a = licences));
 }
 
 std::filesystem::path write_report(const std::filesystem::path& out) {
