@@ -52,7 +52,8 @@ struct Mixture {
 };
 
 /// Wasserstein-1 distance between two samples of one size: the mean distance of the sorted values. In more
-/// dimensions, sliced: the mean over random directions of the distance of the projections of a and b (N,d).
+/// dimensions, sliced: the mean over `directions` random directions (N(0, I), scaled to length 1) of the
+/// distance of the projections of a and b. REQUIRES a and b (N,d) of one N ≥ 1, directions ≥ 1.
 double wasserstein(std::vector<double> a, std::vector<double> b);
 double sliced_wasserstein(const Tensor& a, const Tensor& b, int directions, Key key);
 

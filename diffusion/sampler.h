@@ -25,7 +25,8 @@ std::vector<double> edm_levels(const Process& process, int steps, double s_min, 
 Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std::uint64_t first = 0,
                  Device device = Device::cpu);
 
-// ---- In the frame: y (N,…) in the chart of D, from levels[0] to levels.back()
+// ---- In the frame: y (N,…) in the chart of D at level levels[0], brought to levels.back().
+// REQUIRES two levels or more, falling, all positive but the last, which may be 0: a step to 0 ends on D.
 
 /// DDIM (Song et al. 2021), which is Euler's rule on the probability flow dy/ds = (y − D)/s:  (10)
 ///   y ← D + (s′/s)(y − D).  One evaluation a step.

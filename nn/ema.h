@@ -13,6 +13,7 @@ class Ema {
     for (const auto& p : parameters_) average_.push_back(p.parameter->value().clone());
   }
 
+  /// Takes in the parameters as they are, of any strides. The averages are contiguous and written in place.
   void update() {
     const double n = static_cast<double>(updates_++);
     const real weight = static_cast<real>(1 - std::min(decay_, (1 + n) / (10 + n)));

@@ -37,7 +37,7 @@ class Array {
 
   /// The first element's address, on the array's machine.
   T* data() const { return static_cast<T*>(storage_->data()) + offset_; }
-  /// All elements. REQUIRES contiguous().
+  /// All elements, where the device can read them. REQUIRES defined() and contiguous(); views need defined().
   std::span<T> span() const { return {data(), static_cast<std::size_t>(size_)}; }
   std::span<const T> cspan() const { return span(); }
   View<T> view() const { return {data(), extent(), shape_, strides_}; }

@@ -31,15 +31,19 @@ Tensor reduce(Reduce op, const Tensor& x, const Axes& axes);
 Tensor squared_norms(const std::vector<Tensor>& xs);
 /// (B,M,K)·(B,K,N) → (B,M,N), any strides.
 Tensor matmul(const Tensor& a, const Tensor& b);
-/// shift and residual may be undefined.
+/// T(x,w,·) of kernels.h: x (N,C,H,W), w (O,C,kh,kw) → (N,O,OH,OW), plus shift (O) or (N,O) and a residual of
+/// the result's shape, either of which may be undefined. REQUIRES shapes as s has them; so for its adjoints.
 Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& shift = {},
               const Tensor& residual = {});
+/// T(·,w,y): y (N,O,OH,OW) → (N,C,H,W); and T(x,·,y) → (O,C,kh,kw).
 Tensor conv2d_input(const ConvShape& s, const Tensor& y, const Tensor& w);
 Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y);
 /// x (N,C,…) as (N,…,C), and back: views.
 Tensor channels_last(const Tensor& x);
 Tensor channels_first(const Tensor& x);
-/// Rows x[i[m]] of x (R,…) → (M,…); and its adjoint, sums of rows into R rows.
+/// Rows x[i[m]] of x (R,…) → (M,…); and its adjoint, row r of the result being the sum of the rows m of x
+/// (M,…) with i[m] = r, in their order. i is read in row-major order. REQUIRES 0 ≤ i[m] < R, both on one
+/// machine.
 Tensor gather(const Tensor& x, const IntTensor& i);
 Tensor scatter_add(const Tensor& x, const IntTensor& i, Index R);
 

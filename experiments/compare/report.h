@@ -1,5 +1,5 @@
-// report.html of a comparison: the question, the answer in sentences made from the numbers, and everything that
-// supports it. Reads files and computes nothing. Read first: results.h, page.h.
+// report.html of a comparison: the question, the answer in sentences made from the numbers, and everything
+// that supports it. Reads files and computes nothing. Read first: results.h, page.h.
 #pragma once
 
 #include "experiments/compare/results.h"

@@ -50,7 +50,8 @@ struct Comparison {
   std::string studies{};  // HTML
 };
 
-/// Of the folder OUT. Throws std::runtime_error with the file that is missing or not as a comparison leaves it.
+/// Of the folder OUT. Throws std::runtime_error with the file that is missing or not as a comparison leaves
+/// it.
 Comparison read_comparison(const std::filesystem::path& out);
 
 }  // namespace dale

@@ -16,7 +16,8 @@ struct Batch {
 
 class Batches {
  public:
-  /// Of images (N,1,H,W) and labels (N), or undefined, on the CPU.
+  /// Of images (N,1,H,W) and labels (N), or undefined, on the CPU. REQUIRES N ≥ 1 and batch ≥ 1; the batch
+  /// may exceed N.
   Batches(Tensor images, IntTensor labels, Key key, Index batch)
       : images_(images.packed()), labels_(std::move(labels)), key_(key), batch_(batch) {}
 
