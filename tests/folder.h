@@ -1,7 +1,8 @@
-// What tests of files share: a folder of the test's own, gone with it, and idx files.
+// What tests of files share: a folder of the test's own, gone with it, idx files, and gzip.
 #pragma once
 
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -30,4 +31,18 @@ inline std::string idx_noise(const std::vector<std::uint32_t>& head, std::size_t
   std::string bytes = idx_head(head);
   for (std::size_t i = 0; i < n; ++i) bytes += static_cast<char>(i * i / 7 % limit);
   return bytes;
+}
+
+inline std::string gzipped(const std::string& bytes) {
+  std::string out(compressBound(bytes.size()) + 32, '\0');
+  z_stream z{};
+  deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  z.avail_in = static_cast<uInt>(bytes.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
 }

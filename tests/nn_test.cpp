@@ -10,7 +10,6 @@
 #include "tests/compare.h"
 
 using namespace dale;
-using Catch::Contains;
 
 TEST_CASE("the U-Net has R1's parameters", "[nn]") {
   ScoreUNet net({}, Key{1});
@@ -115,14 +114,13 @@ TEST_CASE("parameters load by name and shape or not at all", "[nn][errors]") {
   const std::vector<real> before = layer.weight.value().to_vector();
   NamedTensors file;
   file.tensors = {{"weight", Tensor::full({1, 2}, 7)}};
-  CHECK_THROWS_WITH(assign_parameters(all, file, "f"), Contains("f: it has no tensor 'bias'"));
+  REFUSES(assign_parameters(all, file, "f"), "f: it has no tensor 'bias'");
   file.tensors.emplace_back("bias", Tensor::full({2}, 7));
-  CHECK_THROWS_WITH(assign_parameters(all, file, "f"),
-                    Contains("tensor 'bias' has shape (2), the network expects (1)"));
+  REFUSES(assign_parameters(all, file, "f"), "tensor 'bias' has shape (2), the network expects (1)");
   CHECK(layer.weight.value().to_vector() == before);
   file.tensors[1].second = Tensor::full({1}, 7);
   file.tensors.emplace_back("extra", Tensor::full({1}, 7));
-  CHECK_THROWS_WITH(assign_parameters(all, file, "f"), Contains("the network has no parameter 'extra'"));
+  REFUSES(assign_parameters(all, file, "f"), "the network has no parameter 'extra'");
   file.tensors.pop_back();
   assign_parameters(all, file, "f");
   CHECK(layer.weight.value().to_vector() == std::vector<real>{7, 7});
@@ -166,21 +164,20 @@ TEST_CASE(
   CHECK(names == plain_names);
   CHECK(b.label->shape() == Shape{4, 128});
   CHECK(output(told, {IntTensor({2}, {0, 1}), {}}) != output(told, {IntTensor({2}, {1, 0}), {}}));
-  CHECK_THROWS_WITH(told(x, t, {IntTensor({2}, {0, 4}), {}}), Contains("[gather]"));
+  REFUSES(told(x, t, {IntTensor({2}, {0, 4}), {}}), "[gather]");
   const Var loss = sum(square(told(x, t, {IntTensor({2}, {0, 3}), {0.5, Key{1}}})));
   CHECK(all_finite(grad(loss, {*told.label})[0].value()));
 }
 
 TEST_CASE("bad networks and steps", "[nn][errors]") {
-  CHECK_THROWS_WITH(ScoreUNet({12}, Key{1}),
-                    Contains("[unet] 12 channels times 1 must be a positive multiple of 8"));
-  CHECK_THROWS_WITH(ScoreUNet({8, {}}, Key{1}), Contains("[unet] there are no multipliers"));
-  CHECK_THROWS_WITH(ScoreUNet({8, {1}, 7}, Key{1}), Contains("the time width 7 must be even"));
+  REFUSES(ScoreUNet({12}, Key{1}), "[unet] 12 channels times 1 must be a positive multiple of 8");
+  REFUSES(ScoreUNet({8, {}}, Key{1}), "[unet] there are no multipliers");
+  REFUSES(ScoreUNet({8, {1}, 7}, Key{1}), "the time width 7 must be even");
   ScoreUNet net({8}, Key{1});
-  CHECK_THROWS_WITH(net(Tensor({1, 1, 30, 28}), Tensor({1})),
-                    Contains("[unet] x (1,1,30,28) must be (N,1,H,W) with H and W multiples of 4"));
-  CHECK_THROWS_WITH(net(Tensor({2, 1, 28, 28}), Tensor({1})),
-                    Contains("[unet] t (1) must have one time for each of the 2 images"));
+  REFUSES(net(Tensor({1, 1, 30, 28}), Tensor({1})),
+          "[unet] x (1,1,30,28) must be (N,1,H,W) with H and W multiples of 4");
+  REFUSES(net(Tensor({2, 1, 28, 28}), Tensor({1})),
+          "[unet] t (1) must have one time for each of the 2 images");
   Adam adam(parameters(net));
-  CHECK_THROWS_WITH(adam.step({}, 0.1), Contains("[adam] 0 gradients for"));
+  REFUSES(adam.step({}, 0.1), "[adam] 0 gradients for");
 }

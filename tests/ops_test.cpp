@@ -36,50 +36,49 @@ TEST_CASE("elementwise ops at the edges of their domains", "[ops][machines]") {
   // clang-format on
   const real inf = std::numeric_limits<real>::infinity();
   const std::vector<real> edges{0, -0.0, 1, -1, 87, -87, 300, -300, real(1e-40), inf, -inf, inf - inf};
-  for (const Device device : machines())
-    for (const Row& row : rows) {
-      const Tensor x({static_cast<Index>(edges.size())}, edges);
-      const Numbers y = numbers(row.op(x.to(device)));
-      for (std::size_t i = 0; i < edges.size(); ++i) {
-        INFO(row.name << " at " << edges[i] << " on " << column(device));
-        const double expected = static_cast<double>(static_cast<real>(row.f(static_cast<double>(edges[i]))));
-        if (std::isnan(expected))
-          CHECK(std::isnan(y[i]));
-        else if (std::isinf(expected))
-          CHECK(y[i] == expected);
-        else if (row.name == "sin" || row.name == "cos")
-          CHECK(std::abs(y[i] - expected) < 1e-6);
-        else
-          CHECK(y[i] == Approx(expected).epsilon(2e-6).margin(1e-37));
-      }
+  ON_EVERY_MACHINE();
+  for (const Row& row : rows) {
+    const Tensor x({static_cast<Index>(edges.size())}, edges);
+    const Numbers y = numbers(row.op(x.to(device)));
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      INFO(row.name << " at " << edges[i]);
+      const double expected = static_cast<double>(static_cast<real>(row.f(static_cast<double>(edges[i]))));
+      if (std::isnan(expected))
+        CHECK(std::isnan(y[i]));
+      else if (std::isinf(expected))
+        CHECK(y[i] == expected);
+      else if (row.name == "sin" || row.name == "cos")
+        CHECK(std::abs(y[i] - expected) < 1e-6);
+      else
+        CHECK(y[i] == Approx(expected).epsilon(2e-6).margin(1e-37));
     }
+  }
 }
 
 TEST_CASE("axes of length 0 and 1", "[ops][machines]") {
-  for (const Device device : machines()) {
-    const auto full = [&](const Shape& shape, real value) { return Var(Tensor::full(shape, value, device)); };
-    const Var none = Tensor({0, 3}, device);
-    CHECK((none + none).shape() == Shape{0, 3});
-    CHECK(exp(none).size() == 0);
-    CHECK(sum(none).item() == 0);
-    CHECK(sum(none, {0}).value().to_vector() == std::vector<real>{0, 0, 0});
-    CHECK(matmul(none, full({3, 2}, 1)).shape() == Shape{0, 2});
-    CHECK(matmul(Tensor({2, 0}, device), none).value().to_vector() == std::vector<real>(6, 0));
-    CHECK(concat({none, none}, 0).shape() == Shape{0, 3});
-    CHECK(conv2d(Tensor({0, 2, 4, 4}, device), full({3, 2, 3, 3}, 1)).shape() == Shape{0, 3, 2, 2});
-    CHECK(conv2d(Tensor({1, 0, 4, 4}, device), Tensor({3, 0, 3, 3}, device)).value().to_vector() ==
-          std::vector<real>(12, 0));
-    CHECK(group_norm(Tensor({0, 4, 2, 2}, device), full({4}, 1), full({4}, 0), 2).size() == 0);
-    const Var one = full({1, 1}, 3);
-    CHECK(matmul(one, one).item() == 9);
-    CHECK((one * full({2, 3}, 2)).shape() == Shape{2, 3});
-    CHECK(gather(one, IntTensor({2}, {0, 0}, device)).shape() == Shape{2, 1});
-    CHECK(max(none, {0}).value().to_vector() == std::vector<real>(3, -std::numeric_limits<real>::infinity()));
-    CHECK(max(one).item() == 3);
-    CHECK(softmax(one, 0).item() == 1);
-    CHECK(flip(none, 0).size() == 0);
-    CHECK(softmax(Tensor({2, 0}, device), 0).size() == 0);
-  }
+  ON_EVERY_MACHINE();
+  const auto full = [&](const Shape& shape, real value) { return Var(Tensor::full(shape, value, device)); };
+  const Var none = Tensor({0, 3}, device);
+  CHECK((none + none).shape() == Shape{0, 3});
+  CHECK(exp(none).size() == 0);
+  CHECK(sum(none).item() == 0);
+  CHECK(sum(none, {0}).value().to_vector() == std::vector<real>{0, 0, 0});
+  CHECK(matmul(none, full({3, 2}, 1)).shape() == Shape{0, 2});
+  CHECK(matmul(Tensor({2, 0}, device), none).value().to_vector() == std::vector<real>(6, 0));
+  CHECK(concat({none, none}, 0).shape() == Shape{0, 3});
+  CHECK(conv2d(Tensor({0, 2, 4, 4}, device), full({3, 2, 3, 3}, 1)).shape() == Shape{0, 3, 2, 2});
+  CHECK(conv2d(Tensor({1, 0, 4, 4}, device), Tensor({3, 0, 3, 3}, device)).value().to_vector() ==
+        std::vector<real>(12, 0));
+  CHECK(group_norm(Tensor({0, 4, 2, 2}, device), full({4}, 1), full({4}, 0), 2).size() == 0);
+  const Var one = full({1, 1}, 3);
+  CHECK(matmul(one, one).item() == 9);
+  CHECK((one * full({2, 3}, 2)).shape() == Shape{2, 3});
+  CHECK(gather(one, IntTensor({2}, {0, 0}, device)).shape() == Shape{2, 1});
+  CHECK(max(none, {0}).value().to_vector() == std::vector<real>(3, -std::numeric_limits<real>::infinity()));
+  CHECK(max(one).item() == 3);
+  CHECK(softmax(one, 0).item() == 1);
+  CHECK(flip(none, 0).size() == 0);
+  CHECK(softmax(Tensor({2, 0}, device), 0).size() == 0);
 }
 
 TEST_CASE("overflow has no place in softmax, logsumexp and their like", "[ops]") {
@@ -164,43 +163,43 @@ TEST_CASE("convolution plus shift and residual is its formula", "[ops][conv][mac
                         {"rectangular", {2, 2, 5, 9}, {2, 2, 2, 4}, {{2, 1}, {0, 2}, {1, 2}}},
                         {"pointwise", {2, 5, 4, 3}, {3, 5, 1, 1}, {}},
                         {"wide padding", {1, 1, 2, 2}, {1, 1, 2, 2}, {{3, 3}, {3, 3}, {1, 1}}}};
-  for (const Device device : machines())
-    for (const Case& c : cases) {
-      const Shape y = conv_formula(Tensor(c.x), Tensor(c.w), c.k).shape();
-      const double images = static_cast<double>(y[0]), pixels = images * static_cast<double>(y[2] * y[3]),
-                   taps = static_cast<double>(c.w[1] * c.w[2] * c.w[3]), channels = static_cast<double>(y[1]);
-      for (const Shape& shift : {Shape{}, Shape{y[1]}, Shape{y[0], y[1]}}) {
-        INFO(c.name << " on " << column(device) << ", shift " << str(shift));
-        if (shift.rank() == 0) {
-          is_formula(
-              {c.x, c.w}, device, [&](const Vars& x) { return conv2d(x[0], x[1], c.k); },
-              [&](const Vars& x) { return conv_formula(x[0], x[1], c.k); }, {taps, taps * channels, pixels});
-          continue;
-        }
+  ON_EVERY_MACHINE();
+  for (const Case& c : cases) {
+    const Shape y = conv_formula(Tensor(c.x), Tensor(c.w), c.k).shape();
+    const double images = static_cast<double>(y[0]), pixels = images * static_cast<double>(y[2] * y[3]),
+                 taps = static_cast<double>(c.w[1] * c.w[2] * c.w[3]), channels = static_cast<double>(y[1]);
+    for (const Shape& shift : {Shape{}, Shape{y[1]}, Shape{y[0], y[1]}}) {
+      INFO(c.name << ", shift " << str(shift));
+      if (shift.rank() == 0) {
         is_formula(
-            {c.x, c.w, y, shift}, device, [&](const Vars& x) { return conv2d(x[0], x[1], x[3], x[2], c.k); },
-            [&](const Vars& x) {
-              return conv_formula(x[0], x[1], c.k) +
-                     reshape(x[3], {shift.rank() == 1 ? 1 : y[0], y[1], 1, 1}) + x[2];
-            },
-            {taps, taps * channels, pixels, 1, shift.rank() == 1 ? pixels : pixels / images});
+            {c.x, c.w}, device, [&](const Vars& x) { return conv2d(x[0], x[1], c.k); },
+            [&](const Vars& x) { return conv_formula(x[0], x[1], c.k); }, {taps, taps * channels, pixels});
+        continue;
       }
+      is_formula(
+          {c.x, c.w, y, shift}, device, [&](const Vars& x) { return conv2d(x[0], x[1], x[3], x[2], c.k); },
+          [&](const Vars& x) {
+            return conv_formula(x[0], x[1], c.k) + reshape(x[3], {shift.rank() == 1 ? 1 : y[0], y[1], 1, 1}) +
+                   x[2];
+          },
+          {taps, taps * channels, pixels, 1, shift.rank() == 1 ? pixels : pixels / images});
     }
+  }
 }
 
 TEST_CASE("the fused group norm is its formula", "[ops][machines]") {
   // Channels, groups, height, width: few and many channels a group, more than a block of threads, groups left
   // over.
   const Index shapes[][4] = {{16, 8, 5, 7}, {80, 2, 3, 3}, {1040, 1, 2, 1}, {36, 12, 2, 5}, {6, 6, 3, 1}};
-  for (const Device device : machines())
-    for (const auto& [C, G, H, W] : shapes)
-      for (bool with_silu : {false, true}) {
-        INFO(column(device) << ", " << C << " channels in " << G);
-        const double terms = static_cast<double>(C / G * H * W);
-        is_formula(
-            {{3, C, H, W}, {C}, {C}}, device,
-            [&](const Vars& x) { return group_norm(x[0], x[1], x[2], G, 1e-5, with_silu); },
-            [&](const Vars& x) { return group_norm_formula(x[0], x[1], x[2], G, 1e-5, with_silu); },
-            {terms, 3 * terms, 3 * terms, 3 * terms});
-      }
+  ON_EVERY_MACHINE();
+  for (const auto& [C, G, H, W] : shapes)
+    for (bool with_silu : {false, true}) {
+      INFO(C << " channels in " << G);
+      const double terms = static_cast<double>(C / G * H * W);
+      is_formula(
+          {{3, C, H, W}, {C}, {C}}, device,
+          [&](const Vars& x) { return group_norm(x[0], x[1], x[2], G, 1e-5, with_silu); },
+          [&](const Vars& x) { return group_norm_formula(x[0], x[1], x[2], G, 1e-5, with_silu); },
+          {terms, 3 * terms, 3 * terms, 3 * terms});
+    }
 }

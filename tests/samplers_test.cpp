@@ -5,7 +5,6 @@
 #include "tests/compare.h"
 
 using namespace dale;
-using Catch::Contains;
 
 namespace {
 
@@ -193,7 +192,7 @@ TEST_CASE("parameterisations of the exact score are one thing", "[diffusion]") {
       CHECK(gap(model(meaning, value).denoiser()((y - law.m) / law.a, law.level()), D) < 1e-4);
     }
   }
-  CHECK_THROWS_WITH(parameterisation_named("nois"), Contains("did you mean 'noise'?"));
+  REFUSES(parameterisation_named("nois"), "did you mean 'noise'?");
 }
 
 TEST_CASE("the paper's training loss is twice ours", "[diffusion]") {
@@ -223,8 +222,8 @@ TEST_CASE("the paper's training loss is twice ours", "[diffusion]") {
     six += mean_squared_error(F, (clean - edm.c_skip(s) * c) / edm.c_out(s)).item() / 3;
   }
   CHECK(2 * score_matching_loss(denoised, Weight::edm, y0, t, z).item() == Approx(six).epsilon(1e-5));
-  CHECK_THROWS_WITH(score_matching_loss(model, Weight::paper, y0, {0.1}, z),
-                    Contains("[score_matching_loss] y0 (3,4), z (3,4) and the 1 times"));
+  REFUSES(score_matching_loss(model, Weight::paper, y0, {0.1}, z),
+          "[score_matching_loss] y0 (3,4), z (3,4) and the 1 times");
 }
 
 TEST_CASE("explicit, denoising and Hyvärinen's non-negative losses have one gradient", "[diffusion]") {
@@ -278,8 +277,7 @@ TEST_CASE("the log-likelihood of mixtures is recovered", "[diffusion][likelihood
   CHECK(static_cast<double>(mean(random).item()) ==
         Approx(static_cast<double>(mean(exact).item()))
             .margin(4 * std::sqrt(static_cast<double>(variance(random).item()) / 20000)));
-  CHECK_THROWS_WITH(log_likelihood(p.denoiser(), {}, y, {0.5}, Trace::exact, Key{1}),
-                    Contains("at least two noise levels"));
+  REFUSES(log_likelihood(p.denoiser(), {}, y, {0.5}, Trace::exact, Key{1}), "at least two noise levels");
 }
 
 TEST_CASE("bits per dimension against a normal density by hand", "[diffusion][likelihood]") {
@@ -297,23 +295,20 @@ TEST_CASE("bits per dimension against a normal density by hand", "[diffusion][li
 }
 
 TEST_CASE("bad settings of processes and samplers", "[diffusion][errors]") {
-  CHECK_THROWS_WITH(GeometricBrownianMotion({-1}, {0}, 1),
-                    Contains("gbm-paper needs T > 0 and a variance rate"));
-  CHECK_THROWS_WITH(VarianceExploding({1}, 0), Contains("ve needs T > 0"));
-  CHECK_THROWS_WITH(VariancePreserving({1}, -1), Contains("vp needs T > 0"));
-  CHECK_THROWS_WITH(edm_levels(process_named("gbm"), 3, 0.002, 30),
-                    Contains("s_max 30 is too large for gbm"));
+  REFUSES(GeometricBrownianMotion({-1}, {0}, 1), "gbm-paper needs T > 0 and a variance rate");
+  REFUSES(VarianceExploding({1}, 0), "ve needs T > 0");
+  REFUSES(VariancePreserving({1}, -1), "vp needs T > 0");
+  REFUSES(edm_levels(process_named("gbm"), 3, 0.002, 30), "s_max 30 is too large for gbm");
   CHECK(edm_levels(process_named("ve"), 3, 0.002, 30)[0] == 30);
   CHECK(edm_levels(process_named("gbm-paper"), 3, 0.002, 30)[0] == Approx(0.8));
-  CHECK_THROWS_WITH(paper_constants("cifar"), Contains("unknown data set of the paper 'cifar'"));
+  REFUSES(paper_constants("cifar"), "unknown data set of the paper 'cifar'");
   const GeometricBrownianMotion gbm;
   const HyvarinenScore none = [](const Var& y, double) { return 0 * y; };
-  CHECK_THROWS_WITH(dale_langevin(none, Var(Tensor::full({1}, 0)), gbm, {5, -1}, Key{1}),
-                    Contains("delta ≥ 0, repeats ≥ 1 and anneal > 0"));
-  CHECK_THROWS_WITH(eta_langevin(none, Var(Tensor::full({1}, 0)), gbm, -1, 5, Key{1}), Contains("eta is -1"));
-  CHECK_THROWS_WITH(Mixture::narrow().mean(Tensor({3, 2}), 1), Contains("[mixture] y (3,2) must be (N,1)"));
-  CHECK_THROWS_WITH(wasserstein({1}, {1, 2}), Contains("one size is needed"));
+  REFUSES(dale_langevin(none, Var(Tensor::full({1}, 0)), gbm, {5, -1}, Key{1}),
+          "delta ≥ 0, repeats ≥ 1 and anneal > 0");
+  REFUSES(eta_langevin(none, Var(Tensor::full({1}, 0)), gbm, -1, 5, Key{1}), "eta is -1");
+  REFUSES(Mixture::narrow().mean(Tensor({3, 2}), 1), "[mixture] y (3,2) must be (N,1)");
+  REFUSES(wasserstein({1}, {1, 2}), "one size is needed");
   const ScoreModel model{&gbm, {}, Parameterisation::score, [](const Var& y, const Var&) { return y; }};
-  CHECK_THROWS_WITH(model.score(Tensor({3, 2}), {0.1}),
-                    Contains("[score] y (3,2) must have one image for each of the 1 times"));
+  REFUSES(model.score(Tensor({3, 2}), {0.1}), "[score] y (3,2) must have one image for each of the 1 times");
 }

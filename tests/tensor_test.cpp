@@ -137,11 +137,9 @@ TEST_CASE("integers, coins and permutations", "[tensor][random]") {
   CHECK(order == permutation(Key{1}, 1000));
   std::sort(order.begin(), order.end());
   for (int i = 0; i < 1000; ++i) REQUIRE(order[static_cast<std::size_t>(i)] == i);
-  CHECK_THROWS_WITH(integers(Key{1}, {1}, 3, 3),
-                    Catch::Contains("[integers] there is no integer from 3 to below 3"));
-  CHECK_THROWS_WITH(bernoulli(Key{1}, {1}, 1.5),
-                    Catch::Contains("[bernoulli] the probability 1.5 is outside [0, 1]"));
-  CHECK_THROWS_WITH(permutation(Key{1}, -1), Catch::Contains("[permutation] -1 elements"));
+  REFUSES(integers(Key{1}, {1}, 3, 3), "[integers] there is no integer from 3 to below 3");
+  REFUSES(bernoulli(Key{1}, {1}, 1.5), "[bernoulli] the probability 1.5 is outside [0, 1]");
+  REFUSES(permutation(Key{1}, -1), "[permutation] -1 elements");
 }
 
 TEST_CASE("random numbers are pinned: another stream needs another version", "[tensor][random]") {
@@ -234,25 +232,23 @@ TEST_CASE("matmul reads strided factors", "[tensor]") {
 }
 
 TEST_CASE("bad shapes are told in one sentence", "[tensor][errors]") {
-  using Catch::Contains;
   const Tensor x({2, 3});
-  CHECK_THROWS_WITH(Tensor({2, -3}), Contains("cannot have the shape (2,-3)"));
-  CHECK_THROWS_WITH(Tensor({2, 2}, {1, 2, 3}), Contains("3 values do not fill the shape (2,2)"));
-  CHECK_THROWS_WITH(x.reshape({4, 2}), Contains("[reshape] 6 elements of shape (2,3) do not fill (4,2)"));
-  CHECK_THROWS_WITH(x.reshape({4, -1}), Contains("[reshape]"));
-  CHECK_THROWS_WITH(x.permute({0}), Contains("[permute] 1 axes given for the shape (2,3)"));
-  CHECK_THROWS_WITH(x.permute({0, 0}), Contains("[permute] axis 0 is named twice"));
-  CHECK_THROWS_WITH(x.permute({0, 2}), Contains("[permute] axis 2 is outside an array of rank 2"));
-  CHECK_THROWS_WITH(x.slice(0, 1, 3), Contains("[slice] 1:3:1 does not lie in axis 0"));
-  CHECK_THROWS_WITH(x.broadcast_to({3, 3}),
-                    Contains("[broadcast_to] the shape (2,3) does not stretch to (3,3)"));
-  CHECK_THROWS_WITH(x.broadcast_to({3}), Contains("does not stretch"));
-  CHECK_THROWS_WITH(x.item(), Contains("[item] the array has shape (2,3)"));
-  CHECK_THROWS_WITH((Shape{1, 1, 1, 1, 1, 1, 1}), Contains("at most 6 axes"));
-  CHECK_THROWS_WITH(set_threads(0), Contains("must be at least 1"));
-  CHECK_THROWS_WITH(device_named("gpu"), Contains("unknown device 'gpu'; did you mean 'cpu'?"));
-  CHECK_THROWS_WITH(unknown_name("sampler", "dale-langwin", {"heun", "dale-langevin"}),
-                    Contains("did you mean 'dale-langevin'?"));
+  REFUSES(Tensor({2, -3}), "cannot have the shape (2,-3)");
+  REFUSES(Tensor({2, 2}, {1, 2, 3}), "3 values do not fill the shape (2,2)");
+  REFUSES(x.reshape({4, 2}), "[reshape] 6 elements of shape (2,3) do not fill (4,2)");
+  REFUSES(x.reshape({4, -1}), "[reshape]");
+  REFUSES(x.permute({0}), "[permute] 1 axes given for the shape (2,3)");
+  REFUSES(x.permute({0, 0}), "[permute] axis 0 is named twice");
+  REFUSES(x.permute({0, 2}), "[permute] axis 2 is outside an array of rank 2");
+  REFUSES(x.slice(0, 1, 3), "[slice] 1:3:1 does not lie in axis 0");
+  REFUSES(x.broadcast_to({3, 3}), "[broadcast_to] the shape (2,3) does not stretch to (3,3)");
+  REFUSES(x.broadcast_to({3}), "does not stretch");
+  REFUSES(x.item(), "[item] the array has shape (2,3)");
+  REFUSES((Shape{1, 1, 1, 1, 1, 1, 1}), "at most 6 axes");
+  REFUSES(set_threads(0), "must be at least 1");
+  REFUSES(device_named("gpu"), "unknown device 'gpu'; did you mean 'cpu'?");
+  REFUSES(unknown_name("sampler", "dale-langwin", {"heun", "dale-langevin"}),
+          "did you mean 'dale-langevin'?");
 }
 
 TEST_CASE("results lie in memory as their arguments do", "[tensor]") {
