@@ -2,7 +2,7 @@
 #include "autograd/anomaly.h"
 #include "autograd/gradcheck.h"
 #include "autograd/transforms.h"
-#include "tests/catch.h"
+#include "tests/compare.h"
 
 using namespace dale;
 using Catch::Contains;
@@ -16,7 +16,7 @@ TEST_CASE("derivatives of any order", "[autograd]") {
   Var y = sin(x);
   for (double expected : {std::cos(0.5), -std::sin(0.5), -std::cos(0.5), std::sin(0.5), std::cos(0.5)}) {
     y = grad(y, {x}, true)[0];
-    CHECK(static_cast<double>(y.item()) == Approx(expected).epsilon(1e-6));
+    CHECK(y.item() == Approx(expected).epsilon(1e-6));
   }
 }
 
@@ -31,7 +31,7 @@ TEST_CASE("a value used twice gathers both gradients", "[autograd]") {
 
 TEST_CASE("what does not depend on x has gradient zero", "[autograd]") {
   const Var x = parameter(Tensor::full({2, 2}, 1)), y = parameter(Tensor::full({3}, 1));
-  CHECK(grad(sum(x), {y})[0].value().to_vector() == std::vector<real>{0, 0, 0});
+  CHECK(values(grad(sum(x), {y})[0]) == Values{0, 0, 0});
   CHECK(grad(Var(Tensor({}, {1})), {y})[0].shape() == Shape{3});
   CHECK(!(x.detach() * 2).tracked());
   const NoGrad off;
@@ -42,8 +42,8 @@ TEST_CASE("a gradient is not overwritten by later use of its parts", "[autograd]
   const Var x = parameter(Tensor::full({4}, 1));
   const Var g = Tensor::full({4}, 5);
   const Var y = x + x + x;  // the engine adds three gradients up; g itself must stay
-  CHECK(vjp(y, g, {x})[0].value().to_vector() == std::vector<real>(4, 15));
-  CHECK(g.value().to_vector() == std::vector<real>(4, 5));
+  CHECK(values(vjp(y, g, {x})[0]) == Values(4, 15));
+  CHECK(values(g) == Values(4, 5));
 }
 
 TEST_CASE("a chain of a million nodes is differentiated and released", "[autograd]") {
@@ -63,11 +63,11 @@ TEST_CASE("the last gradient of a graph releases what it kept", "[autograd]") {
   Var y = x;
   for (int i = 0; i < 10; ++i) y = sin(y);  // each keeps its input
   const Var total = sum(y);
-  const std::vector<real> expected = grad(total, {x})[0].value().to_vector();
+  const Values expected = values(grad(total, {x})[0]);
   y = Var();
   const std::size_t before = memory_use(Device::cpu).live;
   const Vars g = last_grad(total, {x});
-  CHECK(g[0].value().to_vector() == expected);
+  CHECK(values(g[0]) == expected);
   CHECK(memory_use(Device::cpu).live <=
         before - 8 * 1000 * sizeof(real));  // nine sines' inputs less one gradient
   REFUSES(grad(total, {x}), "its values were released by last_grad()");
@@ -108,7 +108,7 @@ TEST_CASE("products with Jacobians and Hessians agree with each other and with c
   const Tensor A = normal(Key{1}, {3, 3}), v = normal(Key{2}, {3, 1});
   const Var x = parameter(normal(Key{3}, {3, 1}));
   const auto near = [](const Var& a, const Var& b) {
-    const std::vector<real> left = a.value().to_vector(), right = b.value().to_vector();
+    const Values left = values(a), right = values(b);
     for (std::size_t i = 0; i < left.size(); ++i)
       CHECK(static_cast<double>(left[i]) == Approx(static_cast<double>(right[i])).margin(1e-5));
   };
@@ -123,11 +123,10 @@ TEST_CASE("products with Jacobians and Hessians agree with each other and with c
 }
 
 TEST_CASE("gradients at kinks, ties and poles are those the declarations promise", "[autograd]") {
-  const auto slope = [](Var (*f)(const Var&), std::vector<real> at) {
+  const auto slope = [](Var (*f)(const Var&), Values at) {
     const Var x = parameter(Tensor({static_cast<Index>(at.size())}, at));
-    return grad(sum(f(x)), {x})[0].value().to_vector();
+    return values(grad(sum(f(x)), {x})[0]);
   };
-  using Values = std::vector<real>;
   CHECK(slope(abs, {-2, 0, 2}) == Values{-1, 0, 1});
   CHECK(slope(relu, {-2, 0, 2}) == Values{0, 0.5, 1});
   CHECK(slope([](const Var& x) { return max(x); }, {1, 3, 3, 0}) == Values{0, 0.5, 0.5, 0});

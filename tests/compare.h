@@ -9,10 +9,12 @@
 
 namespace dale {
 
+using Values = std::vector<real>;
 using Numbers = std::vector<double>;
 
+inline Values values(const Var& x) { return x.value().to_vector(); }
 inline Numbers numbers(const Var& x) {
-  const std::vector<real> v = x.value().to_vector();
+  const Values v = values(x);
   return {v.begin(), v.end()};
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/file.h"
+
 struct Folder {
   std::string name = std::filesystem::temp_directory_path() / "dale-test-XXXXXX";
   std::filesystem::path path = mkdtemp(name.data());
@@ -26,11 +28,19 @@ inline std::string idx_head(const std::vector<std::uint32_t>& head) {
     for (int shift : {24, 16, 8, 0}) bytes += static_cast<char>(h >> shift);
   return bytes;
 }
-/// A head and n bytes below `limit`.
-inline std::string idx_noise(const std::vector<std::uint32_t>& head, std::size_t n, unsigned limit) {
-  std::string bytes = idx_head(head);
+/// n bytes below `limit`.
+inline std::string noise(std::size_t n, unsigned limit) {
+  std::string bytes;
   for (std::size_t i = 0; i < n; ++i) bytes += static_cast<char>(i * i / 7 % limit);
   return bytes;
+}
+/// A part, "train" or "t10k", of a named set: images of 28 × 28 pixels, and their labels.
+inline void write_part(const std::filesystem::path& set, const std::string& part, const std::string& pixels,
+                       const std::string& labels) {
+  const auto n = static_cast<std::uint32_t>(labels.size());
+  std::filesystem::create_directories(set);
+  dale::write_file(set / (part + "-images-idx3-ubyte"), idx_head({0x803, n, 28, 28}) + pixels);
+  dale::write_file(set / (part + "-labels-idx1-ubyte"), idx_head({0x801, n}) + labels);
 }
 
 inline std::string gzipped(const std::string& bytes) {

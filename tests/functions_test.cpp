@@ -59,7 +59,7 @@ struct Digest {
     for (unsigned char b : bytes) value = (value ^ b) * 1099511628211u;
   }
   void add(const Var& x) {
-    for (real v : x.value().to_vector()) add(v);
+    for (real v : values(x)) add(v);
   }
 };
 

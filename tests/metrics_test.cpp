@@ -44,15 +44,9 @@ struct Workplace {
   static constexpr Index train = 300, test = 200;
 
   Workplace() {
-    fs::create_directories(path / "mnist");
-    for (const auto& [part, n, salt] : {std::tuple("train", train, 3u), std::tuple("t10k", test, 5u)}) {
-      const auto size = static_cast<std::uint32_t>(n);
-      const std::string stem = (path / "mnist" / part).string();
-      write_file(stem + "-images-idx3-ubyte", idx_head({0x803, size, 28, 28}) + noise(n * 784, 256, salt));
-      write_file(stem + "-labels-idx1-ubyte", idx_head({0x801, size}) + noise(n, 10, salt));
-    }
+    for (const auto& [part, n, salt] : {std::tuple("train", train, 3u), std::tuple("t10k", test, 5u)})
+      write_part(path / "mnist", part, noise(n * 784, 256, salt), noise(n, 10, salt));
   }
-
   static std::string noise(Index n, unsigned limit, std::uint64_t salt) {
     std::string bytes;
     for (real u : uniform(Key{salt}, {n}).to_vector())

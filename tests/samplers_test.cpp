@@ -9,7 +9,7 @@ using namespace dale;
 namespace {
 
 Tensor column(const Numbers& v) {
-  return Tensor({static_cast<Index>(v.size()), 1}, std::vector<real>(v.begin(), v.end()));
+  return Tensor({static_cast<Index>(v.size()), 1}, Values(v.begin(), v.end()));
 }
 
 /// h of a mixture at the time of a process with m = 0.
@@ -133,7 +133,7 @@ TEST_CASE("the unconstrained sampler is Euler-Maruyama on the reverse process, a
   for (const auto& [steps, expected] : {std::pair{200, 0.0075}, std::pair{2000, 0.0022}}) {
     const Var a = unconstrained(p.score(gbm), start, gbm, {steps}, Key{3}).log_x,
               b = dale_langevin(p.score(gbm), start, gbm, {steps}, Key{3});
-    CHECK(static_cast<double>(mean(abs(a - b)).item()) == Approx(expected).epsilon(0.1));
+    CHECK(mean(abs(a - b)).item() == Approx(expected).epsilon(0.1));
   }
 }
 
@@ -163,7 +163,7 @@ TEST_CASE("the annealed variants follow the table of the paper", "[diffusion][sa
   const Var y = dale_langevin(none, Var(Tensor::full({100000}, 0)), gbm, {20, 0.01, 3, 0.9}, Key{1});
   double expected = 0;
   for (int k = 0; k < 20; ++k) expected += 3 * 0.01 * 0.64 * std::pow(0.81, k);
-  CHECK(static_cast<double>(variance(y).item()) == Approx(expected).epsilon(0.02));
+  CHECK(variance(y).item() == Approx(expected).epsilon(0.02));
 }
 
 TEST_CASE("parameterisations of the exact score are one thing", "[diffusion]") {
@@ -205,7 +205,7 @@ TEST_CASE("the paper's training loss is twice ours", "[diffusion]") {
   const Var s2 = reshape(0.64 * time, {3, 1}), log_x = Var(y0) + sqrt(s2) * z, x = exp(log_x);
   const Var ours = score_matching_loss(model, Weight::paper, y0, t, z);
   const Var theirs = mean(square(s2 * x * network(x, time) + (log_x - Var(y0)) + s2));
-  CHECK(static_cast<double>(theirs.item()) == Approx(2 * static_cast<double>(ours.item())).epsilon(1e-5));
+  CHECK(theirs.item() == Approx(2 * ours.item()).epsilon(1e-5));
   // The authors' own writing of the last two terms: − μτ + 1.5 σ²τ for − m + s².
   const Var authors = mean(square(s2 * x * network(x, time) + (log_x - Var(y0)) - 0.5 * s2 + 1.5 * s2));
   CHECK(authors.item() == theirs.item());
@@ -274,9 +274,8 @@ TEST_CASE("the log-likelihood of mixtures is recovered", "[diffusion][likelihood
   const Var y = broadcast_to(Var(Tensor({1, 2}, {0.3, 0.6})), {20000, 2});
   const Var exact = divergence(f, y, Trace::exact, Key{1}).divergence,
             random = divergence(f, y, Trace::hutchinson, Key{1}).divergence;
-  CHECK(static_cast<double>(mean(random).item()) ==
-        Approx(static_cast<double>(mean(exact).item()))
-            .margin(4 * std::sqrt(static_cast<double>(variance(random).item()) / 20000)));
+  CHECK(mean(random).item() ==
+        Approx(mean(exact).item()).margin(4 * std::sqrt(variance(random).item() / 20000)));
   REFUSES(log_likelihood(p.denoiser(), {}, y, {0.5}, Trace::exact, Key{1}), "at least two noise levels");
 }
 
@@ -292,23 +291,4 @@ TEST_CASE("bits per dimension against a normal density by hand", "[diffusion][li
       bits_per_dimension(process_named("ve"), D, wide, pixels, levels, Trace::exact, Key{2});
   // At x ≈ 1.5: −log₂ N(x; 1.5, 0.09) + 8.
   for (double b : bits) CHECK(b == Approx(8 + std::log2(0.3 * std::sqrt(2 * 3.14159265))).margin(0.01));
-}
-
-TEST_CASE("bad settings of processes and samplers", "[diffusion][errors]") {
-  REFUSES(GeometricBrownianMotion({-1}, {0}, 1), "gbm-paper needs T > 0 and a variance rate");
-  REFUSES(VarianceExploding({1}, 0), "ve needs T > 0");
-  REFUSES(VariancePreserving({1}, -1), "vp needs T > 0");
-  REFUSES(edm_levels(process_named("gbm"), 3, 0.002, 30), "s_max 30 is too large for gbm");
-  CHECK(edm_levels(process_named("ve"), 3, 0.002, 30)[0] == 30);
-  CHECK(edm_levels(process_named("gbm-paper"), 3, 0.002, 30)[0] == Approx(0.8));
-  REFUSES(paper_constants("cifar"), "unknown data set of the paper 'cifar'");
-  const GeometricBrownianMotion gbm;
-  const HyvarinenScore none = [](const Var& y, double) { return 0 * y; };
-  REFUSES(dale_langevin(none, Var(Tensor::full({1}, 0)), gbm, {5, -1}, Key{1}),
-          "delta ≥ 0, repeats ≥ 1 and anneal > 0");
-  REFUSES(eta_langevin(none, Var(Tensor::full({1}, 0)), gbm, -1, 5, Key{1}), "eta is -1");
-  REFUSES(Mixture::narrow().mean(Tensor({3, 2}), 1), "[mixture] y (3,2) must be (N,1)");
-  REFUSES(wasserstein({1}, {1, 2}), "one size is needed");
-  const ScoreModel model{&gbm, {}, Parameterisation::score, [](const Var& y, const Var&) { return y; }};
-  REFUSES(model.score(Tensor({3, 2}), {0.1}), "[score] y (3,2) must have one image for each of the 1 times");
 }

@@ -35,10 +35,8 @@ TEST_CASE("the prior's divergence is the closed form for images that vary in one
   // One black image, one white: C = σ² 1 1ᵀ with σ = ½ ln 2, ln det(C + s² I) = ln(784 σ² + s²) + 783 ln s².
   const Folder folder;
   const fs::path data = folder.path / "data", out = folder.path / "out", set = data / "fashion-mnist";
-  fs::create_directories(set);
   const std::string black(784, '\0'), white(784, '\xff'), labels(2, '\0');
-  write_file(set / "train-images-idx3-ubyte", idx_head({0x803, 2, 28, 28}) + black + white);
-  write_file(set / "train-labels-idx1-ubyte", idx_head({0x801, 2}) + labels);
+  write_part(set, "train", black + white, labels);
 
   const std::string html = study_prior({out, data.string(), 0, true});
   const double variance = std::pow(std::log(2.0) / 2, 2);

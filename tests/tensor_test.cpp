@@ -10,7 +10,7 @@ using namespace dale;
 namespace {
 
 Tensor counting(const Shape& shape) {
-  std::vector<real> v(static_cast<std::size_t>(element_count(shape)));
+  Values v(static_cast<std::size_t>(element_count(shape)));
   for (std::size_t i = 0; i < v.size(); ++i) v[i] = static_cast<real>(i);
   return Tensor(shape, v);
 }
@@ -21,7 +21,7 @@ void same_bits(const char* what, const F& f) {
   INFO(what);
   const int before = threads();
   set_threads(1);
-  const std::vector<real> one = f().to_vector();
+  const Values one = f().to_vector();
   for (int n : {2, 5}) {
     set_threads(n);
     CHECK(f().to_vector() == one);
@@ -35,8 +35,8 @@ TEST_CASE("views share memory and cost nothing", "[tensor]") {
   const Tensor x = counting({2, 3, 4});
   CHECK(x.permute({2, 0, 1}).data() == x.data());
   CHECK(x.permute({2, 0, 1}).to_vector()[1] == 4);
-  CHECK(x.slice(2, 1, 4, 2).to_vector() == std::vector<real>{1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23});
-  CHECK(x.slice(1, 2, 3).reshape({8}).to_vector() == std::vector<real>{8, 9, 10, 11, 20, 21, 22, 23});
+  CHECK(x.slice(2, 1, 4, 2).to_vector() == Values{1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23});
+  CHECK(x.slice(1, 2, 3).reshape({8}).to_vector() == Values{8, 9, 10, 11, 20, 21, 22, 23});
   CHECK(x.permute({0, 2, 1}).reshape({2, 2, 2, 3}).data() == x.data());  // splits an axis: still a view
   CHECK(x.permute({0, 2, 1}).reshape({24}).data() != x.data());          // joins two: a copy
   CHECK(x.permute({0, 2, 1}).reshape({24}).to_vector()[1] == 4);
@@ -81,9 +81,9 @@ TEST_CASE("Philox4x32-10 gives Random123's known answers", "[tensor][random]") {
 }
 
 TEST_CASE("random numbers depend on key and counter alone", "[tensor][random]") {
-  const std::vector<real> whole = normal(Key{5}, {1000}).to_vector();
+  const Values whole = normal(Key{5}, {1000}).to_vector();
   for (std::uint64_t first : {1, 2, 3, 4, 777}) {
-    const std::vector<real> part = normal(Key{5}, {100}, first).to_vector();
+    const Values part = normal(Key{5}, {100}, first).to_vector();
     CHECK(std::equal(part.begin(), part.end(), whole.begin() + static_cast<Index>(first)));
   }
   CHECK(normal(Key{6}, {1000}).to_vector() != whole);
@@ -108,7 +108,7 @@ TEST_CASE("uniform and normal have their moments", "[tensor][random]") {
   CHECK(std::abs(moment(z, 3)) < 4 * std::sqrt(15.0) / root);
   CHECK(std::abs(moment(z, 4) - 3) < 4 * std::sqrt(96.0) / root);
   // Neighbours, of one Box–Muller pair and across pairs, are uncorrelated.
-  const std::vector<real> v = z.to_vector();
+  const Values v = z.to_vector();
   for (Index lag : {1, 2, 3}) {
     double total = 0;
     for (Index i = 0; i + lag < n; ++i) total += static_cast<double>(v[i]) * v[i + lag];
@@ -127,8 +127,8 @@ TEST_CASE("integers, coins and permutations", "[tensor][random]") {
   double heads = 0;
   for (real v : bernoulli(Key{4}, {n}, 0.3).to_vector()) heads += static_cast<double>(v);
   CHECK(std::abs(heads - 0.3 * n) < 4 * std::sqrt(0.21 * n));
-  CHECK(bernoulli(Key{4}, {9}, 1).to_vector() == std::vector<real>(9, 1));
-  CHECK(bernoulli(Key{4}, {9}, 0).to_vector() == std::vector<real>(9, 0));
+  CHECK(bernoulli(Key{4}, {9}, 1).to_vector() == Values(9, 1));
+  CHECK(bernoulli(Key{4}, {9}, 0).to_vector() == Values(9, 0));
   const auto whole = integers(Key{3}, {20}, 0, 100).to_vector(),
              part = integers(Key{3}, {9}, 0, 100, 11).to_vector();
   CHECK(std::equal(part.begin(), part.end(), whole.begin() + 11));
@@ -216,19 +216,18 @@ TEST_CASE("sums and maxima over rows are those of each column", "[tensor][machin
   x.span()[(3 * 200 + 150) * 20 + 7] = std::numeric_limits<real>::quiet_NaN();
   for (Device device : machines())
     for (Reduce op : {Reduce::sum, Reduce::max}) {
-      const std::vector<real> y = raw::reduce(op, x.to(device), {1}).to_vector();
+      const Values y = raw::reduce(op, x.to(device), {1}).to_vector();
       for (Index i = 0; i < 100; ++i) CHECK(std::isnan(y[i]) == (i == 3 * 20 + 7));
     }
 }
 
 TEST_CASE("matmul reads strided factors", "[tensor]") {
   const Var a = counting({6, 4}), b = counting({4, 3});
-  const std::vector<real> expected = matmul(a, b).value().to_vector();
+  const Values expected = values(matmul(a, b));
   const auto padded = [](const Var& x) { return slice(concat({x, x}, 1), 1, 0, x.dim(1)); };
-  CHECK(matmul(padded(a), padded(b)).value().to_vector() == expected);
-  CHECK(matmul(slice(concat({a, a}, 0), 0, 0, 11, 2), b).value().to_vector()[0] == expected[0]);
-  CHECK(matmul(broadcast_to(Var(Tensor::full({1, 1}, 2)), {2, 4}), b).value().to_vector()[0] ==
-        2 * (0 + 3 + 6 + 9));
+  CHECK(values(matmul(padded(a), padded(b))) == expected);
+  CHECK(values(matmul(slice(concat({a, a}, 0), 0, 0, 11, 2), b))[0] == expected[0]);
+  CHECK(values(matmul(broadcast_to(Var(Tensor::full({1, 1}, 2)), {2, 4}), b))[0] == 2 * (0 + 3 + 6 + 9));
 }
 
 TEST_CASE("bad shapes are told in one sentence", "[tensor][errors]") {
@@ -261,11 +260,10 @@ TEST_CASE("results lie in memory as their arguments do", "[tensor]") {
         concat({x, x}, 1).value(), sum(Var(x), {3}, true).value()})
     CHECK(raw::channels_last(y).contiguous());
   CHECK(raw::unary(Unary::exp, x).to_vector() == raw::unary(Unary::exp, row_major).to_vector());
-  CHECK(raw::binary(Binary::subtract, row_major, x).to_vector() == std::vector<real>(120, 0));
-  CHECK(concat({x, row_major}, 2).value().to_vector() ==
-        concat({row_major, row_major}, 2).value().to_vector());
+  CHECK(raw::binary(Binary::subtract, row_major, x).to_vector() == Values(120, 0));
+  CHECK(values(concat({x, row_major}, 2)) == values(concat({row_major, row_major}, 2)));
   CHECK(x.packed().to_vector() == row_major.to_vector());
   Tensor y = raw::unary(Unary::negate, x);
   raw::binary_into(Binary::add, y, row_major);
-  CHECK(y.to_vector() == std::vector<real>(120, 0));
+  CHECK(y.to_vector() == Values(120, 0));
 }
