@@ -6,6 +6,7 @@
 #else
 #include <catch2/catch_approx.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators_range.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <string>
 
@@ -14,3 +15,7 @@ namespace Catch {
 inline auto Contains(const std::string& part) { return Matchers::ContainsSubstring(part); }
 }  // namespace Catch
 #endif
+
+/// That an expression throws, and says this in one line.
+#define REFUSES(expression, message) \
+  CHECK_THROWS_WITH(expression, Catch::Contains(message) && !Catch::Contains("\n"))

@@ -103,7 +103,7 @@ cmp "$work/a/model.safetensors" "$work/b/model.safetensors" || failures=$((failu
 for signal in INT:130 TERM:143; do  # is seen after the step it falls into
   "$dale" train --steps 100000 --batch 4 --width 8 --out "$work/${signal%:*}" 2>"$work/err" &
   run=$!
-  until grep -q '^2,' "$work/${signal%:*}/metrics.csv" 2>/dev/null; do sleep 0.05; done
+  until grep -q '^2,' "$work/${signal%:*}/metrics.csv" 2>/dev/null || ! kill -0 $run 2>/dev/null; do sleep 0.05; done
   kill -"${signal%:*}" $run
   wait $run
   [ $? -eq "${signal#*:}" ] && grep -q "stopped by SIG${signal%:*} after step" "$work/err" &&

@@ -1,12 +1,7 @@
 // Data sets: fetched from mirrors that fail in every way they can, and images of the user's own.
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <filesystem>
-#include <fstream>
-#include <thread>
 
 #include "experiments/data/catalog.h"
 #include "experiments/data/dataset.h"
@@ -16,6 +11,7 @@
 #include "tensor/npy.h"
 #include "tests/catch.h"
 #include "tests/folder.h"
+#include "tests/server.h"
 
 using namespace dale;
 using Catch::Contains;
@@ -23,83 +19,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// An HTTP server on loopback that answers every request with `body`, and fails as the first part of the URL
-/// says: /good/…, /missing/… (404), /corrupt/… (a bit changed), /truncate/… (half), /stall/… (half, then
-/// silence).
-class Server {
- public:
-  explicit Server(std::string body) : body_(std::move(body)) {
-    socket_ = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof(address);
-    REQUIRE(bind(socket_, reinterpret_cast<sockaddr*>(&address), length) == 0);
-    REQUIRE(listen(socket_, 8) == 0);
-    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~Server() {
-    shutdown(socket_, SHUT_RDWR);
-    thread_.join();
-    close(socket_);
-  }
-  std::string mirror(const std::string& kind) const {
-    return fmt::format("http://127.0.0.1:{}/{}/", port_, kind);
-  }
-  int requests() const { return requests_; }
-
- private:
-  void serve() {
-    for (int client; (client = accept(socket_, nullptr, nullptr)) >= 0; close(client)) {
-      ++requests_;
-      std::string request(4096, '\0');
-      request.resize(
-          static_cast<std::size_t>(std::max<ssize_t>(0, read(client, request.data(), request.size()))));
-      const auto asks = [&](const char* kind) { return request.starts_with(fmt::format("GET /{}/", kind)); };
-      std::string body = body_;
-      if (asks("corrupt")) body[body.size() / 2] = static_cast<char>(body[body.size() / 2] ^ 1);
-      std::string answer =
-          asks("missing") ? "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-                          : fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.size()) +
-                                (asks("truncate") || asks("stall") ? body.substr(0, body.size() / 2) : body);
-      for (std::size_t sent = 0; sent < answer.size();) {
-        const ssize_t n = send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
-        if (n <= 0) break;
-        sent += static_cast<std::size_t>(n);
-      }
-      char byte;
-      if (asks("stall")) [[maybe_unused]]
-        const ssize_t until_the_client_gives_up = read(client, &byte, 1);
-    }
-  }
-
-  std::string body_;
-  int socket_ = -1, port_ = 0;
-  std::atomic<int> requests_ = 0;
-  std::thread thread_;
-};
-
 /// One file "x", published with these contents.
 struct Publication {
-  std::string contents = std::string(5000, 'd') + "ata", digest = md5(contents), packed;
+  std::string contents = std::string(5000, 'd') + "ata", digest = md5(contents), packed = gzipped(contents);
   CatalogEntry entry{"test", {}, {{"x", digest.c_str(), ""}}};
-
-  explicit Publication(const fs::path& scratch) {
-    const gzFile file = gzopen(scratch.c_str(), "wb");
-    gzwrite(file, contents.data(), static_cast<unsigned>(contents.size()));
-    gzclose(file);
-    packed = read_file(scratch);
-    fs::remove(scratch);
-  }
 };
 
 }  // namespace
 
 TEST_CASE("fetching goes from mirror to mirror until one gives the published file", "[data]") {
   const Folder folder;
-  const Publication p(folder.path / "packed");
+  const Publication p;
   const Server server(p.packed);
   int port_of_nobody = 1;
   const std::string refused = fmt::format("http://127.0.0.1:{}/", port_of_nobody);
@@ -134,12 +64,12 @@ TEST_CASE("fetching goes from mirror to mirror until one gives the published fil
   CHECK(is_published(folder.path / "test" / "x.gz", p.entry.files[0]));
 
   write_file(folder.path / "test" / "x.gz", "something of the user's");
-  CHECK_THROWS_WITH(fetch(all), Contains("x.gz is not the published file: move it away, then fetch again"));
+  REFUSES(fetch(all), "x.gz is not the published file: move it away, then fetch again");
   CHECK(read_file(folder.path / "test" / "x.gz") == "something of the user's");
 }
 
 TEST_CASE("the catalog knows the files that the system's package installs", "[data]") {
-  CHECK_THROWS_WITH(catalog_entry("mnits"), Contains("unknown data set 'mnits'; did you mean 'mnist'?"));
+  REFUSES(catalog_entry("mnits"), "unknown data set 'mnits'; did you mean 'mnist'?");
   CHECK(md5("") == "d41d8cd98f00b204e9800998ecf8427e");
   for (const std::string& name : dataset_names()) {
     CHECK(catalog_entry(name).mirrors.size() >= 2);
@@ -156,6 +86,55 @@ TEST_CASE("the catalog knows the files that the system's package installs", "[da
   CHECK(sound);
 }
 
+TEST_CASE("data sets are found, loaded and checked", "[data]") {
+  const Folder folder, other;
+  const std::string option = folder.path, kmnist = folder / "kmnist", images = "/train-images-idx3-ubyte.gz",
+                    labels = "/train-labels-idx1-ubyte";
+  make_folder(kmnist);
+  write_file(kmnist + images, gzipped(idx_head({0x803, 2, 28, 28}) + std::string(2 * 784, '\xff')));
+  write_file(kmnist + labels, idx_head({0x801, 2}) + std::string(2, 9));
+
+  const char* variable = std::getenv("DALE_DATA");
+  const std::string before = variable ? variable : "";
+  setenv("DALE_DATA", option.c_str(), 1);
+  CHECK(dataset_folders("here") == std::vector<fs::path>{"here", option, "./data", "/usr/share/datasets"});
+  CHECK(find_dataset("kmnist", other.path.string()) == kmnist);
+  unsetenv("DALE_DATA");
+  CHECK(dataset_folders("") == std::vector<fs::path>{"./data", "/usr/share/datasets"});
+
+  const Dataset data = load_dataset("kmnist", option);
+  CHECK((data.name == "kmnist" && data.split == Split::train && data.folder == kmnist));
+  CHECK(data.images.shape() == Shape{2, 1, 28, 28});
+  CHECK(data.images.to_vector() == std::vector<real>(2 * 784, 1));
+  CHECK(data.labels.to_vector() == std::vector<std::int32_t>{9, 9});
+
+  REFUSES(load_dataset("emnist", ""), "unknown data set 'emnist'; did you mean 'mnist'?");
+  const fs::path here = fs::current_path();
+  fs::current_path(other.path);  // where ./data is missing
+  REFUSES(load_dataset("kmnist", option, Split::test),
+          "no kmnist/t10k-images-idx3-ubyte[.gz] with t10k-labels-idx1-ubyte[.gz] in any of the folders " +
+              option +
+              ", ./data, /usr/share/datasets; to get this data set, run `dale data --fetch kmnist`, or put");
+  fs::current_path(here);
+  CHECK(dataset_remedy("mnist") ==
+        "run `dale data --fetch mnist`, or put its four idx files into ./data/mnist/");
+  CHECK(dataset_remedy("fashion-mnist")
+            .starts_with("run `apt-get install dataset-fashion-mnist` or `dale data"));
+
+  for (const auto& [file, bytes, message] :
+       {std::tuple(labels, idx_head({0x801, 2}) + std::string(2, 10), "a label 10; expected 0 to 9"),
+        std::tuple(images, idx_head({0x803, 3, 28, 28}) + std::string(3 * 784, 0),
+                   "3 images and 2 labels; expected as many of"),
+        std::tuple(images, idx_head({0x803, 0, 28, 28}), "0 images and 2 labels; expected as many of"),
+        std::tuple(images, idx_head({0x803, 2, 27, 28}) + std::string(2 * 27 * 28, 0),
+                   "images of 27x28; expected 28x28")}) {
+    write_file(kmnist + file, bytes);
+    CHECK_THROWS_WITH(load_dataset("kmnist", option),
+                      Contains(message) && Contains(kmnist + file) && !Contains("\n"));
+  }
+  if (variable) setenv("DALE_DATA", before.c_str(), 1);
+}
+
 TEST_CASE("a named set with only its test files is trained on without every fifth of them", "[data]") {
   const Folder folder;
   std::string pixels, labels;
@@ -164,9 +143,7 @@ TEST_CASE("a named set with only its test files is trained on without every fift
     labels += static_cast<char>(n);
   }
   const fs::path kmnist = folder.path / "kmnist";
-  make_folder(kmnist);
-  write_file(kmnist / "t10k-images-idx3-ubyte", idx_head({0x803, 10, 28, 28}) + pixels);
-  write_file(kmnist / "t10k-labels-idx1-ubyte", idx_head({0x801, 10}) + labels);
+  write_part(kmnist, "t10k", pixels, labels);
   const Dataset train = load_dataset("kmnist", folder.path),
                 test = load_dataset("kmnist", folder.path, Split::test);
   CHECK(find_dataset("kmnist", folder.path) == kmnist);
@@ -176,8 +153,7 @@ TEST_CASE("a named set with only its test files is trained on without every fift
   for (const std::string& note : {train.note, test.note})
     CHECK(note ==
           "10 images, those of the test files alone: 8 for training, 2 kept for evaluation, every fifth");
-  write_file(kmnist / "train-images-idx3-ubyte", idx_head({0x803, 10, 28, 28}) + pixels);
-  write_file(kmnist / "train-labels-idx1-ubyte", idx_head({0x801, 10}) + labels);
+  write_part(kmnist, "train", pixels, labels);
   CHECK(load_dataset("kmnist", folder.path).images.dim(0) == 10);
   CHECK(load_dataset("kmnist", folder.path, Split::test).images.dim(0) == 10);
   CHECK(load_dataset("kmnist", folder.path).note.empty());
@@ -232,8 +208,7 @@ TEST_CASE("images of the user's own", "[data]") {
   };
   CHECK(png_image(colour_png(1, std::string("\0\x1e\x3c\x5a\x80", 5)), "p").to_vector() ==
         std::vector<real>{real(180) / 765});
-  CHECK_THROWS_WITH(png_image(colour_png(2, std::string("\0\x1e\x3c\x5a\x80", 5)), "p"),
-                    Contains("p: not enough pixels"));
+  REFUSES(png_image(colour_png(2, std::string("\0\x1e\x3c\x5a\x80", 5)), "p"), "p: not enough pixels");
 }
 
 TEST_CASE("images that will not do", "[data][errors]") {

@@ -1,13 +1,9 @@
 // The file formats: what is written comes back, known bytes, and tables of broken files.
 // A row is a file's bytes and a fragment of what is said of it, in one line that names the file.
-#include <zlib.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <limits>
 
-#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
 #include "nn/checkpoint.h"
 #include "tensor/file.h"
@@ -73,13 +69,6 @@ std::string one(const std::string& shape, const std::string& range, const std::s
 std::string idx(const std::vector<std::uint32_t>& head, std::size_t bytes, char value = 0) {
   return idx_head(head) + std::string(bytes, value);
 }
-std::string gzipped(const Path& scratch, const std::string& bytes) {
-  const gzFile file = gzopen(scratch.c_str(), "wb");
-  gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
-  gzclose(file);
-  return read_file(scratch);
-}
-
 void same(const Tensor& x, const Tensor& y) {
   CHECK(x.shape() == y.shape());
   CHECK(x.to_vector() == y.to_vector());
@@ -255,7 +244,7 @@ TEST_CASE("safetensors: broken files", "[files]") {
 
 TEST_CASE("idx: broken files", "[files]") {
   const Folder folder;
-  const std::string labels = idx({0x801, 3}, 3), gz = gzipped(folder / "gz", labels);
+  const std::string labels = idx({0x801, 3}, 3), gz = gzipped(labels);
   std::string flipped = gz;
   flipped[gz.size() - 8] ^= 1;  // the checksum
   // clang-format off
@@ -276,50 +265,4 @@ TEST_CASE("idx: broken files", "[files]") {
       {idx({0x803, 0, 0xffffffff, 0xffffffff}, 3), "overflows; expected less than 2^63 bytes"},
   });
   // clang-format on
-}
-
-TEST_CASE("data sets are found, loaded and checked", "[files]") {
-  const Folder folder, other;
-  const std::string option = folder.path, kmnist = folder / "kmnist", images = "/train-images-idx3-ubyte.gz",
-                    labels = "/train-labels-idx1-ubyte";
-  make_folder(kmnist);
-  write_file(kmnist + images, gzipped(other / "gz", idx({0x803, 2, 28, 28}, 2 * 784, '\xff')));
-  write_file(kmnist + labels, idx({0x801, 2}, 2, 9));
-
-  const char* variable = std::getenv("DALE_DATA");
-  const std::string before = variable ? variable : "";
-  setenv("DALE_DATA", option.c_str(), 1);
-  CHECK(dataset_folders("here") == std::vector<Path>{"here", option, "./data", "/usr/share/datasets"});
-  CHECK(find_dataset("kmnist", other.path.string()) == kmnist);
-  unsetenv("DALE_DATA");
-  CHECK(dataset_folders("") == std::vector<Path>{"./data", "/usr/share/datasets"});
-
-  const Dataset data = load_dataset("kmnist", option);
-  CHECK((data.name == "kmnist" && data.split == Split::train && data.folder == kmnist));
-  same(data.images, Tensor({2, 1, 28, 28}, std::vector<real>(2 * 784, 1)));
-  CHECK(data.labels.to_vector() == std::vector<std::int32_t>{9, 9});
-
-  refuses<Caller>([] { load_dataset("emnist", ""); }, "unknown data set 'emnist'; did you mean 'mnist'?");
-  const Path here = std::filesystem::current_path();
-  std::filesystem::current_path(other.path);  // where ./data is missing
-  refuses<Bad>(
-      [&] { load_dataset("kmnist", option, Split::test); },
-      "no kmnist/t10k-images-idx3-ubyte[.gz] with t10k-labels-idx1-ubyte[.gz] in any of the folders " +
-          option +
-          ", ./data, /usr/share/datasets; to get this data set, run `dale data --fetch kmnist`, or put");
-  std::filesystem::current_path(here);
-  CHECK(dataset_remedy("mnist") ==
-        "run `dale data --fetch mnist`, or put its four idx files into ./data/mnist/");
-  CHECK(dataset_remedy("fashion-mnist")
-            .starts_with("run `apt-get install dataset-fashion-mnist` or `dale data"));
-
-  for (const auto& [file, bytes, message] :
-       {std::tuple(labels, idx({0x801, 2}, 2, 10), "a label 10; expected 0 to 9"),
-        std::tuple(images, idx({0x803, 3, 28, 28}, 3 * 784), "3 images and 2 labels; expected as many of"),
-        std::tuple(images, idx({0x803, 0, 28, 28}, 0), "0 images and 2 labels; expected as many of"),
-        std::tuple(images, idx({0x803, 2, 27, 28}, 2 * 27 * 28), "images of 27x28; expected 28x28")}) {
-    write_file(kmnist + file, bytes);
-    refuses<Bad>([&] { load_dataset("kmnist", option); }, message, kmnist + file);
-  }
-  if (variable) setenv("DALE_DATA", before.c_str(), 1);
 }

@@ -1,12 +1,15 @@
-// What tests of files share: a folder of the test's own, gone with it, and idx files.
+// What tests of files share: a folder of the test's own, gone with it, idx files, and gzip.
 #pragma once
 
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "tensor/file.h"
 
 struct Folder {
   std::string name = std::filesystem::temp_directory_path() / "dale-test-XXXXXX";
@@ -25,9 +28,31 @@ inline std::string idx_head(const std::vector<std::uint32_t>& head) {
     for (int shift : {24, 16, 8, 0}) bytes += static_cast<char>(h >> shift);
   return bytes;
 }
-/// A head and n bytes below `limit`.
-inline std::string idx_noise(const std::vector<std::uint32_t>& head, std::size_t n, unsigned limit) {
-  std::string bytes = idx_head(head);
+/// n bytes below `limit`.
+inline std::string noise(std::size_t n, unsigned limit) {
+  std::string bytes;
   for (std::size_t i = 0; i < n; ++i) bytes += static_cast<char>(i * i / 7 % limit);
   return bytes;
+}
+/// A part, "train" or "t10k", of a named set: images of 28 × 28 pixels, and their labels.
+inline void write_part(const std::filesystem::path& set, const std::string& part, const std::string& pixels,
+                       const std::string& labels) {
+  const auto n = static_cast<std::uint32_t>(labels.size());
+  std::filesystem::create_directories(set);
+  dale::write_file(set / (part + "-images-idx3-ubyte"), idx_head({0x803, n, 28, 28}) + pixels);
+  dale::write_file(set / (part + "-labels-idx1-ubyte"), idx_head({0x801, n}) + labels);
+}
+
+inline std::string gzipped(const std::string& bytes) {
+  std::string out(compressBound(bytes.size()) + 32, '\0');
+  z_stream z{};
+  deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  z.avail_in = static_cast<uInt>(bytes.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
 }

@@ -7,7 +7,7 @@
 #include "autograd/ops.h"
 #include "nn/optim.h"
 #include "tensor/verbs.h"
-#include "tests/catch.h"
+#include "tests/compare.h"
 
 using namespace dale;
 
@@ -42,7 +42,7 @@ double worst(F f, Exact exact, Argument argument) {
   double most = 0;
   for (int i = 0; i < 10000; ++i) {
     const T x = static_cast<T>(argument(i));
-    most = std::max(most, ulp<T>(f(x), exact(static_cast<long double>(x))));
+    most = larger(most, ulp<T>(f(x), exact(static_cast<long double>(x))));
   }
   return most;
 }
@@ -59,7 +59,7 @@ struct Digest {
     for (unsigned char b : bytes) value = (value ^ b) * 1099511628211u;
   }
   void add(const Var& x) {
-    for (real v : x.value().to_vector()) add(v);
+    for (real v : values(x)) add(v);
   }
 };
 
@@ -126,8 +126,8 @@ TEST_CASE("functions are as near the exact value as functions.h says", "[tensor]
   double turned = 0;  // in float the error of sin and cos is absolute
   for (int i = 0; i < 10000; ++i) {
     const float x = static_cast<float>(between(-1e4, 1e4, i));
-    turned = std::max(turned, std::abs(scalar::sin(x) - std::sin(static_cast<double>(x))));
-    turned = std::max(turned, std::abs(scalar::cos(x) - std::cos(static_cast<double>(x))));
+    turned = larger(turned, std::abs(scalar::sin(x) - std::sin(static_cast<double>(x))));
+    turned = larger(turned, std::abs(scalar::cos(x) - std::cos(static_cast<double>(x))));
   }
   CHECK(turned < 2e-7);
 
@@ -135,10 +135,10 @@ TEST_CASE("functions are as near the exact value as functions.h says", "[tensor]
   for (int i = 0; i < 10000; ++i) {
     const double x = std::abs(magnitude(-90, 90, i)), p = between(-8, 8, i), q = between(-800, 800, i, 4);
     const double y = between(0.5, 2, i);
-    near = std::max(near, ulp(scalar::power(x, p), std::pow(static_cast<long double>(x), p)));
-    far = std::max(far, ulp(scalar::power(y, q), std::pow(static_cast<long double>(y), q)));
+    near = larger(near, ulp(scalar::power(x, p), std::pow(static_cast<long double>(x), p)));
+    far = larger(far, ulp(scalar::power(y, q), std::pow(static_cast<long double>(y), q)));
     const float a = static_cast<float>(x), b = static_cast<float>(p);
-    single = std::max(single, ulp(scalar::power(a, b), std::pow(static_cast<long double>(a), b)));
+    single = larger(single, ulp(scalar::power(a, b), std::pow(static_cast<long double>(a), b)));
   }
   CHECK(near < 1);
   CHECK(far < 20);

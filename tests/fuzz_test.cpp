@@ -15,8 +15,8 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/data/idx.h"
-#include "experiments/run/model.h"
 #include "experiments/run/folder.h"
+#include "experiments/run/model.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
@@ -81,25 +81,14 @@ std::string mutated(std::string bytes, const std::string& other, Choices& c) {
   static const std::uint64_t numbers[] = {0,          1,          0x7f,       0x80,       0xff,
                                           0x7fff,     0xffff,     0x7fffffff, 0x80000000, 0xffffffff,
                                           1ull << 40, 1ull << 62, ~0ull >> 1, ~0ull};
+  // clang-format off
   switch (c.below(9)) {
-    case 0:
-      bytes[at] = static_cast<char>(bytes[at] ^ 1 << c.below(8));
-      break;
-    case 1:
-      bytes[at] = static_cast<char>(c.below(256));
-      break;
-    case 2:
-      bytes.erase(at, length);
-      break;
-    case 3:
-      bytes.insert(at, bytes.substr(at, length));
-      break;
-    case 4:
-      bytes.resize(at);
-      break;
-    case 5:
-      bytes.replace(at, length, other.substr(c.below(other.size()), length));
-      break;
+    case 0: bytes[at] = static_cast<char>(bytes[at] ^ 1 << c.below(8)); break;
+    case 1: bytes[at] = static_cast<char>(c.below(256)); break;
+    case 2: bytes.erase(at, length); break;
+    case 3: bytes.insert(at, bytes.substr(at, length)); break;
+    case 4: bytes.resize(at); break;
+    case 5: bytes.replace(at, length, other.substr(c.below(other.size()), length)); break;
     case 6: {  // a number, in either order of bytes
       std::string number(reinterpret_cast<const char*>(&numbers[c.below(std::size(numbers))]), 8);
       number.resize(std::size_t{1} << c.below(4));
@@ -114,24 +103,10 @@ std::string mutated(std::string bytes, const std::string& other, Choices& c) {
       bytes.replace(digits, end - digits, std::to_string(numbers[c.below(std::size(numbers))]));
       break;
     }
-    default:
-      bytes.insert(at, std::string(1, "[]{}(),:'\"-\0\\e."[c.below(16)]));
+    default: bytes.insert(at, std::string(1, "[]{}(),:'\"-\0\\e."[c.below(16)]));
   }
+  // clang-format on
   return bytes;
-}
-
-std::string zipped(const std::string& bytes) {
-  std::string out(compressBound(bytes.size()) + 32, '\0');
-  z_stream z{};
-  deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  z.avail_in = static_cast<uInt>(bytes.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  deflate(&z, Z_FINISH);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  return out;
 }
 
 /// The checksum of every chunk of a PNG put right, as far as its lengths lead.
@@ -150,7 +125,7 @@ std::string with_checksums(std::string png, Choices&) {
 
 /// How a file may be put right after its mutation; itself, where there is nothing to put right.
 std::string as_it_is(std::string bytes, Choices&) { return bytes; }
-std::string compressed(std::string bytes, Choices&) { return zipped(bytes); }
+std::string compressed(std::string bytes, Choices&) { return gzipped(bytes); }
 /// Its header length fits the header again, which ends at the last brace before the numbers.
 std::string with_header_length(std::string file, Choices&) {
   const std::size_t end = file.rfind("}}");
@@ -202,16 +177,13 @@ std::vector<Reader> readers(const fs::path& scratch) {
   const std::string config =
       R"({"dale":"0.1.0","data_md5":{"x":"00ff"},"steps":300,"lr":1e-3,"note":"","classes":0,"ok":true,"none":null})";
 
+  const auto read_idx = [](const fs::path& p) { read_idx_images(p); };
   // zlib makes at most 1032 bytes of one, and a byte becomes a float or a double; strings grow by doubling.
   constexpr std::size_t deflated = 1032 * (sizeof(real) + 4);
   return {
-      {"idx images", {images}, as_it_is, [](const fs::path& p) { read_idx_images(p); }, 64},
+      {"idx images", {images}, as_it_is, read_idx, 64},
       {"idx labels", {labels}, as_it_is, [](const fs::path& p) { read_idx_labels(p); }, 64},
-      {"gzip",
-       {zipped(images), zipped(labels)},
-       as_it_is,
-       [](const fs::path& p) { read_idx_images(p); },
-       deflated},
+      {"gzip", {gzipped(images), gzipped(labels)}, as_it_is, read_idx, deflated},
       {"gzipped idx", {images, labels}, compressed, [](const fs::path& p) { read_idx_labels(p); }, deflated},
       {"png", png, with_checksums, [](const fs::path& p) { read_png(p); }, 16 * deflated},
       {"npy", npy, as_it_is, [](const fs::path& p) { read_npy(p); }, 64},

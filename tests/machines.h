@@ -8,6 +8,7 @@
 
 #include "tensor/cuda/machine.h"
 #include "tensor/storage.h"
+#include "tests/catch.h"
 
 namespace dale {
 
@@ -23,3 +24,8 @@ inline std::string column(Device device) {
 }
 
 }  // namespace dale
+
+/// In a test case: what follows is run once on every machine, `device`.
+#define ON_EVERY_MACHINE()                                                   \
+  const Device device = GENERATE(Catch::Generators::from_range(machines())); \
+  INFO("on " << column(device))

@@ -1,174 +1,92 @@
-// One table of ops over machines and orders of differentiation. Every row gets, on every machine present: its
-// values against a reference in double written here, strided inputs equal to packed ones, lengths 0 and 1,
-// gradients of order 1 and 2 against finite differences (double build), and no graph node left behind.
-#include <cmath>
-
+// Ops where the table (op_table.h) does not lead: at the edges of their domains, along axes of length 0 and
+// 1; and what is fused is its formula, in shapes that the kernels take different ways for.
 #include "autograd/gradcheck.h"
-#include "tests/catch.h"
+#include "tests/compare.h"
 #include "tests/machines.h"
-#include "tests/op_table.h"
 
 using namespace dale;
 
-namespace {
-
-std::vector<Tensor> inputs_of(const Row& row) {
-  std::vector<Tensor> x;
-  for (std::size_t i = 0; i < row.shapes.size(); ++i)
-    x.push_back((Var(uniform(Key{17}.split(i), row.shapes[i])) * (row.high - row.low) + row.low).value());
-  return x;
-}
-
-Vars on(Device device, const std::vector<Tensor>& x) {
-  Vars v;
-  for (const Tensor& t : x) v.push_back(t.to(device));
-  return v;
-}
-
-/// The same elements under reversed strides.
-Tensor strided(const Tensor& x) {
-  Axes reversed;
-  for (int i = x.rank(); i-- > 0;) reversed.push_back(i);
-  return x.permute(reversed).clone().permute(reversed);
-}
-
-/// Checks against the tolerance 8 √K ε; returns the largest error in units of it.
-double check_close(const Tensor& actual, const Exact& expected, double terms) {
-  REQUIRE(actual.shape() == expected.shape);
-  double largest = 1;
-  for (double v : expected.v) largest = std::max(largest, std::abs(v));
-  const double tolerance =
-      8 * std::sqrt(terms) * static_cast<double>(std::numeric_limits<real>::epsilon()) * largest;
-  const std::vector<real> values = actual.to_vector();
-  std::size_t bad = 0;  // a NaN is not within the tolerance
-  double worst = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double error = std::abs(static_cast<double>(values[i]) - expected.v[i]) / tolerance;
-    bad += !(error <= 1);
-    worst = std::max(worst, error);
-  }
-  CHECK(bad == 0);
-  return worst;
-}
-
-}  // namespace
-
-TEST_CASE("every op: values against a reference in double, on every machine", "[ops][machines]") {
-  const std::vector<Device> columns = machines();
-  std::string table;
-  double worst[2] = {};
-  for (const Row& row : op_table()) {
-    table += fmt::format("{:<34}", row.name);
-    for (Device device : columns) {
-      INFO(row.name << " on " << column(device));
-      const auto x = inputs_of(row);
-      const Exact expected = row.reference(Exacts(x.begin(), x.end()));
-      double error = check_close(row.op(on(device, x)).value(), expected, row.terms);
-      std::vector<Tensor> views;
-      for (const Tensor& t : x) views.push_back(strided(t.to(device)));
-      error =
-          std::max(error, check_close(row.op(Vars(views.begin(), views.end())).value(), expected, row.terms));
-      table += fmt::format("{:>10.3f}", error);
-      worst[static_cast<int>(device)] = std::max(worst[static_cast<int>(device)], error);
-    }
-    table += '\n';
-  }
-  if (columns.size() > 1)
-    fmt::print("{:<34}{:>10}{:>10}   largest error, of the tolerance 8 √K ε\n{}", "op", "cpu",
-               column(Device::cuda), table);
-  for (Device device : columns)
-    fmt::print("op table: {} rows on {}, largest error {:.2f} of the tolerance 8 √K ε\n", op_table().size(),
-               column(device), worst[static_cast<int>(device)]);
-}
-
-TEST_CASE("every op: no node outlives its graph, and gradients have their inputs' shapes", "[ops]") {
-  for (const Row& row : op_table()) {
-    INFO(row.name);
-    const Index before = live_nodes();
-    {
-      Vars x;
-      for (const Tensor& t : inputs_of(row)) x.push_back(parameter(t));
-      const Var y = row.op(x);
-      const Vars g = vjp(y, y.detach(), x, true);
-      for (std::size_t i = 0; i < x.size(); ++i) CHECK(g[i].shape() == x[i].shape());
-    }
-    CHECK(live_nodes() == before);
-  }
-}
-
-#ifdef DALE_DOUBLE
-TEST_CASE("every op: gradients of order 1 and 2 against finite differences", "[ops]") {
-  double worst[3] = {};
-  for (const Row& row : op_table())
-    for (int order : {1, 2}) {
-      INFO(row.name << ", order " << order);
-      const double error = gradient_error(row.op, inputs_of(row), order, Key{23});
-      CHECK(error < 1e-6);
-      worst[order] = std::max(worst[order], error);
-    }
-  fmt::print("op table: {} rows, worst relative error {:.1e} at order 1, {:.1e} at order 2\n",
-             op_table().size(), worst[1], worst[2]);
-}
-#endif
-
-TEST_CASE("elementwise ops at the edges of their domains", "[ops]") {
-  const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
-  const std::vector<double> edges{0, -0.0, 1, -1, 87, -87, 300, -300, 1e-40, inf, -inf, nan};
-  for (const Row& row : op_table()) {
-    if (row.shapes.size() != 1 || !(row.shapes[0] == Shape{3, 17})) continue;
-    for (double edge : edges) {
-      INFO(row.name << " at " << edge);
-      const real x = static_cast<real>(edge);
-      const double y = static_cast<double>(row.op({Tensor({1}, {x})}).item());
-      // silu(−∞) is −∞·0: NaN by the formula, as in the reference.
-      const double expected =
-          static_cast<double>(static_cast<real>(row.reference({Exact(Tensor({1}, {x}))}).v[0]));
+TEST_CASE("elementwise ops at the edges of their domains", "[ops][machines]") {
+  struct Row {
+    std::string name;
+    Var (*op)(const Var&);
+    double (*f)(double);
+  };
+  // clang-format off
+  const Row rows[] = {
+      {"negate", [](const Var& x) { return -x; }, [](double x) { return -x; }},
+      {"exp", exp, std::exp}, {"expm1", expm1, std::expm1}, {"log", log, std::log}, {"sqrt", sqrt, std::sqrt},
+      {"log1p", log1p, std::log1p}, {"rsqrt", rsqrt, [](double x) { return 1 / std::sqrt(x); }},
+      {"sin", sin, std::sin}, {"cos", cos, std::cos}, {"tanh", tanh, std::tanh}, {"erf", erf, std::erf},
+      {"square", square, [](double x) { return x * x; }}, {"abs", abs, std::abs},
+      {"reciprocal", reciprocal, [](double x) { return 1 / x; }},
+      {"sigmoid", sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }},
+      {"silu", silu, [](double x) { return x / (1 + std::exp(-x)); }},  // at −∞ −∞·0: NaN by the formula
+      {"softplus", softplus, [](double x) { return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0); }},
+      {"relu", relu, [](double x) { return std::isnan(x) ? x : std::max(x, 0.0); }},
+      {"elu", [](const Var& x) { return elu(x, 0.7); },
+       [](double x) { return x > 0 ? x : static_cast<real>(0.7) * std::expm1(x); }},
+      {"gelu", gelu, [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }},
+      {"clamp", [](const Var& x) { return clamp(x, -1, 0.5); },
+       [](double x) { return std::isnan(x) ? x : std::clamp(x, -1.0, 0.5); }},
+      {"power 1.7", [](const Var& x) { return power(x, 1.7); },
+       [](double x) { return std::pow(x, static_cast<double>(static_cast<real>(1.7))); }},
+      {"power -2", [](const Var& x) { return power(x, -2); }, [](double x) { return std::pow(x, -2); }},
+      {"power 0", [](const Var& x) { return power(x, 0); }, [](double) { return 1.0; }}};
+  // clang-format on
+  const real inf = std::numeric_limits<real>::infinity();
+  const Values edges{0, -0.0, 1, -1, 87, -87, 300, -300, real(1e-40), inf, -inf, inf - inf};
+  ON_EVERY_MACHINE();
+  for (const Row& row : rows) {
+    const Tensor x({static_cast<Index>(edges.size())}, edges);
+    const Numbers y = numbers(row.op(x.to(device)));
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      INFO(row.name << " at " << edges[i]);
+      const double expected = static_cast<double>(static_cast<real>(row.f(static_cast<double>(edges[i]))));
       if (std::isnan(expected))
-        CHECK(std::isnan(y));
+        CHECK(std::isnan(y[i]));
       else if (std::isinf(expected))
-        CHECK(y == expected);
-      else if ((row.name == "sin" || row.name == "cos"))
-        CHECK(std::abs(y - expected) < 1e-6);
+        CHECK(y[i] == expected);
+      else if (row.name == "sin" || row.name == "cos")
+        CHECK(std::abs(y[i] - expected) < 1e-6);
       else
-        CHECK(y == Approx(expected).epsilon(2e-6).margin(1e-37));
+        CHECK(y[i] == Approx(expected).epsilon(2e-6).margin(1e-37));
     }
   }
 }
 
 TEST_CASE("axes of length 0 and 1", "[ops][machines]") {
-  for (const Device device : machines()) {
-    const auto full = [&](const Shape& shape, real value) { return Var(Tensor::full(shape, value, device)); };
-    const Var none = Tensor({0, 3}, device);
-    CHECK((none + none).shape() == Shape{0, 3});
-    CHECK(exp(none).size() == 0);
-    CHECK(sum(none).item() == 0);
-    CHECK(sum(none, {0}).value().to_vector() == std::vector<real>{0, 0, 0});
-    CHECK(matmul(none, full({3, 2}, 1)).shape() == Shape{0, 2});
-    CHECK(matmul(Tensor({2, 0}, device), none).value().to_vector() == std::vector<real>(6, 0));
-    CHECK(concat({none, none}, 0).shape() == Shape{0, 3});
-    CHECK(conv2d(Tensor({0, 2, 4, 4}, device), full({3, 2, 3, 3}, 1)).shape() == Shape{0, 3, 2, 2});
-    CHECK(conv2d(Tensor({1, 0, 4, 4}, device), Tensor({3, 0, 3, 3}, device)).value().to_vector() ==
-          std::vector<real>(12, 0));
-    CHECK(group_norm(Tensor({0, 4, 2, 2}, device), full({4}, 1), full({4}, 0), 2).size() == 0);
-    const Var one = full({1, 1}, 3);
-    CHECK(matmul(one, one).item() == 9);
-    CHECK((one * full({2, 3}, 2)).shape() == Shape{2, 3});
-    CHECK(gather(one, IntTensor({2}, {0, 0}, device)).shape() == Shape{2, 1});
-    CHECK(max(none, {0}).value().to_vector() == std::vector<real>(3, -std::numeric_limits<real>::infinity()));
-    CHECK(max(one).item() == 3);
-    CHECK(softmax(one, 0).item() == 1);
-    CHECK(flip(none, 0).size() == 0);
-    CHECK(softmax(Tensor({2, 0}, device), 0).size() == 0);
-  }
+  ON_EVERY_MACHINE();
+  const auto full = [&](const Shape& shape, real value) { return Var(Tensor::full(shape, value, device)); };
+  const Var none = Tensor({0, 3}, device);
+  CHECK((none + none).shape() == Shape{0, 3});
+  CHECK(exp(none).size() == 0);
+  CHECK(sum(none).item() == 0);
+  CHECK(values(sum(none, {0})) == Values{0, 0, 0});
+  CHECK(matmul(none, full({3, 2}, 1)).shape() == Shape{0, 2});
+  CHECK(values(matmul(Tensor({2, 0}, device), none)) == Values(6, 0));
+  CHECK(concat({none, none}, 0).shape() == Shape{0, 3});
+  CHECK(conv2d(Tensor({0, 2, 4, 4}, device), full({3, 2, 3, 3}, 1)).shape() == Shape{0, 3, 2, 2});
+  CHECK(values(conv2d(Tensor({1, 0, 4, 4}, device), Tensor({3, 0, 3, 3}, device))) == Values(12, 0));
+  CHECK(group_norm(Tensor({0, 4, 2, 2}, device), full({4}, 1), full({4}, 0), 2).size() == 0);
+  const Var one = full({1, 1}, 3);
+  CHECK(matmul(one, one).item() == 9);
+  CHECK((one * full({2, 3}, 2)).shape() == Shape{2, 3});
+  CHECK(gather(one, IntTensor({2}, {0, 0}, device)).shape() == Shape{2, 1});
+  CHECK(values(max(none, {0})) == Values(3, -std::numeric_limits<real>::infinity()));
+  CHECK(max(one).item() == 3);
+  CHECK(softmax(one, 0).item() == 1);
+  CHECK(flip(none, 0).size() == 0);
+  CHECK(softmax(Tensor({2, 0}, device), 0).size() == 0);
 }
 
 TEST_CASE("overflow has no place in softmax, logsumexp and their like", "[ops]") {
   const real inf = std::numeric_limits<real>::infinity();
   const Var big = Tensor({3}, {300, -300, 300});
-  CHECK(static_cast<double>(logsumexp(big).item()) == Approx(300 + std::log(2)));
-  const std::vector<real> p = softmax(big, 0).value().to_vector();
+  CHECK(logsumexp(big).item() == Approx(300 + std::log(2)));
+  const Values p = values(softmax(big, 0));
   CHECK((p[0] == 0.5 && p[1] < 1e-38 && p[2] == 0.5));
-  CHECK(static_cast<double>(log_softmax(big, 0).value().to_vector()[1]) == Approx(-600 - std::log(2)));
+  CHECK(static_cast<double>(values(log_softmax(big, 0))[1]) == Approx(-600 - std::log(2)));
   CHECK(logsumexp(Tensor({2}, {-inf, -inf})).item() == -inf);
   CHECK(logsumexp(Tensor({2}, {inf, 0})).item() == inf);
   CHECK(logsumexp(Tensor({2}, {-inf, 1})).item() == 1);
@@ -179,29 +97,108 @@ TEST_CASE("argmax, one-hot and comparisons", "[ops]") {
   CHECK(argmax(Tensor({2, 3}, {1, 5, 5, -1, -3, -2}), 1).to_vector() == std::vector<std::int32_t>{1, 0});
   CHECK(argmax(Tensor({2, 3}, {1, 5, 5, -1, -3, -2}), 0).to_vector() == std::vector<std::int32_t>{0, 0, 0});
   CHECK(argmax(Tensor({3}, {1, nan, 5}), 0).to_vector() == std::vector<std::int32_t>{1});
-  CHECK(one_hot(IntTensor({2}, {2, 0}), 3).value().to_vector() == std::vector<real>{0, 0, 1, 1, 0, 0});
+  CHECK(values(one_hot(IntTensor({2}, {2, 0}), 3)) == Values{0, 0, 1, 1, 0, 0});
   const Var p = parameter(Tensor({2}, {1, 2}));
   CHECK(!greater(p, p).tracked());
   CHECK(not_equal(Tensor({}, {nan}), Tensor({}, {nan})).item() == 1);
-  CHECK(masked(Tensor({2}, {nan, 1}), Tensor({2}, {0, 1})).value().to_vector() == std::vector<real>{0, 1});
+  CHECK(values(masked(Tensor({2}, {nan, 1}), Tensor({2}, {0, 1}))) == Values{0, 1});
+}
+
+namespace {
+
+/// Checks y and its gradients, fused, against the formula's, within 8 √K ε of the largest; K: the terms of each.
+/// In double the fused op is also held to finite differences.
+void is_formula(const std::vector<Shape>& shapes, Device device, const Function& fused,
+                const Function& formula, const std::vector<double>& K) {
+  std::vector<Tensor> values;
+  for (std::size_t i = 0; i < shapes.size(); ++i) values.push_back(normal(Key{1 + i}, shapes[i]));
+  Vars x;
+  for (const Tensor& v : values) x.push_back(parameter(v.to(device)));
+  Vars a{fused(x)}, b{formula(x)};
+  const Var g = normal(Key{9}, a[0].shape()).to(device);
+  for (Vars* all : {&a, &b})
+    for (const Var& each : vjp(all->front(), g, x)) all->push_back(each);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    INFO((i == 0 ? "value" : "gradient ") << i);
+    CHECK(gap(a[i], b[i]) <=
+          8 * std::sqrt(K[i]) * std::numeric_limits<real>::epsilon() * largest(numbers(b[i]), 1));
+  }
+  if (sizeof(real) == sizeof(double) && device == Device::cpu)
+    for (int order : {1, 2}) CHECK(gradient_error(fused, values, order, Key{23}) < 1e-6);
+}
+
+/// conv2d of other ops: each tap's weights (O,C) times the pixels (C,OH·OW) that it meets.
+Var conv_formula(const Var& x, const Var& w, const Window& k) {
+  const Var wide = pad(pad(x, 2, k.padding[0], k.padding[0]), 3, k.padding[1], k.padding[1]);
+  const auto length = [&](int i) {
+    return (wide.dim(2 + i) - k.dilation[i] * (w.dim(2 + i) - 1) - 1) / k.stride[i] + 1;
+  };
+  const auto met = [&](const Var& of, int i, Index tap) {
+    const Index first = tap * k.dilation[i];
+    return slice(of, 2 + i, first, first + (length(i) - 1) * k.stride[i] + 1, k.stride[i]);
+  };
+  const Index N = x.dim(0), C = x.dim(1), O = w.dim(0), pixels = length(0) * length(1);
+  Var y = Tensor::full({N, O, pixels}, 0, x.device());
+  for (Index h = 0; h < w.dim(2); ++h)
+    for (Index v = 0; v < w.dim(3); ++v)
+      y = y + matmul(reshape(slice(slice(w, 2, h, h + 1), 3, v, v + 1), {O, C}),
+                     reshape(met(met(wide, 0, h), 1, v), {N, C, pixels}));
+  return reshape(y, {N, O, length(0), length(1)});
+}
+
+}  // namespace
+
+TEST_CASE("convolution plus shift and residual is its formula", "[ops][conv][machines]") {
+  struct Case {
+    const char* name;
+    Shape x, w;
+    Window k;
+  };
+  const Case cases[] = {{"plain", {2, 3, 6, 5}, {4, 3, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
+                        {"Winograd", {2, 9, 7, 6}, {17, 9, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
+                        {"Winograd, uneven padding", {1, 8, 9, 5}, {8, 8, 3, 3}, {{1, 1}, {0, 2}, {1, 1}}},
+                        {"stride 2", {2, 2, 7, 8}, {3, 2, 3, 3}, {{2, 2}, {1, 1}, {1, 1}}},
+                        {"dilation 2", {1, 2, 9, 8}, {2, 2, 3, 3}, {{1, 1}, {2, 2}, {2, 2}}},
+                        {"rectangular", {2, 2, 5, 9}, {2, 2, 2, 4}, {{2, 1}, {0, 2}, {1, 2}}},
+                        {"pointwise", {2, 5, 4, 3}, {3, 5, 1, 1}, {}},
+                        {"wide padding", {1, 1, 2, 2}, {1, 1, 2, 2}, {{3, 3}, {3, 3}, {1, 1}}}};
+  ON_EVERY_MACHINE();
+  for (const Case& c : cases) {
+    const Shape y = conv_formula(Tensor(c.x), Tensor(c.w), c.k).shape();
+    const double images = static_cast<double>(y[0]), pixels = images * static_cast<double>(y[2] * y[3]),
+                 taps = static_cast<double>(c.w[1] * c.w[2] * c.w[3]), channels = static_cast<double>(y[1]);
+    for (const Shape& shift : {Shape{}, Shape{y[1]}, Shape{y[0], y[1]}}) {
+      INFO(c.name << ", shift " << str(shift));
+      if (shift.rank() == 0) {
+        is_formula(
+            {c.x, c.w}, device, [&](const Vars& x) { return conv2d(x[0], x[1], c.k); },
+            [&](const Vars& x) { return conv_formula(x[0], x[1], c.k); }, {taps, taps * channels, pixels});
+        continue;
+      }
+      is_formula(
+          {c.x, c.w, y, shift}, device, [&](const Vars& x) { return conv2d(x[0], x[1], x[3], x[2], c.k); },
+          [&](const Vars& x) {
+            return conv_formula(x[0], x[1], c.k) + reshape(x[3], {shift.rank() == 1 ? 1 : y[0], y[1], 1, 1}) +
+                   x[2];
+          },
+          {taps, taps * channels, pixels, 1, shift.rank() == 1 ? pixels : pixels / images});
+    }
+  }
 }
 
 TEST_CASE("the fused group norm is its formula", "[ops][machines]") {
   // Channels, groups, height, width: few and many channels a group, more than a block of threads, groups left
   // over.
   const Index shapes[][4] = {{16, 8, 5, 7}, {80, 2, 3, 3}, {1040, 1, 2, 1}, {36, 12, 2, 5}, {6, 6, 3, 1}};
-  for (const Device device : machines())
-    for (const auto& [C, G, H, W] : shapes)
-      for (bool with_silu : {false, true}) {
-        INFO(column(device) << ", " << C << " channels in " << G);
-        Vars x{parameter(normal(Key{1}, {3, C, H, W}).to(device)), parameter(normal(Key{2}, {C}).to(device)),
-               parameter(normal(Key{3}, {C}).to(device))};
-        const Var fused = group_norm(x[0], x[1], x[2], G, 1e-5, with_silu);
-        const Var formula = group_norm_formula(x[0], x[1], x[2], G, 1e-5, with_silu);
-        check_close(fused.value(), Exact(formula.value()), static_cast<double>(C / G * H * W));
-        const Var g = normal(Key{4}, fused.shape()).to(device);
-        const Vars a = vjp(fused, g, x), b = vjp(formula, g, x);
-        for (int i = 0; i < 3; ++i)
-          check_close(a[i].value(), Exact(b[i].value()), static_cast<double>(3 * C / G * H * W));
-      }
+  ON_EVERY_MACHINE();
+  for (const auto& [C, G, H, W] : shapes)
+    for (bool with_silu : {false, true}) {
+      INFO(C << " channels in " << G);
+      const double terms = static_cast<double>(C / G * H * W);
+      is_formula(
+          {{3, C, H, W}, {C}, {C}}, device,
+          [&](const Vars& x) { return group_norm(x[0], x[1], x[2], G, 1e-5, with_silu); },
+          [&](const Vars& x) { return group_norm_formula(x[0], x[1], x[2], G, 1e-5, with_silu); },
+          {terms, 3 * terms, 3 * terms, 3 * terms});
+    }
 }

@@ -128,12 +128,8 @@ TEST_CASE("the fit of a normal distribution and its Kolmogorov–Smirnov distanc
 
 TEST_CASE("the synapses study leaves its files", "[study]") {
   const Folder folder;
-  fs::create_directories(folder / "fashion-mnist");
-  for (const std::string split : {"train", "t10k"}) {
-    const fs::path start = folder.path / "fashion-mnist" / split;
-    write_file(start.string() + "-images-idx3-ubyte", idx_noise({0x803, 300, 28, 28}, 300 * 784, 256));
-    write_file(start.string() + "-labels-idx1-ubyte", idx_noise({0x801, 300}, 300, 10));
-  }
+  for (const std::string part : {"train", "t10k"})
+    write_part(folder / "fashion-mnist", part, noise(300 * 784, 256), noise(300, 10));
   const std::string html = study_synapses({folder / "out", folder.path.string(), 1, true});
   CHECK_THAT(html, Contains("<h2>Synapses</h2>") && Contains("exponentiated gradient") && !Contains("nan"));
   CHECK(occurrences(html, "<svg") == 5);

@@ -11,11 +11,7 @@ struct Workplace {
   Folder folder;
   const std::filesystem::path& path = folder.path;
 
-  Workplace() {
-    std::filesystem::create_directories(path / "mnist");
-    write_file(path / "mnist" / "train-images-idx3-ubyte", idx_noise({0x803, 64, 28, 28}, 64 * 784, 256));
-    write_file(path / "mnist" / "train-labels-idx1-ubyte", idx_noise({0x801, 64}, 64, 10));
-  }
+  Workplace() { write_part(path / "mnist", "train", noise(64 * 784, 256), noise(64, 10)); }
 
   TrainOptions options(const std::string& run) const {
     TrainOptions o;

@@ -27,19 +27,9 @@ enum cudaError_t {
   cudaErrorNotReady,
   cudaErrorStreamCaptureUnsupported
 };
-enum cudaMemcpyKind {
-  cudaMemcpyHostToHost,
-  cudaMemcpyHostToDevice,
-  cudaMemcpyDeviceToHost,
-  cudaMemcpyDeviceToDevice
-};
-enum cudaStreamCaptureMode {
-  cudaStreamCaptureModeGlobal,
-  cudaStreamCaptureModeThreadLocal,
-  cudaStreamCaptureModeRelaxed
-};
-enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
-constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2, cudaHostAllocDefault = 0;
+enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
+enum cudaStreamCaptureMode { cudaStreamCaptureModeRelaxed };
+constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 
 namespace emulated {
 using Work = std::vector<std::function<void()>>;
@@ -94,9 +84,7 @@ inline Computer computer;
 inline const char* cudaGetErrorString(cudaError_t) { return "an error of the emulated device"; }
 inline const char* cudaGetErrorName(cudaError_t) { return "emulated"; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-inline cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
 inline cudaError_t cudaGetDeviceCount(int* n) { return *n = 1, emulated::computer.count; }
-inline cudaError_t cudaGetDevice(int* n) { return *n = 0, cudaSuccess; }
 inline cudaError_t cudaDriverGetVersion(int* v) { return *v = emulated::computer.driver, cudaSuccess; }
 inline cudaError_t cudaRuntimeGetVersion(int* v) { return *v = 13000, cudaSuccess; }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
@@ -125,11 +113,7 @@ cudaError_t cudaMalloc(T** block, std::size_t bytes) {
   return cudaMalloc(reinterpret_cast<void**>(block), bytes);
 }
 inline cudaError_t cudaFree(void* block) { return std::free(block), cudaSuccess; }
-inline cudaError_t cudaHostAlloc(void** block, std::size_t bytes, unsigned) {
-  return cudaMalloc(block, bytes);
-}
 inline cudaError_t cudaMallocHost(void** block, std::size_t bytes) { return cudaMalloc(block, bytes); }
-inline cudaError_t cudaFreeHost(void* block) { return cudaFree(block); }
 
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
   return *s = new emulated::Stream, cudaSuccess;
@@ -137,23 +121,12 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
   return emulated::capturing() ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
-inline cudaError_t cudaDeviceSynchronize() { return cudaStreamSynchronize(nullptr); }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new int, cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaEventDestroy(cudaEvent_t e) { return delete e, cudaSuccess; }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                                    cudaStream_t) {
   emulated::submit([=] { std::memcpy(to, from, bytes); });
-  return cudaSuccess;
-}
-inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
-  if (emulated::capturing()) return cudaErrorStreamCaptureUnsupported;
-  return cudaMemcpyAsync(to, from, bytes, kind, nullptr);
-}
-inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
-  emulated::submit([=] { std::memset(to, value, bytes); });
   return cudaSuccess;
 }
 
@@ -167,11 +140,6 @@ inline cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph) {
   emulated::capturing() = nullptr;
   *graph = new emulated::Work(std::move(s->recorded));
   s->recorded.clear();
-  return cudaSuccess;
-}
-inline cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus* status) {
-  const bool active = s && emulated::capturing() == s;
-  *status = active ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long = 0) {

@@ -27,9 +27,9 @@ inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace emulated {
 
-[[noreturn]] inline void fault(const std::string& what) {
-  throw std::logic_error("[emulated CUDA] block " + std::to_string(blockIdx.x) + ", thread " +
-                         std::to_string(threadIdx.x) + ": " + what);
+[[nodiscard]] inline std::logic_error fault(const std::string& what) {
+  return std::logic_error("[emulated CUDA] block " + std::to_string(blockIdx.x) + ", thread " +
+                          std::to_string(threadIdx.x) + ": " + what);
 }
 
 constexpr unsigned warp_size = 32;
@@ -61,20 +61,16 @@ class Block {
           threadIdx.x = t;
           resume(threads_[t].fibre);
         }
-    for (Fibre& f : fibres_) f.free = true;
-    if (!error_) return;
-    for (Fibre& f : fibres_) f.made = false;  // some are left in the middle: they start anew
-    std::rethrow_exception(error_);
+    for (Fibre& f : fibres_) f.free = true, f.made &= !error_;  // left in the middle, it starts anew
+    if (error_) std::rethrow_exception(error_);
   }
 
   enum State { fresh, ready, at_warp, at_block, ended };
 
   /// Stops the thread that asks until all of its warp, or block, have come as far.
   void wait(State where) {
-    Thread& me = threads_[threadIdx.x];
     const unsigned t = threadIdx.x;
-    me.state = where;
-    me.fibre = running_;
+    threads_[t] = {where, running_};
     fibres_[running_].free = false;
     swapcontext(&fibres_[running_].context, &scheduler_);
     threadIdx.x = t;
@@ -121,14 +117,14 @@ class Block {
       f.context.uc_stack.ss_sp = f.stack.get();
       f.context.uc_stack.ss_size = stack_bytes;
       f.context.uc_link = nullptr;
-      makecontext(
-          &f.context, [] { current().serve(); }, 0);
+      makecontext(&f.context, serve_current, 0);
       f.made = true;
     }
     running_ = i;
     swapcontext(&scheduler_, &f.context);
   }
 
+  static void serve_current() { current().serve(); }
   /// A fibre's life: threads that have not started, one after the other.
   void serve() {
     for (;;) {
@@ -140,9 +136,8 @@ class Block {
         } catch (...) { error_ = std::current_exception(); }
         threads_[threadIdx.x].state = ended;
       }
-      Fibre& me = fibres_[running_];
-      me.free = true;
-      swapcontext(&me.context, &scheduler_);
+      fibres_[running_].free = true;
+      swapcontext(&fibres_[running_].context, &scheduler_);
     }
   }
 
@@ -153,10 +148,9 @@ class Block {
       const unsigned end = std::min<unsigned>(w + warp_size, static_cast<unsigned>(threads_.size()));
       bool together = true;
       for (unsigned t = w; t < end; ++t) {
-        const State s = threads_[t].state;
-        together &= s == at_warp;
-        all_ended &= s == ended;
-        all_at_block &= s == at_block;
+        together &= threads_[t].state == at_warp;
+        all_ended &= threads_[t].state == ended;
+        all_at_block &= threads_[t].state == at_block;
       }
       if (!together) continue;
       for (unsigned t = w; t < end; ++t) threads_[t].state = ready;
@@ -172,9 +166,7 @@ class Block {
     if (!moved) {
       for (unsigned t = 0; t < threads_.size(); ++t)
         if (threads_[t].state != ended) threadIdx.x = t;
-      try {
-        fault("it waits at a barrier that not all threads reach");
-      } catch (...) { error_ = std::current_exception(); }
+      error_ = std::make_exception_ptr(fault("it waits at a barrier that not all threads reach"));
     }
     return !error_;
   }
@@ -202,14 +194,12 @@ class Span {
  public:
   Span() = default;
   Span(T* data, std::size_t size) : data_(data), size_(size) {}
-  template <class U>
-  Span(const std::span<U>& s) : data_(s.data()), size_(s.size()) {}
-  template <class U>
-  Span(const Span<U>& s) : data_(s.data()), size_(s.size()) {}
+  template <class Other>  // a std::span, or a Span of what is not const
+  Span(const Other& s) : data_(s.data()), size_(s.size()) {}
 
   T& operator[](std::int64_t i) const {
     if (i < 0 || i >= static_cast<std::int64_t>(size_))
-      fault("index " + std::to_string(i) + " in a buffer of " + std::to_string(size_));
+      throw fault("index " + std::to_string(i) + " in a buffer of " + std::to_string(size_));
     return data_[i];
   }
   T* data() const { return data_; }
@@ -251,15 +241,16 @@ class Shared {
     explicit Cell(Element& e) : e_(e) {}
     operator T() const {
       const Moment now = Moment::now();
-      if (!e_.written.any) fault("shared memory is read before it was written");
-      if (e_.written.races(now)) fault("shared memory is read with no barrier after another thread's write");
+      if (!e_.written.any) throw fault("shared memory is read before it was written");
+      if (e_.written.races(now))
+        throw fault("shared memory is read with no barrier after another thread's write");
       e_.read = now;
       return e_.value;
     }
     T operator=(const T& v) {
       const Moment now = Moment::now();
       if (e_.read.races(now) || e_.written.races(now))
-        fault("shared memory is written with no barrier after another thread used it");
+        throw fault("shared memory is written with no barrier after another thread used it");
       e_.written = now;
       return e_.value = v;
     }
@@ -283,7 +274,7 @@ class Shared {
 
   Cell operator[](std::int64_t i) {
     if (i < 0 || i >= static_cast<std::int64_t>(n))
-      fault("index " + std::to_string(i) + " in shared memory of " + std::to_string(n));
+      throw fault("index " + std::to_string(i) + " in shared memory of " + std::to_string(n));
     if (serial_ != Block::current().serial) {
       serial_ = Block::current().serial;
       std::fill(elements_.begin(), elements_.end(), Element{});
