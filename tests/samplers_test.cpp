@@ -280,15 +280,19 @@ TEST_CASE("the log-likelihood of mixtures is recovered", "[diffusion][likelihood
 }
 
 TEST_CASE("bits per dimension against a normal density by hand", "[diffusion][likelihood]") {
-  // A model of one broad normal far wider than its data: log p is that of the normal, computed by hand.
-  const Edm wide{1.5, 0.3};
-  const Denoiser D = LogNormal{1.5, 0.09}.denoiser();
+  // A model of one broad normal in the chart, far wider than its data. At pixels of ½, x = 1.5 give or take 1/512:
+  //   bits = 8 − log₂ N(y; y, 0.09) = 8 + log₂(0.3 √2π), and in the log chart p(x) = p(log x)/x: + log₂ 1.5.
   auto levels = edm_levels(200, 1e-3, 10);
   levels.pop_back();
   std::reverse(levels.begin(), levels.end());
   const Tensor pixels = Tensor::full({4, 1, 4, 4}, 0.5);
-  const std::vector<double> bits =
-      bits_per_dimension(process_named("ve"), D, wide, pixels, levels, Trace::exact, Key{2});
-  // At x ≈ 1.5: −log₂ N(x; 1.5, 0.09) + 8.
-  for (double b : bits) CHECK(b == Approx(8 + std::log2(0.3 * std::sqrt(2 * 3.14159265))).margin(0.01));
+  for (const bool log_chart : {false, true}) {
+    const double y = log_chart ? std::log(1.5) : 1.5;
+    const std::vector<double> bits =
+        bits_per_dimension(process_named(log_chart ? "gbm" : "ve"), LogNormal{y, 0.09}.denoiser(), {y, 0.3},
+                           pixels, levels, Trace::exact, Key{2});
+    const double expected =
+        8 + std::log2(0.3 * std::sqrt(2 * std::numbers::pi)) + (log_chart ? std::log2(1.5) : 0);
+    for (double b : bits) CHECK(b == Approx(expected).margin(0.01));
+  }
 }

@@ -73,8 +73,7 @@ void reduce_with(F combine, real start, const View<const real>& x, int kept_axes
   const Plan p = plan_of(kept.count, rest.count, columns);
   const Index outputs = p.K * p.pieces, tiles = (outputs + p.outputs_per_block - 1) / p.outputs_per_block;
   const auto pass = [&](std::span<real> out) {
-    launch(reduce_pieces<F>, std::min<Index>(tiles, 65536), threads, combine, start, p, kept, rest,
-           elements(x), out);
+    launch(reduce_pieces<F>, at_most_blocks(tiles), threads, combine, start, p, kept, rest, elements(x), out);
   };
   if (p.pieces == 1) return pass(y);
   const Room pieces(outputs);

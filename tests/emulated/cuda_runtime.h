@@ -8,6 +8,7 @@
 #define __global__
 #define __device__
 #define __host__
+#define DALE_MOST_BLOCKS 5
 #define __grid_constant__
 #define __launch_bounds__(...)
 
