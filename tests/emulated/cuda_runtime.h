@@ -19,8 +19,8 @@
 // clang-format off
 enum cudaError_t {
   cudaSuccess, cudaErrorMemoryAllocation, cudaErrorNoDevice, cudaErrorInsufficientDriver,
-  cudaErrorNoKernelImageForDevice, cudaErrorInvalidDeviceFunction, cudaErrorCudartUnloading, cudaErrorNotReady,
-  cudaErrorStreamCaptureUnsupported
+  cudaErrorNoKernelImageForDevice, cudaErrorInvalidDeviceFunction, cudaErrorCudartUnloading,
+  cudaErrorNotReady, cudaErrorStreamCaptureUnsupported
 };
 // clang-format on
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
