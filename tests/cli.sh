@@ -7,6 +7,11 @@ dale=$build/dale
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0
+fail() { echo "$1"; failures=$((failures + 1)); }
+left() { [ ! -e "$1" ] || fail "a refused command left $1 behind"; }
+small='--steps 4 --batch 16 --width 8 --seed 1'  # a run; the words are the options
+run() { "$dale" train $small "$@" >/dev/null 2>&1; }
+same() { cmp "$work/$1" "$work/$2" || failures=$((failures + 1)); }
 
 expect() {  # status, fragment of stderr, arguments…
   status=$1 fragment=$2
@@ -14,9 +19,7 @@ expect() {  # status, fragment of stderr, arguments…
   "$dale" "$@" >"$work/out" 2>"$work/err"
   got=$?
   if [ $got -ne "$status" ] || { [ -n "$fragment" ] && ! grep -qF -- "$fragment" "$work/err"; }; then
-    echo "dale $*: status $got (expected $status), expected '$fragment' in:"
-    cat "$work/err"
-    failures=$((failures + 1))
+    fail "dale $*: status $got (expected $status), expected '$fragment' in: $(cat "$work/err")"
   fi
 }
 
@@ -31,7 +34,8 @@ expect 2 '--out is required' sample
 expect 2 '--mask requires --inpaint' sample --mask "$work/mask.png" --out "$work/x"
 expect 2 '--samples is required' evaluate
 expect 2 '--out is required' train-classifier
-expect 2 "unknown data set 'fashion-mnits'; did you mean 'fashion-mnist'?" train --dataset fashion-mnits --out "$work/x"
+expect 2 "unknown data set 'fashion-mnits'; did you mean 'fashion-mnist'?" \
+  train --dataset fashion-mnits --out "$work/x"
 expect 2 "unknown process 'gmb'; did you mean 'gbm'?" train --process gmb --out "$work/x"
 expect 2 'the number of steps is 0; it must be at least 1' train --steps 0 --out "$work/x"
 expect 2 '--steps = many; expected a number' train --steps many --out "$work/x"
@@ -44,8 +48,10 @@ expect 2 'the learning rate is nan; it must be positive and finite' train --lr n
 expect 2 '--lr = fast; expected a number' train --lr fast --out "$work/x"
 expect 2 'the number of warm-up steps is -1; it must be at least 0' train --warmup -1 --out "$work/x"
 expect 2 'the largest norm of the gradient is -1; it must be positive' train --clip -1 --out "$work/x"
-expect 2 "mean of the noise levels' logarithm is inf; it must be finite" train --level-mean inf --out "$work/x"
-expect 2 "deviation of the noise levels' logarithm is 0; it must be positive" train --level-deviation 0 --out "$work/x"
+expect 2 "mean of the noise levels' logarithm is inf; it must be finite" \
+  train --level-mean inf --out "$work/x"
+expect 2 "deviation of the noise levels' logarithm is 0; it must be positive" \
+  train --level-deviation 0 --out "$work/x"
 expect 2 'average is 1; it must be in [0, 1)' train --ema 1 --out "$work/x"
 expect 2 'the probability of dropout is 1; it must be in [0, 1)' train --dropout 1 --out "$work/x"
 expect 2 'label dropout is -1; it must be in [0, 1]' train --classes --label-dropout -1 --out "$work/x"
@@ -55,68 +61,73 @@ expect 2 '--label-dropout does nothing without --classes: leave it out' train --
 expect 2 '--level-mean does nothing for the process vp' train --process vp --level-mean 0 --out "$work/x"
 expect 2 '--stall does nothing without --fetch' data --stall 3
 expect 2 'the name of the folder is empty' train --out ''
-expect 1 'no such folder; expected one of PNG files, or a .npy file' train --dataset "$work/none" --out "$work/x"
+expect 1 'no such folder; expected one of PNG files, or a .npy file' \
+  train --dataset "$work/none" --out "$work/x"
 expect 1 "cannot read $work/none.npy: No such file" train --dataset "$work/none.npy" --out "$work/x"
 expect 2 "unknown device 'gpu'" train --device gpu --out "$work/x"
 expect 2 "unknown data set 'mnits'; did you mean 'mnist'?" data --fetch mnits
 expect 2 '--stall: Value 0 not in range' data --fetch mnist --stall 0
-expect 1 'by hand, put it there from elsewhere' data --fetch mnist --data "$work/data" --mirror http://127.0.0.1:1/
-[ -z "$(ls "$work/data/mnist")" ] || { echo 'a fetch in vain left something behind'; failures=$((failures + 1)); }
+expect 1 'by hand, put it there from elsewhere' \
+  data --fetch mnist --data "$work/data" --mirror http://127.0.0.1:1/
+[ -z "$(ls "$work/data/mnist")" ] || fail 'a fetch in vain left something behind'
 expect 2 "unknown profile 'quik'; did you mean 'quick'?" compare --profile quik --out "$work/x"
 expect 1 'nowhere.safetensors' sample --checkpoint "$work/nowhere.safetensors" --out "$work/x"
 expect 2 'add --device cuda' train --precision tf32 --out "$work/x"
 expect 2 "unknown precision 'half'" train --precision half --out "$work/x"
 if "$dale" info | grep -q '^cuda *none'; then expect 1 'cuda' train --device cuda --out "$work/x"; fi
-[ ! -e "$work/x" ] || { echo "a refused command left $work/x behind"; failures=$((failures + 1)); }
+left "$work/x"
 touch "$work/file"
 expect 1 "$work/file" train --out "$work/file/run"
 mkdir "$work/empty"
-(cd "$work/empty" && DALE_DATA=$work/empty "$OLDPWD/$dale" train --dataset kmnist --out "$work/y" 2>"$work/err")
-grep -qF "$work/empty" "$work/err" || { echo 'a missing data set must say where it was looked for:'; cat "$work/err"; failures=$((failures + 1)); }
+(cd "$work/empty" && DALE_DATA=$work/empty "$OLDPWD/$dale" \
+  train --dataset kmnist --out "$work/y" 2>"$work/err")
+grep -qF "$work/empty" "$work/err" || fail "it must say where it looked for a data set: $(cat "$work/err")"
 
 # The real path on real data, where the package is installed (make deps installs it).
 if "$dale" info | grep -q '^data *fashion-mnist *not found'; then
   echo 'fashion-mnist was not found: install dataset-fashion-mnist'
   exit 1
 fi
-"$dale" train --steps 4 --batch 16 --width 8 --seed 1 --threads 1 --out "$work/a" >/dev/null 2>&1 || failures=$((failures + 1))
-"$dale" train --steps 4 --batch 16 --width 8 --seed 1 --threads 2 --out "$work/b" >/dev/null 2>&1 || failures=$((failures + 1))
-cmp "$work/a/model.safetensors" "$work/b/model.safetensors" || failures=$((failures + 1))
+for threads in 1:a 2:b; do
+  run --threads "${threads%:*}" --out "$work/${threads#*:}" || fail "training with $threads"
+done
+same a/model.safetensors b/model.safetensors
 # Whatever OpenBLAS takes the processor for, and at every level that has fused multiply-adds.
 for way in OPENBLAS_CORETYPE=Prescott OPENBLAS_CORETYPE=Haswell OPENBLAS_CORETYPE=SkylakeX \
   $("$dale" info | sed -n 's/^kernels *[^ ]* of //p' | tr ' ' '\n' | sed '/^v2$/d; s/^/DALE_LEVEL=/'); do
-  env "$way" "$dale" train --steps 4 --batch 16 --width 8 --seed 1 --out "$work/$way" >/dev/null 2>&1
-  cmp "$work/a/model.safetensors" "$work/$way/model.safetensors" || failures=$((failures + 1))
+  (export "$way" && run --out "$work/$way")
+  same a/model.safetensors "$way/model.safetensors"
 done
 if "$dale" info | grep -q '^kernels .* of .*v3 v2'; then
   export DALE_LEVEL=v2
-  expect 2 'was made with arithmetic = "fused", not "v2"' train --resume --steps 4 --batch 16 --width 8 --seed 1 --out "$work/a"
+  expect 2 'was made with arithmetic = "fused", not "v2"' train --resume $small --out "$work/a"
   unset DALE_LEVEL
 fi
 export DALE_PRODUCTS=mkl
 expect 2 "unknown DALE_PRODUCTS 'mkl'" info
 unset DALE_PRODUCTS
-expect 2 'holds a run already: continue it with --resume' train --steps 4 --batch 16 --width 8 --out "$work/a"
-expect 2 'was made with batch = 16, not 8' train --resume --steps 4 --batch 8 --width 8 --seed 1 --out "$work/a"
-expect 0 '' train --resume --steps 4 --batch 16 --width 8 --seed 1 --out "$work/a"
-cmp "$work/a/model.safetensors" "$work/b/model.safetensors" || failures=$((failures + 1))
+expect 2 'holds a run already: continue it with --resume' train $small --out "$work/a"
+expect 2 'made with batch = 16, not 8' train --resume --steps 4 --batch 8 --width 8 --seed 1 --out "$work/a"
+expect 0 '' train --resume $small --out "$work/a"
+same a/model.safetensors b/model.safetensors
 for signal in INT:130 TERM:143; do  # is seen after the step it falls into
-  "$dale" train --steps 100000 --batch 4 --width 8 --out "$work/${signal%:*}" 2>"$work/err" &
+  out=$work/${signal%:*}
+  "$dale" train --steps 100000 --batch 4 --width 8 --out "$out" 2>"$work/err" &
   run=$!
-  until grep -q '^2,' "$work/${signal%:*}/metrics.csv" 2>/dev/null || ! kill -0 $run 2>/dev/null; do sleep 0.05; done
+  until grep -q '^2,' "$out/metrics.csv" 2>/dev/null || ! kill -0 $run 2>/dev/null; do sleep 0.05; done
   kill -"${signal%:*}" $run
   wait $run
   [ $? -eq "${signal#*:}" ] && grep -q "stopped by SIG${signal%:*} after step" "$work/err" &&
-    [ -n "$(ls "$work/${signal%:*}" | grep checkpoint)" ] || { echo "SIG${signal%:*}:"; cat "$work/err"; failures=$((failures + 1)); }
-done
-for sampler in dale-langevin probability-flow; do
-  for threads in 1 2; do
-    "$dale" sample --checkpoint "$work/a/model.safetensors" --sampler $sampler --steps 3 --count 5 --seed 1 \
-      --threads $threads --out "$work/$sampler$threads" >/dev/null 2>&1 || failures=$((failures + 1))
-  done
-  cmp "$work/${sampler}1/samples.npy" "$work/${sampler}2/samples.npy" || failures=$((failures + 1))
+    [ -n "$(ls "$out" | grep checkpoint)" ] || fail "SIG${signal%:*}: $(cat "$work/err")"
 done
 model="$work/a/model.safetensors"
+for sampler in dale-langevin probability-flow; do
+  for threads in 1 2; do
+    expect 0 '' sample --checkpoint "$model" --sampler $sampler --steps 3 --count 5 --seed 1 \
+      --threads $threads --out "$work/$sampler$threads"
+  done
+  same ${sampler}1/samples.npy ${sampler}2/samples.npy
+done
 expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-min nan --out "$work/z"
 expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-max 0 --out "$work/z"
 expect 2 '--eta does nothing for the sampler ddim' sample --checkpoint "$model" --sampler ddim --eta 1 --out "$work/z"
@@ -124,14 +135,16 @@ expect 2 '--annealed does nothing for the sampler eta' sample --checkpoint "$mod
 expect 2 "the paper's constants are of" sample --checkpoint "$model" --sampler dale-langevin --annealed --out "$work/z"
 expect 2 '--guidance does nothing without --classes' sample --checkpoint "$model" --guidance 2 --out "$work/z"
 expect 2 'eta is -1; it must be 0' sample --checkpoint "$model" --sampler eta --eta -1 --out "$work/z"
-expect 2 'needs sigma > 0 and T > 0' sample --checkpoint "$model" --sampler dale-langevin --sigma 0 --out "$work/z"
+expect 2 'needs sigma > 0 and T > 0' \
+  sample --checkpoint "$model" --sampler dale-langevin --sigma 0 --out "$work/z"
 expect 1 'out of cpu memory: asked for' sample --checkpoint "$model" --count 1000000000 --out "$work/z"
 expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --count 0
 expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"
-expect 2 "did you mean 'dale-langevin'?" sample --checkpoint "$work/a/model.safetensors" --sampler dale-langvin --out "$work/z"
-expect 2 "a covariance of 64 features needs at least 65" evaluate --samples "$work/probability-flow1/samples.npy" --out "$work/z"
+expect 2 "did you mean 'dale-langevin'?" sample --checkpoint "$model" --sampler dale-langvin --out "$work/z"
+expect 2 "a covariance of 64 features needs at least 65" \
+  evaluate --samples "$work/probability-flow1/samples.npy" --out "$work/z"
 head -c 5000 "$work/a/model.safetensors" >"$work/short.safetensors"
 expect 1 "$work/short.safetensors" sample --checkpoint "$work/short.safetensors" --out "$work/z"
-[ ! -e "$work/z" ] || { echo "a refused command left $work/z behind"; failures=$((failures + 1)); }
-[ -z "$(find "$work" -name '*.tmp')" ] || { echo 'temporary files were left behind'; failures=$((failures + 1)); }
+left "$work/z"
+[ -z "$(find "$work" -name '*.tmp')" ] || fail 'temporary files were left behind'
 [ $failures -eq 0 ]

@@ -54,13 +54,11 @@ struct Workplace {
     return bytes;
   }
   ClassifierOptions options() const {
-    ClassifierOptions o;
-    o.dataset = "mnist";
-    o.data = path.string();
-    o.out = path / "classifier.safetensors";
-    o.epochs = 1;
-    o.batch = 50;
-    return o;
+    return {.dataset = "mnist",
+            .data = path.string(),
+            .out = path / "classifier.safetensors",
+            .epochs = 1,
+            .batch = 50};
   }
 };
 

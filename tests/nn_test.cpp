@@ -156,9 +156,8 @@ TEST_CASE(
   CHECK(output(net, {{}, {0.5, Key{9}}}) == output(net, {{}, {0.5, Key{9}}}));
   CHECK(output(net, {{}, {0.5, Key{9}}}) != output(net, {{}, {0.5, Key{8}}}));
   ScoreUNet a(plain, Key{1}), b(labelled, Key{1});
-  std::string names;
+  std::string names, plain_names;
   for (const auto& p : parameters(b)) names += p.name == "label.weight" ? "" : p.name + " ";
-  std::string plain_names;
   for (const auto& p : parameters(a)) plain_names += p.name + " ";
   CHECK(names == plain_names);
   CHECK(b.label->shape() == Shape{4, 128});

@@ -106,8 +106,8 @@ TEST_CASE("argmax, one-hot and comparisons", "[ops]") {
 
 namespace {
 
-/// Checks y and its gradients, fused, against the formula's, within 8 √K ε of the largest; K: the terms of each.
-/// In double the fused op is also held to finite differences.
+/// Holds y and its gradients, fused, to the formula's, within 8 √K ε of the largest, K terms in each; and in
+/// double the fused op to finite differences.
 void is_formula(const std::vector<Shape>& shapes, Device device, const Function& fused,
                 const Function& formula, const std::vector<double>& K) {
   std::vector<Tensor> values;

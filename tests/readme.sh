@@ -7,9 +7,11 @@ prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
 real=float
 case $build in *64) real=double ;; esac
-${MAKE:-make} -s install PREFIX="$prefix" BUILD="$build" REAL=$real >"$prefix/log" 2>&1 || { cat "$prefix/log"; exit 1; }
+fail() { echo "$1"; exit 1; }
+${MAKE:-make} -s install PREFIX="$prefix" BUILD="$build" REAL=$real >"$prefix/log" 2>&1 ||
+  fail "$(cat "$prefix/log")"
 awk '/^```cpp$/ {on=1; next} /^```$/ {on=0} on' README.md >"$prefix/program.cpp"
-[ -s "$prefix/program.cpp" ] || { echo 'README.md has no program'; exit 1; }
+[ -s "$prefix/program.cpp" ] || fail 'README.md has no program'
 flags=$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs dale) || exit 1
 cd "$prefix" || exit 1
 # shellcheck disable=SC2086  # EXTRA: what the library was built with, such as a sanitizer
@@ -17,4 +19,5 @@ ${CXX:-g++} -Wall -Wextra -o program program.cpp $EXTRA $flags || exit 1
 ./program >printed || exit 1
 cd - >/dev/null || exit 1
 expected=$(sed -n 's/^It prints `\(.*\)`\..*/\1/p' README.md)
-[ "$(cat "$prefix/printed")" = "$expected" ] || { echo "the README's program printed: $(cat "$prefix/printed"), expected: $expected"; exit 1; }
+printed=$(cat "$prefix/printed")
+[ "$printed" = "$expected" ] || fail "the README's program printed: $printed, expected: $expected"

@@ -11,23 +11,30 @@ fail() { echo "report: $*"; failures=$((failures + 1)); }
 
 # The data set's package is installed by make deps. Interrupt once the first samples are judged:
 # the program itself, which the shell becomes, for it would outlive a shell.
-compare() { exec "$dale" compare --profile smoke --dataset fashion-mnist --out "$work/run" >"$work/out" 2>"$work/err"; }
+compare() {
+  exec "$dale" compare --profile smoke --dataset fashion-mnist --out "$work/run" >"$work/out" 2>"$work/err"
+}
 compare & pid=$!
-while kill -0 $pid 2>/dev/null && [ -z "$(find "$work/run" -name 'seed-0.json' 2>/dev/null)" ]; do sleep 0.2; done
+judged() { find "$work/run" -name 'seed-*.json' "$@" 2>/dev/null; }
+while kill -0 $pid 2>/dev/null && [ -z "$(judged -name 'seed-0.json')" ]; do sleep 0.2; done
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
 [ ! -e "$work/run/report.html" ] || fail 'the run was not stopped before its end'
-find "$work/run" -name 'seed-*.json' -exec cp {} "$work/first.json" \;
+judged -exec cp {} "$work/first.json" \;
 (compare) || fail "a stopped comparison was not continued: $(cat "$work/err")"
-find "$work/run" -name 'seed-*.json' -exec cmp -s {} "$work/first.json" \; -print | grep -q . || fail 'judged samples were judged again'
+judged -exec cmp -s {} "$work/first.json" \; -print | grep -q . || fail 'judged samples were judged again'
 touch "$work/mark"
 (compare) || fail 'a finished comparison did not write its report anew'
-[ -z "$(find "$work/run" \( -name 'seed-*' -o -name '*.npy' -o -name '*.png' -o -name 'section.html' \) -newer "$work/mark")" ] || fail 'a finished comparison made samples again'
+again=$(find "$work/run" -newer "$work/mark" \
+  \( -name 'seed-*' -o -name '*.npy' -o -name '*.png' -o -name 'section.html' \))
+[ -z "$again" ] || fail "a finished comparison made again: $again"
 page=$work/run/report.html
 cp "$page" "$work/before.html" && rm "$page"
-"$dale" report "$work/run" >/dev/null && cmp -s "$page" "$work/before.html" || fail 'dale report made another page of the same files'
-for part in 'The question' 'Fréchet distance against evaluations' 'Fréchet distance against time' 'training loss' 'log-normal' \
-  'Film strip' 'sign changes' 'Nearest training images' 'All numbers' 'Small experiments' 'MIT licence' 'dale compare' 'guidance'; do
+"$dale" report "$work/run" >/dev/null && cmp -s "$page" "$work/before.html" ||
+  fail 'dale report made another page of the same files'
+for part in 'The question' 'Fréchet distance against evaluations' 'Fréchet distance against time' \
+  'training loss' 'log-normal' 'Film strip' 'sign changes' 'Nearest training images' 'All numbers' \
+  'Small experiments' 'MIT licence' 'dale compare' 'guidance'; do
   grep -q "$part" "$page" || fail "it lacks: $part"
 done
 ! grep -q '>nan<\|(nan)\|inf ±' "$page" || fail 'it shows a number that is none'
@@ -46,8 +53,9 @@ chromium=$(command -v chromium || command -v chromium-browser || command -v goog
   exit
 }
 browse() {  # width, page
-  timeout 120 "$chromium" --headless --no-sandbox --hide-scrollbars --disable-gpu --user-data-dir="$work/profile" --window-size="$1",900 \
-    --enable-logging=stderr --v=0 --virtual-time-budget=5000 --dump-dom "file://$2"
+  timeout 120 "$chromium" --headless --no-sandbox --hide-scrollbars --disable-gpu --enable-logging=stderr \
+    --user-data-dir="$work/profile" --window-size="$1",900 --v=0 --virtual-time-budget=5000 \
+    --dump-dom "file://$2"
 }
 # As it is: a request or a script would break its content security policy, which the console reports.
 browse 1280 "$page" >"$work/dom" 2>"$work/console"
@@ -61,15 +69,20 @@ cat >>"$work/measured.html" <<'SCRIPT'
 addEventListener('load', () => {
   const wide = document.documentElement.clientWidth, wrong = [];
   for (const i of document.images)
-    if (!i.alt || !i.getAttribute('width') || !i.getAttribute('height') || !i.complete || !i.naturalWidth) wrong.push('image ' + i.alt);
-  for (const s of document.querySelectorAll('svg')) if (!s.getAttribute('aria-label')) wrong.push('plot without a name');
+    if (!i.alt || !i.getAttribute('width') || !i.getAttribute('height') || !i.complete || !i.naturalWidth)
+      wrong.push('image ' + i.alt);
+  for (const s of document.querySelectorAll('svg'))
+    if (!s.getAttribute('aria-label')) wrong.push('plot without a name');
   for (const t of document.querySelectorAll('table')) {
     const box = t.getBoundingClientRect();
     if (box.right > wide + 1) wrong.push('table ' + box.right + ' > ' + wide);
   }
-  if (document.documentElement.scrollWidth > wide) wrong.push('page ' + document.documentElement.scrollWidth + ' > ' + wide);
-  for (const r of performance.getEntriesByType('resource')) if (!r.name.startsWith('data:')) wrong.push('request ' + r.name);
-  parent.postMessage(innerWidth + ' wide, ' + document.images.length + ' images: ' + (wrong.join('; ') || 'all well'), '*');
+  const page = document.documentElement.scrollWidth;
+  if (page > wide) wrong.push('page ' + page + ' > ' + wide);
+  for (const r of performance.getEntriesByType('resource'))
+    if (!r.name.startsWith('data:')) wrong.push('request ' + r.name);
+  const all = wrong.join('; ') || 'all well';
+  parent.postMessage(innerWidth + ' wide, ' + document.images.length + ' images: ' + all, '*');
 });
 </script>
 SCRIPT
@@ -79,6 +92,7 @@ for width in 390 1280; do
 <script>addEventListener('message', m => { document.title = 'MEASURED ' + m.data; });</script>
 FRAME
   browse 1400 "$work/frame.html" 2>/dev/null | grep -o '<title>MEASURED [^<]*' >"$work/title"
-  grep -q "MEASURED $width wide, [1-9][0-9]* images: all well" "$work/title" || fail "at $width pixels: $(cat "$work/title")"
+  grep -q "MEASURED $width wide, [1-9][0-9]* images: all well" "$work/title" ||
+    fail "at $width pixels: $(cat "$work/title")"
 done
 [ $failures -eq 0 ]

@@ -17,17 +17,13 @@
 
 #include "tests/emulated/grid.h"
 
+// clang-format off
 enum cudaError_t {
-  cudaSuccess,
-  cudaErrorMemoryAllocation,
-  cudaErrorNoDevice,
-  cudaErrorInsufficientDriver,
-  cudaErrorNoKernelImageForDevice,
-  cudaErrorInvalidDeviceFunction,
-  cudaErrorCudartUnloading,
-  cudaErrorNotReady,
-  cudaErrorStreamCaptureUnsupported
+  cudaSuccess, cudaErrorMemoryAllocation, cudaErrorNoDevice, cudaErrorInsufficientDriver,
+  cudaErrorNoKernelImageForDevice, cudaErrorInvalidDeviceFunction, cudaErrorCudartUnloading,
+  cudaErrorNotReady, cudaErrorStreamCaptureUnsupported
 };
+// clang-format on
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeRelaxed };
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
