@@ -2,7 +2,7 @@
 
 namespace dale {
 
-std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key, const LevelLaw& law,
+std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key, const LevelDistribution& law,
                                     std::uint64_t first) {
   const Index N = y0.dim(0);
   const std::uint64_t pixels = N ? static_cast<std::uint64_t>(y0.size() / N) : 0;
@@ -29,8 +29,8 @@ Var denoising_loss(const Network& network, const std::vector<Tensor>& draws) {
   return mean_squared_error(network(draws[0], draws[1]), draws[2]);
 }
 
-Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key, const LevelLaw& law,
-                   std::uint64_t first) {
+Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key,
+                   const LevelDistribution& law, std::uint64_t first) {
   return denoising_loss(network, denoising_draws(edm, y0, key, law, first));
 }
 

@@ -17,7 +17,7 @@
 namespace dale {
 
 /// The noise levels of training: P_mean = ln(σ_d/0.5) + mean, P_std = deviation. As they stand, EDM's.
-struct LevelLaw {
+struct LevelDistribution {
   double mean = -1.2, deviation = 1.2;
 
   /// s of a standard normal number.
@@ -30,11 +30,11 @@ struct LevelLaw {
 /// chart. Image n takes its noise from elements (first + n)·pixels … of the key's streams: what a batch sees
 /// depends on the key and on `first`, the number of its first image, alone.
 Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key,
-                   const LevelLaw& law = {}, std::uint64_t first = 0);
+                   const LevelDistribution& law = {}, std::uint64_t first = 0);
 /// The same in two halves, because a captured function (tensor/captured.h) takes what changes from batch to
 /// batch as inputs: c_in y_t (N,1,H,W), c_noise (N) and the target of (6); and the loss given these.
-std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key, const LevelLaw& law = {},
-                                    std::uint64_t first = 0);
+std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key,
+                                    const LevelDistribution& law = {}, std::uint64_t first = 0);
 Var denoising_loss(const Network& network, const std::vector<Tensor>& draws);
 
 /// Denoising score matching in any parameterisation, additive or multiplicative (h_θ − h = u_θ − u in either

@@ -103,7 +103,7 @@ TEST_CASE("EDM preconditioning has its constants and its limits", "[diffusion]")
   CHECK(edm.c_out(0.25) == Approx(0.25 / std::sqrt(2.0)));
   CHECK(edm.c_in(0.25) == Approx(1 / (0.25 * std::sqrt(2.0))));
   CHECK(edm.c_noise(1) == 0);
-  CHECK(LevelLaw{}.level(edm, 0) == Approx(0.5 * std::exp(-1.2)));
+  CHECK(LevelDistribution{}.level(edm, 0) == Approx(0.5 * std::exp(-1.2)));
   // With F = 0 and Gaussian data, D is the exact posterior mean: that of LogNormal.
   const Var y = normal(Key{1}, {64, 1, 2, 2});
   const Var D = edm.denoiser(zero_network)(y, 0.3), exact = LogNormal{0.4, 0.0625}.denoiser()(y, 0.3);
@@ -120,7 +120,7 @@ TEST_CASE("the training loss is multiplicative score matching with weight Œª s‚Å
   const Index N = 8;
   const Tensor y0 = (Var(uniform(Key{1}, {N, 1, 4, 4})) * 0.69).value();
   const Key key{77};
-  const LevelLaw law{-0.4, 1};
+  const LevelDistribution law{-0.4, 1};
   double expected = 0;
   const Values xi = normal(key.split(0), {N}).to_vector();
   const Var z = normal(key.split(1), y0.shape());

@@ -148,7 +148,7 @@ TEST_CASE("the classifiers that come with the program are as good and as small a
     if (!find_split(set, "", Split::test)) continue;
     const Dataset test = load_dataset(set, "", Split::test);
     if (std::to_string(test.images.dim(0)) != c.notes.at("test_images")) continue;  // another split is here
-    const Judged judged = judge(c, test.images);
+    const Predictions judged = judge(c, test.images);
     const std::vector<std::int32_t> labels = test.labels.to_vector();
     double right = 0;
     for (std::size_t i = 0; i < labels.size(); ++i) right += judged.classes[i] == labels[i];

@@ -45,7 +45,7 @@ sed -i 's/"sources": "[0-9a-f]*"/"sources": "others"/' "$run/ve/probability-flow
 grey=$run/gbm/probability-flow-2-66/seed-0/samples.npy
 { head -c 128 "$grey"; head -c $((66 * 784 * 4)) /dev/zero; } >"$work/grey" && mv "$work/grey" "$grey"
 (compare) || fail "samples that are all alike ended the comparison: $(cat "$work/err")"
-! grep -q others "$run/ve/probability-flow-2-66/seed-1.json" || fail 'samples of other sources were taken for its own'
+! grep -q others "$run/ve/probability-flow-2-66/seed-1.json" || fail 'samples of other sources were kept'
 grep -q 'every pixel is the same' "$page" || fail 'the report does not say that samples are all alike'
 
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {

@@ -141,11 +141,11 @@ std::filesystem::path classifier_file(const std::string& dataset) {
   return pretrained("classifier-" + dataset + ".safetensors");
 }
 
-Judged judge(const Classifier& classifier, const Tensor& images) {
+Predictions judge(const Classifier& classifier, const Tensor& images) {
   const NoGrad off;
   constexpr Index chunk = 250;
   const Index N = images.dim(0);
-  Judged all{Tensor({N, LeNet::width}), {}, {}};
+  Predictions all{Tensor({N, LeNet::width}), {}, {}};
   for (Index first = 0; first < N; first += chunk) {
     const Index end = std::min(N, first + chunk);
     const Var features = classifier.network.features(images.slice(0, first, end).packed());

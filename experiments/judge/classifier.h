@@ -44,11 +44,11 @@ std::filesystem::path classifier_file(const std::string& dataset);
 
 /// What a classifier says of images (N,1,28,28): features (N,64), classes, and the largest probability of
 /// each.
-struct Judged {
+struct Predictions {
   Tensor features;
   std::vector<std::int32_t> classes;
   std::vector<double> confidence;
 };
-Judged judge(const Classifier& classifier, const Tensor& images);
+Predictions judge(const Classifier& classifier, const Tensor& images);
 
 }  // namespace dale

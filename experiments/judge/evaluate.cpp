@@ -79,7 +79,7 @@ Reference::Reference(const std::string& dataset, const std::string& data,
       real_within_(kernel_within(real_)) {}
 
 Reference::Plain Reference::measure(const Tensor& images, const Tensor& searched) const {
-  const Judged judged = judge(classifier_, images);
+  const Predictions judged = judge(classifier_, images);
   const Rows fake(judged.features);
   Plain p{};
   p.frechet = frechet_distance(real_moments_, moments(fake));

@@ -9,7 +9,8 @@ Parameterisation default_prediction(const Process& process) {
   return process.name() == "vp" ? Parameterisation::noise : Parameterisation::denoised;
 }
 
-std::vector<Tensor> loss_inputs(const ScoreModel& model, const LevelLaw& law, const Tensor& y0, Key key) {
+std::vector<Tensor> loss_inputs(const ScoreModel& model, const LevelDistribution& law, const Tensor& y0,
+                                Key key) {
   if (model.meaning == Parameterisation::denoised) return denoising_draws(model.edm, y0, key, law);
   const Weight weight = model.meaning == Parameterisation::stein ? Weight::paper : Weight::noise;
   std::vector<double> t;

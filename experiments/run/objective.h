@@ -16,7 +16,8 @@ Parameterisation default_prediction(const Process& process);
 
 /// What a step's loss takes of a batch y0 (N,…) in the chart, on y0's machine, with the key's times and
 /// noise: arrays of fixed shapes, so that the loss can be captured (tensor/captured.h). `law` is of (6).
-std::vector<Tensor> loss_inputs(const ScoreModel& model, const LevelLaw& law, const Tensor& y0, Key key);
+std::vector<Tensor> loss_inputs(const ScoreModel& model, const LevelDistribution& law, const Tensor& y0,
+                                Key key);
 /// The loss given these, averaged over the batch.
 Var training_loss(const ScoreModel& model, const std::vector<Tensor>& inputs);
 

@@ -72,7 +72,7 @@ bool fits(const ConvShape& s) {
 bool plain(const ConvShape& s) { return cuda_products() == CudaProducts::plain || !fits(s); }
 
 bool in_fours(const real* data, Index row) {
-  return row % 4 == 0 && reinterpret_cast<std::uintptr_t>(data) % alignof(Four<real>) == 0;
+  return row % 4 == 0 && reinterpret_cast<std::uintptr_t>(data) % alignof(Vec4<real>) == 0;
 }
 
 /// Windows of x (N,H,W,C) that the pixels of y see, and of y (N,OH,OW,O) that the pixels of x are seen by.
@@ -119,7 +119,7 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
             std::span<const real> residual, std::span<real> y) {
   if (plain(s)) return launch(conv2d_plain, blocks_for(std::ssize(y)), threads, s, x, w, shift, residual, y);
   const Index taps = s.kh * s.kw, K = s.C * taps;
-  const Room b(std::ssize(w));  // (taps,C,O)
+  const Scratch b(std::ssize(w));  // (taps,C,O)
   reorder(w, {taps, s.C, s.O}, {1, taps, K}, b.span());
   const Windows a = windows_of_x(s, x);
   windows_times(a, b.span(),
@@ -137,7 +137,7 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
 void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
   if (plain(s)) return launch(conv2d_input_plain, blocks_for(std::ssize(x)), threads, s, y, w, x);
   const Index taps = s.kh * s.kw;
-  const Room b(std::ssize(w));  // (taps,O,C)
+  const Scratch b(std::ssize(w));  // (taps,O,C)
   reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.span());
   const Windows a = windows_of_y(s, y);
   windows_times(a, b.span(),
@@ -154,7 +154,7 @@ void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const 
   const Index length = std::max<Index>(1, (slabs + wanted - 1) / wanted) * BK;
   const Index splits = std::max<Index>(1, (a.rows() + length - 1) / length);
 
-  const Room partial(splits * K * s.O), total(K * s.O);  // (splits,taps,C,O), (taps,C,O)
+  const Scratch partial(splits * K * s.O), total(K * s.O);  // (splits,taps,C,O), (taps,C,O)
   const Sums sums{.M = static_cast<int>(K),
                   .N = static_cast<int>(s.O),
                   .K = a.rows(),

@@ -2,7 +2,7 @@
 // threads take neighbouring elements of y. One kernel an op serves all strides: where axes merge to one, its
 // index is the offset. The updates of an optimiser and of an average go over all parameters in one launch,
 // because most parameters are small.
-#include "tensor/cuda/together.h"
+#include "tensor/cuda/multi_tensor.h"
 
 namespace dale::cuda {
 namespace {
@@ -35,7 +35,7 @@ __global__ void copy_elements(const __grid_constant__ Walk<2> walk, Span<const T
 }
 
 __global__ void adam_elements(Span<const real> settings,
-                              const __grid_constant__ Together<AdamArrays> parameters) {
+                              const __grid_constant__ MultiTensor<AdamArrays> parameters) {
   const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2];
   const real eps = settings[epsilon], decay_rate = settings[decay], scale = settings[gradient_scale];
   const real c1 = settings[correction1], c2 = settings[correction2];
@@ -49,7 +49,8 @@ __global__ void adam_elements(Span<const real> settings,
   });
 }
 
-__global__ void lerp_elements(Span<const real> weight, const __grid_constant__ Together<LerpArrays> arrays) {
+__global__ void lerp_elements(Span<const real> weight,
+                              const __grid_constant__ MultiTensor<LerpArrays> arrays) {
   const real t = weight[0];
   arrays.elements([=](const LerpArrays& a, Index i) {
     const Span<const real> x = a.x;
@@ -89,13 +90,13 @@ void copy(const View<const real>& x, const View<real>& y) { copy_strided(x, y); 
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_strided(x, y); }
 
 void adam(std::span<const real> settings, std::span<const AdamArrays> parameters) {
-  launch_together(parameters, [&](const Together<AdamArrays>& some) {
+  launch_multi(parameters, [&](const MultiTensor<AdamArrays>& some) {
     launch(adam_elements, some.blocks(), threads, settings, some);
   });
 }
 
 void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays) {
-  launch_together(arrays, [&](const Together<LerpArrays>& some) {
+  launch_multi(arrays, [&](const MultiTensor<LerpArrays>& some) {
     launch(lerp_elements, some.blocks(), threads, weight, some);
   });
 }

@@ -42,25 +42,25 @@ using Span = std::span<T>;
 /// Four neighbours, which a device reads at once. REQUIRES a place at a multiple of four elements of an
 /// aligned array.
 template <class T>
-struct alignas(16) Four {
+struct alignas(16) Vec4 {
   T v[4];
 };
 #ifdef DALE_EMULATED
 template <class Place>
 auto four(Place p) {
-  return Four<typename Place::value_type>{p[0], p[1], p[2], p[3]};
+  return Vec4<typename Place::value_type>{p[0], p[1], p[2], p[3]};
 }
 template <class T>
-Four<T> four(Span<const T> x, Index i) {
+Vec4<T> four(Span<const T> x, Index i) {
   return {x[i], x[i + 1], x[i + 2], x[i + 3]};
 }
 #else
 template <class T>
-__device__ Four<T> four(const T* p) {
-  return *reinterpret_cast<const Four<T>*>(p);
+__device__ Vec4<T> four(const T* p) {
+  return *reinterpret_cast<const Vec4<T>*>(p);
 }
 template <class T>
-__device__ Four<T> four(Span<const T> x, Index i) {
+__device__ Vec4<T> four(Span<const T> x, Index i) {
   return four(x.data() + i);
 }
 #endif
@@ -96,9 +96,9 @@ Span<T> elements(const View<T>& x) {
 
 /// Device memory for n numbers between two kernels. Its next user is a later kernel of the same stream: it
 /// cannot be early.
-class Room {
+class Scratch {
  public:
-  explicit Room(Index n) : storage_(static_cast<std::size_t>(n) * sizeof(real), Device::cuda), n_(n) {}
+  explicit Scratch(Index n) : storage_(static_cast<std::size_t>(n) * sizeof(real), Device::cuda), n_(n) {}
   std::span<real> span() const { return {static_cast<real*>(storage_.data()), static_cast<std::size_t>(n_)}; }
 
  private:

@@ -178,7 +178,7 @@ void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::spa
                          std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,
                          std::span<real> ggamma, std::span<real> gbeta) {
   const Share s(N, C, L, G);
-  const Room sums(2 * N * C);
+  const Scratch sums(2 * N * C);
   const std::span<real> s1 = sums.span().first(static_cast<std::size_t>(N * C)),
                         s2 = sums.span().last(static_cast<std::size_t>(N * C));
   launch(differentiate, N * s.blocks_an_image(), norm_threads, s, silu, g, x, gamma, beta, mean, rstd, gx, s1,

@@ -8,7 +8,7 @@
 #include <bit>
 #include <limits>
 
-#include "tensor/cuda/together.h"
+#include "tensor/cuda/multi_tensor.h"
 
 namespace dale::cuda {
 namespace {
@@ -76,7 +76,7 @@ void reduce_with(F combine, real start, const View<const real>& x, int kept_axes
     launch(reduce_pieces<F>, at_most_blocks(tiles), threads, combine, start, p, kept, rest, elements(x), out);
   };
   if (p.pieces == 1) return pass(y);
-  const Room pieces(outputs);
+  const Scratch pieces(outputs);
   pass(pieces.span());
   reduce_with(combine, start, {pieces.span().data(), outputs, {p.K, p.pieces}, {1, p.K}}, 1, y);
 }
@@ -97,7 +97,7 @@ __device__ real block_sum(real mine) {
 }
 
 /// partial[b] = Σ x² over block b's elements of its array.
-__global__ void squares_of_blocks(const __grid_constant__ Together<std::span<const real>> arrays,
+__global__ void squares_of_blocks(const __grid_constant__ MultiTensor<std::span<const real>> arrays,
                                   Span<real> partial) {
   real total = 0;
   arrays.elements([&](const Span<const real> x, Index i) { total += x[i] * x[i]; });
@@ -106,7 +106,7 @@ __global__ void squares_of_blocks(const __grid_constant__ Together<std::span<con
 }
 
 /// y[k] = Σ partial over array k's blocks; a block an array.
-__global__ void sums_of_arrays(const __grid_constant__ Together<std::span<const real>> arrays,
+__global__ void sums_of_arrays(const __grid_constant__ MultiTensor<std::span<const real>> arrays,
                                Span<const real> partial, Span<real> y) {
   const Index k = blockIdx.x, end = arrays.first_block[k + 1];
   real total = 0;
@@ -118,8 +118,8 @@ __global__ void sums_of_arrays(const __grid_constant__ Together<std::span<const 
 }  // namespace
 
 void squared_norms(std::span<const std::span<const real>> x, std::span<real> y) {
-  launch_together(x, [&](const Together<std::span<const real>>& some) {
-    const Room partial(some.blocks());
+  launch_multi(x, [&](const MultiTensor<std::span<const real>>& some) {
+    const Scratch partial(some.blocks());
     launch(squares_of_blocks, some.blocks(), threads, some, partial.span());
     launch(sums_of_arrays, some.count, threads, some, partial.span(),
            y.first(static_cast<std::size_t>(some.count)));

@@ -62,8 +62,8 @@ struct Windows {
   }
 
   /// A[r, q … q + 3].
-  __device__ Four<real> four(const Row& r, int q) const {
-    Four<real> v{};
+  __device__ Vec4<real> four(const Row& r, int q) const {
+    Vec4<real> v{};
     int at = 0;
     if (fours) return place(r, column(q), at) ? cuda::four(x, at) : v;
     for (int l = 0; l < 4; ++l)
@@ -111,7 +111,7 @@ struct Lanes {
   __device__ void add(A& a, int pitch, B& b) {
 #pragma unroll 2
     for (int k = 0; k < BK; k += 4) {
-      Four<real> left[rows], right[4];  // of row i: terms k … k + 3; transposed, of term l: rows 4i …
+      Vec4<real> left[rows], right[4];  // of row i: terms k … k + 3; transposed, of term l: rows 4i …
 #pragma unroll
       for (int i = 0; i < rows; ++i)
         left[i] = four(transposed ? &a[(k + i % 4) * pitch + row(i / 4 * 4)] : &a[row(i) * pitch + k]);
@@ -217,7 +217,7 @@ __global__ void __launch_bounds__(threads)
   const auto fill_rows = [&](int k0) {
     if (t < R) rows[t] = a.row((transposed ? k0 : m0) + t, transposed ? end : sums.M);
   };
-  Four<real> next_a[a_each], next_b[b_each];
+  Vec4<real> next_a[a_each], next_b[b_each];
   const auto read = [&](int k0) {
 #pragma unroll
     for (int i = 0; i < a_each; ++i) {

@@ -12,7 +12,7 @@ inline __host__ __device__ Index length(const std::span<const real>& x) { return
 
 /// Array k belongs to blocks [first_block[k], first_block[k + 1]).
 template <class Arrays>
-struct Together {
+struct MultiTensor {
   static constexpr int most = 256;
   static constexpr Index elements_of_a_block = 4 * threads;
   int count = 0;
@@ -37,8 +37,8 @@ struct Together {
 
 /// Calls start(together) for all arrays, in order, `most` at a time.
 template <class Arrays, class Start>
-void launch_together(std::span<const Arrays> arrays, const Start& start) {
-  Together<Arrays> some;
+void launch_multi(std::span<const Arrays> arrays, const Start& start) {
+  MultiTensor<Arrays> some;
   static_assert(sizeof(some) <= 32000);
   for (std::size_t k = 0; k < arrays.size(); ++k) {
     const Index share = some.elements_of_a_block, blocks = (length(arrays[k]) + share - 1) / share;
