@@ -173,6 +173,13 @@ TEST_CASE("evaluation tells copies from strangers, and stands each number beside
   for (auto measure : {&Evaluation::frechet, &Evaluation::kernel, &Evaluation::density, &Evaluation::coverage,
                        &Evaluation::entropy, &Evaluation::confidence})
     CHECK((all.*measure).value == Approx((all.*measure).floor).epsilon(1e-6));
+  // Of more samples than there are training images it is that of all of these, and says so.
+  const Index train = reference.train().images.dim(0);
+  const Evaluation more = reference.evaluate(Tensor::full({train + 1, 1, 28, 28}, 0.5));
+  CHECK((copied.floor_images == 100 && more.floor_images == train));
+  CHECK_THAT(text_of(more, reference),
+             Contains(fmt::format("floors by {} training images, all there are", train)));
+  CHECK_THAT(text_of(copied, reference), !Contains("all there are"));
   Index judged = 0;
   for (Index c : copied.classes) judged += c;
   CHECK(judged == 100);
