@@ -10,16 +10,17 @@ trap 'rm -rf "$work"' EXIT
 train() {  # out, threads, more…
   out=$1 threads=$2
   shift 2
-  exec "$dale" train --dataset "$work/s/samples.npy" --steps 300 --batch 8 --width 8 --seed 3 --dropout 0.1 --decay cosine \
-    --checkpoint-every 5 --threads "$threads" --out "$out" "$@" >/dev/null 2>"$work/err"
+  exec "$dale" train --dataset "$work/s/samples.npy" --steps 300 --batch 8 --width 8 --seed 3 --dropout 0.1 \
+    --decay cosine --checkpoint-every 5 --threads "$threads" --out "$out" "$@" >/dev/null 2>"$work/err"
 }
 figures() { cut -d, -f1-4 "$1/metrics.csv"; }
 fail() { echo "kill -9: $1"; cat "$work/err"; exit 1; }
 
 # Images to train on that need no download: those of a model of four steps.
-"$dale" train --steps 4 --batch 8 --width 8 --out "$work/first" >/dev/null 2>"$work/err" || fail 'the first model'
-"$dale" sample --checkpoint "$work/first/model.safetensors" --steps 2 --count 50 --out "$work/s" >/dev/null 2>"$work/err" ||
-  fail 'its samples'
+"$dale" train --steps 4 --batch 8 --width 8 --out "$work/first" >/dev/null 2>"$work/err" ||
+  fail 'the first model'
+"$dale" sample --checkpoint "$work/first/model.safetensors" --steps 2 --count 50 --out "$work/s" \
+  >/dev/null 2>"$work/err" || fail 'its samples'
 start=$(date +%s%N)
 (train "$work/whole" 2) || fail 'the uninterrupted run'
 length=$((($(date +%s%N) - start) / 1000000))
@@ -36,7 +37,11 @@ while [ $kills -lt 10 ]; do
   wait $run 2>/dev/null
   case $? in
     137) kills=$((kills + 1)) ;;
-    0) rounds=$((rounds + 1)) ; cmp "$work/whole/model.safetensors" "$work/cut/model.safetensors" || exit 1 ; rm -rf "$work/cut" ;;
+    0)
+      rounds=$((rounds + 1))
+      cmp "$work/whole/model.safetensors" "$work/cut/model.safetensors" || exit 1
+      rm -rf "$work/cut"
+      ;;
     *) fail 'a resumed run failed' ;;
   esac
 done
