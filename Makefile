@@ -78,7 +78,8 @@ test: deps ; @$(MAKE) --no-print-directory run-tests
 test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
 # The tests under the sanitizers: of addresses and undefined behaviour, and of threads. The three checks for
 # null are left out, because with them g++ takes no function's address for a constant and refuses a machine's
-# table; the first access through a null pointer ends the program all the same. g++ 12 warns of uninitialised members of std::function only under the sanitizers.
+# table; the first access through a null pointer ends the program all the same. g++ 12 warns of uninitialised
+# members of std::function only under the sanitizers.
 SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 EMULATE=0 \
             CXXFLAGS=-O1 LEVELS=$(lastword $(LEVELS)) KERNELS='-O1 -fno-math-errno -fno-trapping-math'
 ADDRESSES := -fsanitize=address,undefined -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute \
