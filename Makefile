@@ -1,6 +1,7 @@
 # dale: make help says what there is. Everything made goes to build/ (build64/ for the double build) and
 # results/.
 
+VERSION  := $(shell sed -n 's/.*version = "\(.*\)".*/\1/p' tensor/version.h)
 CXX      ?= g++
 OBJCOPY  ?= objcopy
 REAL     ?= float
@@ -17,7 +18,8 @@ march     = $(if $(filter-out generic,$(1)),-march=x86-64-$(1) -mprefer-vector-w
 
 # fmt 9 warns under g++ 12 at -O3, so only the kernels are built so. Nothing is contracted to fused
 # multiply-adds: every machine and both compilers then round the formulas of tensor/functions.h alike.
-COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE) $(EXTRA)
+DOUBLE   := $(if $(filter double,$(REAL)),-DDALE_DOUBLE)
+COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(DOUBLE) $(EXTRA)
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
 LDLIBS   := -lz -lfmt -ldl -pthread
@@ -26,8 +28,8 @@ APPLIBS  := -lcurl -lcrypto
 # installed it.
 CATCH     = $(shell pkg-config --silence-errors --libs catch2-with-main)
 
-PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev \
-            libcurl4-openssl-dev libssl-dev pkg-config dataset-fashion-mnist
+PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev \
+            libbenchmark-dev libcurl4-openssl-dev libssl-dev pkg-config dataset-fashion-mnist
 
 ONCE     := $(addprefix tensor/cpu/,blas.cpp level.cpp parallel.cpp)
 LEVELLED := $(filter-out $(ONCE),$(wildcard tensor/cpu/*.cpp))
@@ -37,8 +39,13 @@ LEVELLED := $(filter-out $(ONCE),$(wildcard tensor/cpu/*.cpp))
 CHAPTERS := tensor autograd nn diffusion
 LIBRARY  := tensor/cpu/level.cpp nn/checkpoint.cpp
 ROOMS    := $(addprefix experiments/,run judge compare data page)
-PROGRAM  := experiments/info.cpp experiments/sources.cpp experiments/judge/metrics.cpp $(wildcard experiments/studies/*.cpp)
-TESTS    := $(wildcard tests/*.cpp)
+PROGRAM  := experiments/info.cpp experiments/sources.cpp experiments/judge/metrics.cpp \
+            $(wildcard experiments/studies/*.cpp)
+# TAGS='[threads],[conv]' compiles and runs the test cases of these tags alone, in a program of its own.
+CHECK    := $(BUILD)/check$(if $(TAGS),-some)
+comma    := ,
+TESTS    := $(if $(TAGS),$(shell grep -LF TEST_CASE tests/*.cpp; grep -lF \
+              $(foreach tag,$(subst $(comma), ,$(TAGS)),-e '$(tag)') tests/*.cpp),$(wildcard tests/*.cpp))
 BENCH    := $(wildcard experiments/bench/*.cpp)
 ifeq ($(CUDA),1)
   CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
@@ -46,22 +53,25 @@ ifeq ($(CUDA),1)
   NVCCFLAGS := -std=c++20 -O3 -fmad=false --expt-relaxed-constexpr -I. -Xcompiler -Wall,-Wextra -MMD -MP \
                $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
                -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS)) \
-               $(if $(filter double,$(REAL)),-DDALE_DOUBLE)
+               $(DOUBLE)
   LDLIBS += -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -lrt
 else
   LIBRARY += tensor/cuda/absent.cpp
 endif
 
 # The CUDA machine once more, for the tests, compiled by the host's compiler: its kernels run on the CPU.
-EMULATED := $(patsubst tensor/cuda/%.cu,$(BUILD)/emulated/%.o,$(wildcard tensor/cuda/*.cu)) $(BUILD)/emulated/emulated_test.o
+EMULATED := $(patsubst tensor/cuda/%.cu,$(BUILD)/emulated/%.o,$(wildcard tensor/cuda/*.cu)) \
+            $(BUILD)/emulated/emulated_test.o
 EMULATE  ?= 1
 
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
-OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) $(CUDA_OBJECTS)
+OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) \
+            $(CUDA_OBJECTS)
 COMMAND  := $(call object,experiments/dale.cpp experiments/commands.cpp)
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
-.PHONY: all test test64 asan tsan check-arm run-tests experiments bench bench-peer deps install clean help
+.PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer deps install clean \
+        help always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -69,18 +79,24 @@ all: $(BUILD)/libdale.a $(BUILD)/dale
 test: deps ; @$(MAKE) --no-print-directory run-tests
 test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
 # The tests under the sanitizers: of addresses and undefined behaviour, and of threads. The three checks for
-# null are left out, because with them g++ takes no function's address for a constant and refuses the
-# assertion that a machine's table is complete; the first access through a null pointer ends the program all
-# the same. g++ 12 warns of uninitialised members of std::function only under the sanitizers.
-SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 EMULATE=0 CXXFLAGS=-O1 \
-            LEVELS=$(lastword $(LEVELS)) KERNELS='-O1 -fno-math-errno -fno-trapping-math'
-ADDRESSES := -fsanitize=address,undefined -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute -fno-sanitize-recover=all
+# null are left out, because with them g++ takes no function's address for a constant and refuses a machine's
+# table; the first access through a null pointer ends the program all the same. g++ 12 warns of uninitialised
+# members of std::function only under the sanitizers.
+SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 EMULATE=0 \
+            CXXFLAGS=-O1 LEVELS=$(lastword $(LEVELS)) KERNELS='-O1 -fno-math-errno -fno-trapping-math'
+ADDRESSES := -fsanitize=address,undefined -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute \
+             -fno-sanitize-recover=all
 asan: deps ; +@$(SANITIZED) BUILD=build-asan EXTRA='-g1 -Wno-maybe-uninitialized $(ADDRESSES)'
 tsan: deps ; +@$(SANITIZED) BUILD=build-tsan EXTRA='-g1 -Wno-maybe-uninitialized -fsanitize=thread'
-run-tests: $(BUILD)/check $(BUILD)/dale $(if $(filter 1,$(EMULATE)),$(BUILD)/check-emulated)
-	@DEVICE=$(DEVICE) tests/run.sh $(BUILD)
+run-tests: $(CHECK) $(if $(TAGS),,$(BUILD)/dale $(if $(filter 1,$(EMULATE)),$(BUILD)/check-emulated))
+	@DEVICE=$(DEVICE) TAGS='$(TAGS)' tests/run.sh $(BUILD)
 # 64-bit Arm, cross-compiled and emulated (tests/arm.sh), with the libraries of these packages.
-check-arm: deps ; +@MAKE='$(MAKE)' tests/arm.sh $(filter lib%-dev zlib%,$(filter-out libbenchmark% libstb% libcli11%,$(PACKAGES)))
+check-arm: deps
+	+@MAKE='$(MAKE)' tests/arm.sh \
+	  $(filter lib%-dev zlib%,$(filter-out libbenchmark% libstb% libcli11%,$(PACKAGES)))
+
+# As .clang-format says, by the version whose layout tests/lines.sh compares.
+format: ; git ls-files '*.h' '*.cpp' '*.cu' | xargs clang-format-14 -i
 
 experiments: deps
 	@$(MAKE) --no-print-directory all
@@ -89,19 +105,22 @@ experiments: deps
 bench: deps
 	@$(MAKE) --no-print-directory $(BUILD)/benchmark
 	$(BUILD)/benchmark
-	@for p in python3 /usr/bin/python3; do $$p -c 'import torch' 2>/dev/null && exec $$p experiments/bench/torch_small_ops.py; done; \
+	@for p in python3 /usr/bin/python3; do \
+	  $$p -c 'import torch' 2>/dev/null && exec $$p experiments/bench/torch_small_ops.py; done; \
 	echo "PyTorch is not here: no figure of its to compare with"
 
 # PEER is a virtual environment with PyTorch, made when there is none.
 PEER ?= $(BUILD)/peer
 bench-peer: deps
 	@$(MAKE) --no-print-directory $(BUILD)/benchmark
-	python3 experiments/bench/peer.py $(BUILD)/benchmark --peer $(PEER) --out results $(DEVICE:%=--device %)
+	python3 experiments/bench/peer.py $(BUILD)/benchmark --peer $(PEER) --out results \
+	  $(DEVICE:%=--device %)
 
 # Installs what is missing and nothing else; with everything there, apt is not asked.
 deps:
 	@missing=; for p in $(PACKAGES); do \
-	  dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+	  dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || \
+	    missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo=sudo; \
 	  else echo "missing packages; run: sudo apt-get install$$missing" >&2; exit 1; fi; \
@@ -114,8 +133,8 @@ $(BUILD)/libdale.a: $(OBJECTS) $(BUILD)/cuda-$(CUDA)
 	rm -f $@ && $(AR) rcs $@ $(OBJECTS)
 $(BUILD)/dale: $(COMMAND) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
-$(BUILD)/check: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
+$(CHECK): $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a $(if $(TAGS),always)
+	$(CXX) $(EXTRA) -o $@ $(filter-out always,$^) $(CATCH) $(APPLIBS) $(LDLIBS)
 # Its objects come before the library, whose own CUDA machine is then not taken.
 $(BUILD)/check-emulated: $(call object,$(TESTS)) $(APP) $(EMULATED) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
@@ -137,22 +156,26 @@ $(BUILD)/tensor/unit.o: tensor/cpu/blas.cpp tensor/cpu/parallel.cpp
 define unit_rule
 $(BUILD)/$(1)/unit.o: $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) Makefile
 	@mkdir -p $$(@D)
-	printf '#include "%s"\n' $$(filter %.cpp,$$^) | $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
+	printf '#include "%s"\n' $$(filter %.cpp,$$^) | \
+	  $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
 endef
 $(foreach folder,$(CHAPTERS) $(ROOMS),$(eval $(call unit_rule,$(folder))))
-$(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(foreach level,$(LEVELS),row($(level)))'
+ROWS     := $(foreach level,$(LEVELS),row($(level)))
+$(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(ROWS)'
 $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
 # What runs once is compiled quickly rather than well.
-$(BUILD)/tests/%.o $(COMMAND) $(filter-out %/metrics.o,$(APP)) $(BUILD)/nn/checkpoint.o: CXXFLAGS = -O1
+QUICKLY  := $(filter-out %/metrics.o,$(APP)) $(COMMAND) $(BUILD)/nn/checkpoint.o
+$(BUILD)/tests/%.o $(QUICKLY): CXXFLAGS = -O1
 # What results are kept by (experiments/info.h).
 digest    = $(firstword $(shell cat $(1) | md5sum))
-SAMPLING := $(wildcard $(addsuffix /*.h,$(CHAPTERS)) $(addsuffix /*.cpp,$(CHAPTERS)) tensor/cpu/* tensor/cuda/* \
-            $(foreach room,data run judge,experiments/$(room)/*))
+SAMPLING := $(wildcard $(addsuffix /*.h,$(CHAPTERS)) $(addsuffix /*.cpp,$(CHAPTERS)) tensor/cpu/* \
+            tensor/cuda/* $(foreach room,data run judge,experiments/$(room)/*))
 STUDY    := $(wildcard experiments/studies/* experiments/page/*)
-$(BUILD)/experiments/sources.o: $(SAMPLING) $(STUDY)
-$(BUILD)/experiments/sources.o: override CXXFLAGS += -DDALE_SAMPLING_SOURCES='"$(call digest,$(SAMPLING))"' \
+SOURCES  := $(BUILD)/experiments/sources.o
+$(SOURCES): $(SAMPLING) $(STUDY)
+$(SOURCES): override CXXFLAGS += -DDALE_SAMPLING_SOURCES='"$(call digest,$(SAMPLING))"' \
   -DDALE_STUDY_SOURCES='"$(call digest,$(SAMPLING) $(STUDY))"'
 $(BUILD)/experiments/bench/peak.o: override CXXFLAGS += -O3 -march=native -ffp-contract=fast
 $(BUILD)/emulated/%.o: tensor/cuda/%.cu Makefile
@@ -172,23 +195,27 @@ install: all
 	install $(BUILD)/dale $(PREFIX)/bin/
 	for h in $$(ls tensor/*.h tensor/cpu/parallel.h tensor/cpu/level.h autograd/*.h nn/*.h diffusion/*.h); do \
 	  install -D -m 644 $$h $(PREFIX)/include/dale/$$h; done
-	printf '%s\n' 'Name: dale' 'Description: tensors, gradients of any order, multiplicative diffusion' 'Version: 0.1.0' \
-	  'Cflags: -std=c++20 -ffp-contract=off $(if $(filter double,$(REAL)),-DDALE_DOUBLE )-I$(abspath $(PREFIX))/include/dale' \
+	printf '%s\n' 'Name: dale' 'Description: tensors, gradients of any order, multiplicative diffusion' \
+	  'Version: $(VERSION)' \
+	  'Cflags: -std=c++20 -ffp-contract=off $(DOUBLE:%=% )-I$(abspath $(PREFIX))/include/dale' \
 	  'Libs: -L$(abspath $(PREFIX))/lib -ldale $(LDLIBS)' > $(PREFIX)/lib/pkgconfig/dale.pc
 
 clean:
 	rm -rf build build64 build-asan build-tsan build-arm
 
 help:
-	@echo 'make              build/libdale.a and build/dale (with the CUDA machine where nvcc is found; CUDA=0 leaves it out)'
+	@echo 'make              build/libdale.a and build/dale (with CUDA where nvcc is; CUDA=0 leaves it out)'
 	@echo 'make test         build and run the tests          make test64   the same in double precision'
 	@echo 'make test DEVICE=cuda   the same, and an error without a GPU'
 	@echo 'make experiments  train, sample and compare on every data set found; leaves results/report.html'
-	@echo 'make bench        measure                          make deps     install what is missing (Debian packages)'
-	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer, several GB, unless PEER= has it)'
+	@echo 'make bench        measure                          make deps     install what is missing (Debian)'
+	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer,'
+	@echo '                  several GB, unless PEER= has it)'
 	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
-	@echo 'make asan, tsan   the tests under the sanitizers of addresses and undefined behaviour, and of threads'
-	@echo 'make check-arm    the tests of kernels and functions on 64-bit Arm, cross-compiled and emulated (Debian packages)'
+	@echo "make asan, tsan   the tests under the sanitizers of addresses and undefined behaviour, and of threads"
+	@echo "                  (TAGS='[threads],[conv]': the cases of these tags alone; for other tests, too)"
+	@echo 'make check-arm    the tests of kernels and functions on 64-bit Arm, cross-compiled and emulated'
+	@echo 'make format       every source as .clang-format says (clang-format 14)'
 	@echo 'make clean        remove build/, build64/, build-asan/, build-tsan/ and build-arm/'
 	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
 

@@ -15,9 +15,7 @@ Var finite_step(const char* what, Index number, const F& f) {
   try {
     const Anomaly watch;
     y = f();
-  } catch (const NotFinite& error) {
-    throw NotFinite(fmt::format("{} {}: {}", what, number, error.what()));
-  }
+  } catch (const NotFinite& error) { throw NotFinite(fmt::format("{} {}: {}", what, number, error.what())); }
   throw NotFinite(fmt::format("{} {}: the result is not finite", what, number));
 }
 

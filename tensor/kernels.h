@@ -9,11 +9,11 @@
 //   Outputs come uninitialised and are written whole. Axes may have length 0.
 //   DETERMINISM: the same bits for any number of threads; no atomics on floating point.
 //   Kernels check nothing: the ops do, once. What changes from step to step (keys, counters, learning rates)
-//   is read
-//   from the machine's memory, because a captured CUDA graph freezes what is passed by value.
+//   is read from the machine's memory, because a captured CUDA graph freezes what is passed by value.
 #pragma once
 
 #include <span>
+#include <type_traits>
 
 #include "tensor/scalar.h"
 #include "tensor/shape.h"
@@ -123,12 +123,19 @@ struct Kernels {
   void (*lerp)(std::span<const real> weight, std::span<const LerpArrays> arrays);
 };
 
-/// Every entry is there: each machine asserts it of its table at compile time.
-constexpr bool complete(const Kernels& k) {
-  return k.fill && k.unary && k.binary && k.copy && k.copy_int && k.reduce && k.matmul && k.conv2d &&
-         k.conv2d_input && k.conv2d_weight && k.gather && k.scatter_add && k.random && k.group_norm &&
-         k.group_norm_gradient && k.squared_norms && k.adam && k.lerp;
-}
+/// The functions above by name, in their order: each machine's declarations and table come from this list.
+// clang-format off
+#define DALE_VERBS(row)                                                                              \
+  row(fill) row(unary) row(binary) row(copy) row(copy_int) row(reduce) row(matmul)                   \
+  row(conv2d) row(conv2d_input) row(conv2d_weight) row(gather) row(scatter_add) row(random)          \
+  row(group_norm) row(group_norm_gradient) row(squared_norms) row(adam) row(lerp)
+// clang-format on
+/// In a machine's namespace: its function of a verb.
+#define DALE_FUNCTION(verb) std::remove_pointer_t<decltype(Kernels::verb)> verb;
+
+#define DALE_COUNT(verb) +1
+static_assert(sizeof(Kernels) == sizeof(Kernels::fill) * (DALE_VERBS(DALE_COUNT)), "DALE_VERBS lacks a verb");
+#undef DALE_COUNT
 
 /// The CPU machine's table for the widest vector instructions that this processor has (cpu/level.cpp).
 const Kernels& cpu_kernels();

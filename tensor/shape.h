@@ -30,7 +30,7 @@ class Dims {
   Index operator[](int i) const { return values_[i < 0 ? i + rank_ : i]; }
   Index& operator[](int i) { return values_[i < 0 ? i + rank_ : i]; }
   void push_back(Index v) {
-    if (rank_ == max_rank) invalid("an array has at most {} axes", max_rank);
+    if (rank_ == max_rank) invalid("an array has at most {} axes", int{max_rank});
     values_[rank_++] = v;
   }
   const Index* begin() const { return values_.data(); }

@@ -6,7 +6,8 @@
 cd "$(dirname "$0")/.." || exit 1
 status=0
 forbid() {  # folder, pattern of headers it must not include, files excepted
-  hits=$(grep -rnE "^ *# *include *[<\"]($2)" "$1" ${3:+--exclude-dir="$3"}) && { echo "$hits" | sed "s|^|layers: |"; status=1; }
+  hits=$(grep -rnE "^ *# *include *[<\"]($2)" "$1" ${3:+--exclude-dir="$3"}) &&
+    { echo "$hits" | sed "s|^|layers: |"; status=1; }
 }
 forbid tensor    '(autograd|nn|diffusion|experiments|tests)/'
 forbid autograd  '(nn|diffusion|experiments|tests)/'
@@ -16,8 +17,9 @@ forbid tensor    '(cuda|cublas)[a-z_0-9]*\.h' cuda
 for folder in autograd nn diffusion experiments; do
   forbid $folder '(cuda|cublas)[a-z_0-9]*\.h|stb/'
 done
-! grep -rnE 'libopenblas|[sd]gemm_|dsyev_' --include='*.h' --include='*.cpp' --exclude=blas.cpp --exclude=blas.h tensor autograd nn \
-  diffusion experiments || { echo 'layers: tensor/cpu/blas.h is the one door to OpenBLAS'; status=1; }
+! grep -rnE 'libopenblas|[sd]gemm_|dsyev_' --include='*.h' --include='*.cpp' --exclude=blas.cpp \
+  --exclude=blas.h tensor autograd nn diffusion experiments ||
+  { echo 'layers: tensor/cpu/blas.h is the one door to OpenBLAS'; status=1; }
 # The rooms of chapter V: data, then run, then judge; page knows pictures only; studies judge nothing; compare
 # sees all.
 rooms() { forbid "experiments/$1" "experiments/($2)/"; }
@@ -27,7 +29,8 @@ rooms run 'judge|page|studies|compare'
 rooms judge 'page|studies|compare'
 rooms studies 'judge|compare'
 for folder in autograd diffusion; do forbid $folder 'zlib|nlohmann|CLI'; done
-hits=$(grep -rnE '(^|[^a-z_])(std)?::(a?(cos|sin|tan)h?|atan2|exp(2|m1)?|log(2|10|1p)?|pow|hypot|cbrt|erfc?)[fl]?\(' \
+functions='a?(cos|sin|tan)h?|atan2|exp(2|m1)?|log(2|10|1p)?|pow|hypot|cbrt|erfc?'
+hits=$(grep -rnE "(^|[^a-z_])(std)?::($functions)[fl]?\\(" \
        --include=*.h --include=*.cpp --include=*.cu tensor autograd nn diffusion experiments |
        grep -vE '^experiments/(bench/|page/figure.cpp|studies/synapses.cpp)') &&
   { echo "$hits" | sed 's|^|layers: |'; status=1; }

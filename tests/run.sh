@@ -25,11 +25,19 @@ cases() {  # command…, a Catch2 program: shows what it says and adds its test 
   "$@" >"$log" 2>&1
   status=$?
   grep -vE '^=+$' "$log"
-  counts=$(sed -nE 's/^test cases: *([0-9]+) \| *([0-9]+) passed( \| *([0-9]+) failed)?.*/\2 \4/p; s/.*\(.* in ([0-9]+) test cases?\)/\1 0/p' "$log" | tail -1)
+  counts=$(sed -nE 's/^test cases: *([0-9]+) \| *([0-9]+) passed( \| *([0-9]+) failed)?.*/\2 \4/p
+                    s/.*\(.* in ([0-9]+) test cases?\)/\1 0/p' "$log" | tail -1)
   passed=$((passed + $(echo "${counts:-0 1}" | cut -d' ' -f1)))
   failed=$((failed + $(echo "${counts:-0 1} 0" | cut -d' ' -f2 | sed 's/^$/0/')))
   [ $status -eq 0 ] || [ $failed -gt 0 ] || failed=1
 }
+if [ -n "$TAGS" ]; then
+  cases "$build/check-some" "$TAGS"
+  echo "skipped: all but the test cases of $TAGS"
+  echo "$passed passed, $failed failed"
+  [ $failed -eq 0 ]
+  exit
+fi
 cases "$build/check"
 # The CUDA machine's code, compiled for the host: the third column of the table of ops.
 [ ! -x "$build/check-emulated" ] || cases "$build/check-emulated" '[machines]'
@@ -37,10 +45,12 @@ cases "$build/check"
 # The kernels of the lower levels of vector instructions that this processor has, on the tests that compare
 # kernels.
 for level in $("$build/dale" info | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
-  script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" '[ops],[conv],[torch],[threads],[digest]'
+  script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" \
+    '[ops],[conv],[torch],[threads],[digest]'
 done
 script "matmul by OpenBLAS" env DALE_PRODUCTS=openblas "$build/check" '[ops],[torch]'
 script layers tests/layers.sh
+script 'lines, layout and version' tests/lines.sh
 script 'command line' tests/cli.sh "$build"
 script 'kill -9' tests/kill.sh "$build"
 case $build in
@@ -48,12 +58,16 @@ case $build in
 skipped: the comparison and its report (make test runs them)" ;;
   *) script 'comparison and report' tests/report.sh "$build" ;;
 esac
-script 'README program and installed library' tests/readme.sh "$build"
+script 'programs of README and examples, installed library' tests/readme.sh "$build"
 
-[ "$DEVICE" != cuda ] || script 'a CUDA device, as DEVICE=cuda asks' sh -c "! '$build/dale' info | grep '^cuda *none'"
+[ "$DEVICE" != cuda ] ||
+  script 'a CUDA device, as DEVICE=cuda asks' sh -c "! '$build/dale' info | grep '^cuda *none'"
 ! "$build/dale" info | grep -q '^cuda *none' || skipped="$skipped
 skipped: the CUDA machine on a device ($("$build/dale" info | sed -n 's/^cuda *none: //p'))"
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || skipped="$skipped
+command -v clang-format-14 >/dev/null || skipped="$skipped
+skipped: that sources are laid out as .clang-format says (clang-format-14 is not here)"
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
+  command -v google-chrome >/dev/null || skipped="$skipped
 skipped: the report in a browser (Chromium is not here: apt-get install chromium)"
 [ -x "$build/check-emulated" ] || skipped="$skipped
 skipped: the CUDA machine emulated on the CPU (fibres and the sanitizers do not go together)"

@@ -280,7 +280,7 @@ TEST_CASE("the log-likelihood of mixtures is recovered", "[diffusion][likelihood
 }
 
 TEST_CASE("bits per dimension against a normal density by hand", "[diffusion][likelihood]") {
-  // A model of one broad normal in the chart, far wider than its data. At pixels of ½, x = 1.5 give or take 1/512:
+  // A model of one broad normal in the chart, far wider than its data. At pixels of ½, x = 1.5 ± 1/512:
   //   bits = 8 − log₂ N(y; y, 0.09) = 8 + log₂(0.3 √2π), and in the log chart p(x) = p(log x)/x: + log₂ 1.5.
   auto levels = edm_levels(200, 1e-3, 10);
   levels.pop_back();

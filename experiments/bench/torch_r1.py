@@ -1,5 +1,5 @@
-"""The reference workload R1 in PyTorch (tests/fixtures/score_unet.py): the peer of make bench-peer. A worker:
-for each line of its input
+"""The reference workload R1 in PyTorch (tests/fixtures/score_unet.py): the peer of make bench-peer. A
+worker: for each line of its input
 
     training THREADS SECONDS      or      evaluation THREADS SECONDS
 
@@ -7,8 +7,9 @@ it runs steps for about that long (some more before, not counted) and answers wi
 
     MEDIAN_SECONDS_A_STEP PEAK_KIB
 
-Its first line is PyTorch's version. Options say in which of the ways that a user would try. A training step is forward, backward and Adam on the mean-squared error. The peak is
-the process's resident memory, or on CUDA what its arrays held at most."""
+Its first line is PyTorch's version. Options say in which of the ways that a user would try. A training
+step is forward, backward and Adam on the mean-squared error. The peak is the process's resident memory, or
+on CUDA what its arrays held at most."""
 import argparse
 import contextlib
 import pathlib
@@ -30,7 +31,8 @@ def main():
     parser.add_argument("--precision", choices=["full", "tf32"], default="full", help="on CUDA")
     parser.add_argument("--channels", type=int, default=32)
     parser.add_argument("--channels-last", action="store_true")
-    parser.add_argument("--compile", action="store_true", help="torch.compile; on CUDA in the mode reduce-overhead")
+    parser.add_argument("--compile", action="store_true",
+                        help="torch.compile; on CUDA in the mode reduce-overhead")
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     options = parser.parse_args()
     cuda = options.device == "cuda"
@@ -41,14 +43,15 @@ def main():
     assert options.channels != 32 or sum(p.numel() for p in net.parameters()) == 706849
     adam = torch.optim.Adam(net.parameters(), lr=1e-3, **(dict(fused=True) if cuda else {}))
     image = (options.batch, 1, 28, 28)
-    x, t, y = (v.to(options.device) for v in (torch.rand(image), torch.rand(options.batch), torch.randn(image)))
+    inputs = torch.rand(image), torch.rand(options.batch), torch.randn(image)
+    x, t, y = (v.to(options.device) for v in inputs)
     if options.channels_last:
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     network = torch.compile(net, mode="reduce-overhead" if cuda else None) if options.compile else net
-    precision = lambda: torch.autocast(options.device, torch.bfloat16) if options.bf16 else contextlib.nullcontext()
+    bf16 = lambda: torch.autocast(options.device, torch.bfloat16)
 
     def forward(x, t):
-        with precision():
+        with bf16() if options.bf16 else contextlib.nullcontext():
             return network(x, t).float()
 
     synchronize = torch.cuda.synchronize if cuda else lambda: None
@@ -78,7 +81,8 @@ def main():
                 step()
             synchronize()
             times.append((time.perf_counter() - start) / group)
-        peak = torch.cuda.max_memory_allocated() // 1024 if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = (torch.cuda.max_memory_allocated() // 1024 if cuda
+                else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         print(sorted(times)[len(times) // 2], peak, flush=True)
 
 

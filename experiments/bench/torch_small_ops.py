@@ -1,5 +1,5 @@
-"""PyTorch's figure for the benchmark small_ops (bench.cpp): a chain of 1000 multiplications of scalars on one core,
-recorded, and recorded and differentiated; the median of 21 runs, in microseconds an op."""
+"""PyTorch's figure for the benchmark small_ops (bench.cpp): a chain of 1000 multiplications of scalars on one
+core, recorded, and recorded and differentiated; the median of 21 runs, in microseconds per op."""
 import time
 
 import torch

@@ -11,17 +11,20 @@ constexpr const char* policy = "default-src 'none'; img-src data:; style-src 'un
 constexpr const char* style = R"(
 :root { color-scheme: light dark; --line: #8886; }
 @media (prefers-color-scheme: dark) {
-  :root { --pen0: #4aa8e0; --pen1: #f08a3c; --pen2: #2fc79a; --pen3: #e5a3c8; --pen4: #f2bd42; --pen5: #8fd0f5; }
+  :root { --pen0: #4aa8e0; --pen1: #f08a3c; --pen2: #2fc79a;
+          --pen3: #e5a3c8; --pen4: #f2bd42; --pen5: #8fd0f5; }
 }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 1.5rem auto; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem; }
+h1, h2, h3 { line-height: 1.2; }
+h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 figure { margin: 0 0 1rem; } figcaption { font-size: .85rem; }
 .answer { border-left: 4px solid var(--pen0, #0072B2); padding-left: 1rem; font-size: 1.08rem; }
 .side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); gap: 1.5rem; }
 img, svg { max-width: 100%; height: auto; } img { image-rendering: pixelated; background: #fff; }
 code, pre { overflow-wrap: anywhere; white-space: pre-wrap; }
 table { border-collapse: collapse; font-size: .85rem; width: 100%; }
-th, td { text-align: right; padding: .2rem .45rem; border-bottom: 1px solid var(--line); vertical-align: bottom; }
+th, td { text-align: right; vertical-align: bottom; padding: .2rem .45rem; }
+th, td { border-bottom: 1px solid var(--line); }
 .name { text-align: left; }
 @media (max-width: 700px) {
   .cards, .cards tbody, .cards tr, .cards td { display: block; } .cards tr.heads { display: none; }

@@ -7,10 +7,9 @@
 
 #include "diffusion/score_model.h"
 #include "nn/unet.h"
+#include "tensor/version.h"
 
 namespace dale {
-
-constexpr const char* version = "0.1.0";
 
 struct Model {
   const Process* process;

@@ -1,10 +1,10 @@
 // What a model of a process learns, said once: the meaning of what its network predicts, the loss, the times
 // at which it is asked, and so what a training step draws.
 //
-//   process     prediction  loss                                            times
-//   vp          noise       2 × (5) with w = s²: ‖F − Z‖² (Ho et al. 2020)   i T/1000, i uniform in 1 … 1000
-//   gbm-paper   stein       2 × (5) with w = s⁴: the paper's                i T/1000: those its sampler visits
-//   the others  denoised    (6), EDM's                                      ln s ~ N(P_mean, P_std²)
+//   process    prediction  loss                                            times
+//   vp         noise       2 × (5) with w = s²: ‖F − Z‖² (Ho et al. 2020)  i T/1000, i uniform in 1 … 1000
+//   gbm-paper  stein       2 × (5) with w = s⁴: the paper's                the same: those its sampler visits
+//   the others denoised    (6), EDM's                                      ln s ~ N(P_mean, P_std²)
 #pragma once
 
 #include "diffusion/loss.h"

@@ -1,8 +1,8 @@
-// The CPU machine's functions; table.cpp lists them.
+// The CPU machine's functions, as promised in kernels.h.
 #pragma once
 
 #include "tensor/kernels.h"
 
 namespace dale::cpu {
-#include "tensor/machine_functions.h"
+DALE_VERBS(DALE_FUNCTION)
 }  // namespace dale::cpu

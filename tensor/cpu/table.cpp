@@ -4,26 +4,7 @@
 
 namespace dale {
 
-constexpr Kernels table{.fill = cpu::fill,
-                        .unary = cpu::unary,
-                        .binary = cpu::binary,
-                        .copy = cpu::copy,
-                        .copy_int = cpu::copy_int,
-                        .reduce = cpu::reduce,
-                        .matmul = cpu::matmul,
-                        .conv2d = cpu::conv2d,
-                        .conv2d_input = cpu::conv2d_input,
-                        .conv2d_weight = cpu::conv2d_weight,
-                        .gather = cpu::gather,
-                        .scatter_add = cpu::scatter_add,
-                        .random = cpu::random,
-                        .group_norm = cpu::group_norm,
-                        .group_norm_gradient = cpu::group_norm_gradient,
-                        .squared_norms = cpu::squared_norms,
-                        .adam = cpu::adam,
-                        .lerp = cpu::lerp};
-static_assert(complete(table), "a verb of tensor/kernels.h has no entry in the CPU machine's table");
-
-extern "C" const Kernels DALE_TABLE = table;
+#define DALE_ENTRY(verb) .verb = cpu::verb,
+extern "C" constinit const Kernels DALE_TABLE{DALE_VERBS(DALE_ENTRY)};
 
 }  // namespace dale

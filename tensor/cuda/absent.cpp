@@ -30,26 +30,7 @@ std::shared_ptr<void> cuda_record(const std::function<void()>&) { absent(); }
 bool cuda_recording() { return false; }
 void cuda_replay(void*) { absent(); }
 
-constexpr Kernels table{.fill = absent,
-                        .unary = absent,
-                        .binary = absent,
-                        .copy = absent,
-                        .copy_int = absent,
-                        .reduce = absent,
-                        .matmul = absent,
-                        .conv2d = absent,
-                        .conv2d_input = absent,
-                        .conv2d_weight = absent,
-                        .gather = absent,
-                        .scatter_add = absent,
-                        .random = absent,
-                        .group_norm = absent,
-                        .group_norm_gradient = absent,
-                        .squared_norms = absent,
-                        .adam = absent,
-                        .lerp = absent};
-static_assert(complete(table), "a verb of tensor/kernels.h has no entry in the absent machine's table");
-
-const Kernels cuda_kernels = table;
+#define DALE_ENTRY(verb) .verb = absent,
+constinit const Kernels cuda_kernels{DALE_VERBS(DALE_ENTRY)};
 
 }  // namespace dale

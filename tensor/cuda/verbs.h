@@ -1,8 +1,8 @@
-// The CUDA machine's functions; table.cu lists them.
+// The CUDA machine's functions, as promised in kernels.h.
 #pragma once
 
 #include "tensor/kernels.h"
 
 namespace dale::cuda {
-#include "tensor/machine_functions.h"
+DALE_VERBS(DALE_FUNCTION)
 }  // namespace dale::cuda
