@@ -67,7 +67,7 @@ EMULATE  ?= 1
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) \
             $(CUDA_OBJECTS)
-COMMAND  := $(call object,experiments/dale.cpp experiments/commands.cpp)
+COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer deps install clean \
@@ -159,7 +159,7 @@ $(BUILD)/$(1)/unit.o: $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp))
 	printf '#include "%s"\n' $$(filter %.cpp,$$^) | \
 	  $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
 endef
-$(foreach folder,$(CHAPTERS) $(ROOMS),$(eval $(call unit_rule,$(folder))))
+$(foreach folder,$(CHAPTERS) $(ROOMS) experiments,$(eval $(call unit_rule,$(folder))))
 ROWS     := $(foreach level,$(LEVELS),row($(level)))
 $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(ROWS)'
 $(BUILD)/%.o: %.cpp Makefile
