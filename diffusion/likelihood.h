@@ -15,7 +15,7 @@ namespace dale {
 Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const std::vector<double>& levels,
                       Trace trace, Key key);
 
-/// (20) for pixel levels 0 … 255 as pixels (N,1,H,W) in [0,1]: one number an image.
+/// (20) for pixel levels 0 … 255 as pixels (N,1,H,W) in [0,1]: one number per image.
 std::vector<double> bits_per_dimension(const Process& process, const Denoiser& D, const Edm& edm,
                                        const Tensor& pixels, const std::vector<double>& levels, Trace trace,
                                        Key key);

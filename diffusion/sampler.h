@@ -34,7 +34,7 @@ Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels);
 
 /// Heun's rule on the probability flow:  (7)
 ///   d = (y − D(y; s))/s,  ŷ = y + (s′ − s) d,   if s′ > 0:  y ← y + (s′ − s) ½ (d + (ŷ − D(ŷ; s′))/s′)
-/// Two evaluations a step, one for a step to 0.
+/// Two evaluations per step, one for a step to 0.
 Var heun(const Denoiser& D, Var y, const std::vector<double>& levels);
 
 /// DPM-Solver++(2M) (Lu et al. 2022):  λ = ln(s/s′), r = λ_before/λ,  D̃ = (1 + 1/2r) D − 1/2r D_before  (11)

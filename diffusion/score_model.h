@@ -31,7 +31,7 @@ struct ScoreModel {
   enum Row { time, row_a, row_m, row_s, c_in, c_noise, c_skip, c_out, rows };
   Tensor schedule(const std::vector<double>& t, Device device) const;  // (rows,N)
   Var score(const Var& y, const Tensor& schedule) const;
-  /// Row k of a schedule, one number an image, to broadcast against y (N,…).
+  /// Row k of a schedule, one number per image, to broadcast against y (N,…).
   static Var column(const Tensor& schedule, Row k, int rank);
   /// E[y₀ | y] in the frame y₀ + sZ, through u: D = (y + s²u − m)/a at the time whose level is s.
   Denoiser denoiser() const;

@@ -76,7 +76,7 @@ void add_train_classifier(CLI::App& app, Common& common) {
   c->add_option("--dataset", o.dataset, "as for train, with labels");
   c->add_option("--out", o.out, "the file to write, *.safetensors")->required();
   c->add_option("--epochs", o.epochs, "passes over the images");
-  c->add_option("--batch", o.batch, "images a step");
+  c->add_option("--batch", o.batch, "images per step");
   c->add_option("--lr", o.learning_rate, "Adam's learning rate, falling to 0");
   common.add_to(c);
   c->callback([&common] {
@@ -126,7 +126,7 @@ void add_sample(CLI::App& app, Common& common) {
     if (!mask.empty()) o.mask = less(Var(read_png(mask)), Var(Tensor::full({}, 0.5))).value();
     const SampleResult r = sample(model, o);
     write_samples(out, r, model, o);
-    fmt::print("{}  {} images, {} steps, {} network evaluations an image, {:.1f} s",
+    fmt::print("{}  {} images, {} steps, {} network evaluations per image, {:.1f} s",
                (out / "samples.npy").string(), o.count, o.steps, r.evaluations, r.seconds);
     fmt::print("{}\n", r.sign_changes >= 0 ? fmt::format(", {} sign changes", r.sign_changes) : "");
   });

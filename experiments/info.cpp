@@ -15,7 +15,7 @@ std::string build_info() {
 #else
   const std::string compiler = fmt::format("gcc {}.{}", __GNUC__, __GNUC_MINOR__);
 #endif
-  std::string out = fmt::format("dale      {}, {} bytes a real, {}, random stream {}\n", version,
+  std::string out = fmt::format("dale      {}, {} bytes per real, {}, random stream {}\n", version,
                                 sizeof(real), compiler, random_stream_version);
   std::string levels;
   for (const std::string& level : cpu::levels()) levels += " " + level;

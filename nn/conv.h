@@ -16,7 +16,7 @@ struct Conv2d {
 
   /// x (N,in,H,W) → (N,out,OH,OW)
   Var operator()(const Var& x) const { return conv2d(x, weight, bias, Var(), window); }
-  /// The same plus shift (N,out), one number an image and channel; or plus residual (N,out,OH,OW).
+  /// The same plus shift (N,out), one number per image and channel; or plus residual (N,out,OH,OW).
   Var shifted(const Var& x, const Var& shift) const { return conv2d(x, weight, shift + bias, Var(), window); }
   Var plus(const Var& x, const Var& residual) const { return conv2d(x, weight, bias, residual, window); }
   void visit(const std::string& prefix, const Visit& f) {

@@ -1,7 +1,7 @@
-// The score U-Net. A stem; on the way down a residual block a level and a halving convolution between levels;
-// one block in the middle; on the way up a block a level, fed with the skip of that level beside its input,
-// and nearest-neighbour doubling with a convolution between levels; a head. The time enters every block as
-// one number an image and channel.
+// The score U-Net. A stem; on the way down a residual block per level and a halving convolution between
+// levels; one block in the middle; on the way up a block per level, fed with the skip of that level beside
+// its input, and nearest-neighbour doubling with a convolution between levels; a head. The time enters every
+// block as one number per image and channel.
 //
 //   block:  h = conv1(silu(norm1 x)) + time(e),   y = conv2(dropout(silu(norm2 h))) + skip(x)
 //

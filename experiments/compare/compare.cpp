@@ -51,13 +51,6 @@ Json made_of(const fs::path& model, const SampleOptions& s, const Reference& ref
           {"annealed", s.annealed}};
 }
 
-/// Whether a file says that it was made so.
-bool is_made_of(const fs::path& path, const Json& wanted) {
-  if (std::error_code ignored; !fs::exists(path, ignored)) return false;
-  const Json json = Json::parse(read_file(path), nullptr, false);
-  return json.is_object() && json.value("made_of", Json()) == wanted;
-}
-
 /// Samples and judges, and leaves FOLDER/seed-K.json, unless that says that it was done. Samples that left
 /// the finite numbers are a result, too.
 void sample_and_judge(const fs::path& folder, std::uint64_t k, const fs::path& model_path,
@@ -121,6 +114,12 @@ void make_studies(const CompareOptions& o, bool quick) {
 }
 
 }  // namespace
+
+bool is_made_of(const fs::path& path, const Json& wanted) {
+  if (std::error_code ignored; !fs::exists(path, ignored)) return false;
+  const Json json = Json::parse(read_file(path), nullptr, false);
+  return json.is_object() && json.value("made_of", Json()) == wanted;
+}
 
 SampleOptions sampling_of(const Plan& plan, int budget, const CompareOptions& o) {
   SampleOptions s;

@@ -146,7 +146,7 @@ void draw_histograms(Album& album, const std::vector<Shown>& shown, const Tensor
           "black and white, so no log-normal fits them; what it fits is the noise.");
 }
 
-/// What the network is asked on the way from noise to the first images, as pictures: a row an image.
+/// What the network is asked on the way from noise to the first images, as pictures: a row per image.
 void draw_film_strip(Album& album, Model& model, const Shown& shown) {
   constexpr Index images = 4, frames = 9;
   std::vector<std::pair<double, Tensor>> seen;
@@ -260,7 +260,7 @@ void draw_pictures(const std::string& dataset, const Reference& reference, const
   Json made_of = {{"sources", sampling_sources}, {"drawing", study_sources}, {"device", str(o.device)}};
   for (const Shown& s : shown) made_of[s.title] = md5(read_file(s.model)) + md5(read_file(s.samples));
   if (fs::exists(guided)) made_of["guided"] = md5(read_file(guided));
-  if (fs::exists(file) && Json::parse(read_file(file)).value("made_of", Json()) == made_of) return;
+  if (is_made_of(file, made_of)) return;
 
   Album album(set / "pictures");
   draw_grids(album, shown);

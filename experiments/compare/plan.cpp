@@ -61,10 +61,10 @@ const Profile profiles[] = {
      .guided_steps = 20000,
      .quick_studies = false,
      .plans = full_plans,
-     .cost =
-         "four models of R1 on 12.8 million images each and some 460 million network evaluations a data set: "
-         "about 10 hours at 10,000 images trained and 15,000 evaluated a second, as one GPU should do; "
-         "estimated, not run"},
+     .cost = "four models of R1 on 12.8 million images each and some 460 million network evaluations per "
+             "data set: "
+             "about 10 hours at 10,000 images trained and 15,000 evaluated a second, as one GPU should do; "
+             "estimated, not run"},
     {.name = "smoke",
      .channels = 8,
      .steps = 3,

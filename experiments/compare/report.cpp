@@ -120,7 +120,7 @@ std::string quality(const CompareSet& set, bool against_seconds) {
     series.back().error.push_back(v.deviation);
     floor = row.by_seed[0].frechet.floor;
   }
-  const std::string x = against_seconds ? "milliseconds an image" : "network evaluations an image";
+  const std::string x = against_seconds ? "milliseconds per image" : "network evaluations per image";
   return captioned(plot({fmt::format("{}: Fréchet distance against {}", set.name,
                                      against_seconds ? "time" : "evaluations"),
                          x, "Fréchet distance", true, true},
@@ -192,7 +192,7 @@ std::string full_table(const CompareSet& set) {
   }
   return html_table(
       {"process", "sampler", "evaluations", "seeds", "n", "Fréchet", "its floor", "KID", "density",
-       "coverage", "class entropy", "confidence", "neighbours: pixels, features", "ms an image"},
+       "coverage", "class entropy", "confidence", "neighbours: pixels, features", "ms per image"},
       rows, 2);
 }
 

@@ -1,6 +1,6 @@
-// The judge: a small classifier a data set (nn/lenet.h), trained by this project, whose 64 features, classes
-// and confidence `dale evaluate` uses. Its weights come with the program, in experiments/pretrained; the
-// command that made them is in their metadata. It is not the Inception network of published Fréchet
+// The judge: a small classifier per data set (nn/lenet.h), trained by this project, whose 64 features,
+// classes and confidence `dale evaluate` uses. Its weights come with the program, in experiments/pretrained;
+// the command that made them is in their metadata. It is not the Inception network of published Fréchet
 // distances, which was trained on colour photographs: distances here compare with one another, not with
 // those.
 #pragma once

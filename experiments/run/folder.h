@@ -1,7 +1,7 @@
 // A run's folder, so written that the run can be stopped anywhere (killed, out of disk, out of power) and
 // continued:
 //   config.json                     everything resolved, when the run starts or continues
-//   metrics.csv                     a row a step
+//   metrics.csv                     a row per step
 //   checkpoint-00000200.safetensors the state after that many steps; the last two are kept
 //   model.safetensors               at the end
 // Before a checkpoint gets its name the rows of its steps are on the disk. So whatever happens, the newest
@@ -35,7 +35,7 @@ class Metrics {
   void append(const MetricsRow& row);
   /// Returns when every row is on the disk.
   void sync() { file_->sync(); }
-  /// A row a step, from the first.
+  /// A row per step, from the first.
   const std::vector<MetricsRow>& rows() const { return rows_; }
 
  private:

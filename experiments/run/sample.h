@@ -49,7 +49,7 @@ void write_samples(const std::filesystem::path& out, const SampleResult& result,
                    const SampleOptions& options);
 
 /// Mean and standard error of the bits per dimension (20) of the first `count` test images of a data set, by
-/// the probability flow of the model at `path` with one Hutchinson draw an image. Throws as load_model and
+/// the probability flow of the model at `path` with one Hutchinson draw per image. Throws as load_model and
 /// load_dataset.
 struct Likelihood {
   double bits, standard_error;

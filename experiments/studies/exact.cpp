@@ -170,7 +170,7 @@ std::string csv(const std::vector<Row>& rows) {
   return out;
 }
 
-/// Distance against evaluations on one problem, a curve a sampler.
+/// Distance against evaluations on one problem, a curve per sampler.
 std::string figure(const std::vector<Row>& rows, const std::string& problem) {
   std::vector<Series> curves;
   for (const Row& r : rows) {

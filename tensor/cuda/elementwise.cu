@@ -1,5 +1,5 @@
 // Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs, one element a thread. Neighbouring
-// threads take neighbouring elements of y. One kernel an op serves all strides: where axes merge to one, its
+// threads take neighbouring elements of y. One kernel per op serves all strides: where axes merge to one, its
 // index is the offset. The updates of an optimiser and of an average go over all parameters in one launch,
 // because most parameters are small.
 #include "tensor/cuda/multi_tensor.h"
