@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdio>
 
 namespace dale {
@@ -33,7 +34,7 @@ void Progress::update(Index done, const std::string& note) {
   if (!last && since < (terminal_ ? 0.2 : 15.0)) return;
   shown_ = now;
   const double rate = static_cast<double>(done - before_) / std::max(1e-9, seconds());
-  const Index left = static_cast<Index>(static_cast<double>(total_ - done) / std::max(1e-9, rate) + 0.5);
+  const Index left = std::llround(static_cast<double>(total_ - done) / std::max(1e-9, rate));
   const std::string text =
       fmt::format("{} {}/{}  {:.0f} {}/s  {}:{:02} left  {}", title_, done, total_,
                   rate * static_cast<double>(per_step_), unit_, left / 60, left % 60, note);
