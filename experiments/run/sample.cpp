@@ -35,34 +35,6 @@ struct Sampling {
   }
 };
 
-// ---- By level: y in the frame, from N(ȳ, s_max² + σ_d²)
-
-template <class Solver>
-Var by_level(const Sampling& b, const Solver& solver) {
-  const double s_max = b.options.s_max_factor * b.model.edm.deviation;
-  const auto levels = edm_levels(*b.model.process, b.options.steps, b.options.s_min, s_max);
-  return solver(b.prior(b.model.edm.mean, scalar::hypot(levels[0], b.model.edm.deviation)), levels);
-}
-
-Var sample_heun(const Sampling& b) {
-  return by_level(b, [&](const Var& y, const auto& levels) { return heun(b.D, y, levels); });
-}
-Var sample_ddim(const Sampling& b) {
-  return by_level(b, [&](const Var& y, const auto& levels) { return ddim(b.D, y, levels); });
-}
-Var sample_dpm_solver(const Sampling& b) {
-  return by_level(b, [&](const Var& y, const auto& levels) { return dpm_solver(b.D, y, levels); });
-}
-Var sample_ancestral(const Sampling& b) {
-  return by_level(
-      b, [&](const Var& y, const auto& levels) { return ancestral(b.D, y, levels, b.noise(), b.first); });
-}
-Var sample_stochastic(const Sampling& b) {
-  return by_level(b, [&](const Var& y, const auto& levels) {
-    return stochastic_heun(b.D, y, levels, {}, b.noise(), b.first);
-  });
-}
-
 // ---- In time: log x from the fitted log-normal, or the paper's
 
 struct InTime {
@@ -100,22 +72,40 @@ Var sample_eta(const Sampling& b) {
   return eta_langevin(t.h, t.start, t.gbm, b.options.eta, b.options.steps, b.noise(), b.first);
 }
 
+// ---- The samplers
+
+using Levels = std::vector<double>;
+
 struct Entry {
   const char* name;
-  Var (*run)(const Sampling&);
-  bool in_time;                    // and so for multiplicative processes only
-  std::vector<std::string> reads;  // of the options that only some samplers read
+  Var (*by_level)(const Sampling&, const Var& y, const Levels&);  // y in the frame, or null:
+  Var (*in_time)(const Sampling&);                                // for multiplicative processes
+  std::vector<std::string> reads;                                 // of the options that not all samplers read
+
+  Var run(const Sampling& b) const {
+    if (in_time) return in_time(b);
+    const Edm& edm = b.model.edm;  // from N(ȳ, s_max² + σ_d²)
+    const Levels levels = edm_levels(*b.model.process, b.options.steps, b.options.s_min,
+                                     b.options.s_max_factor * edm.deviation);
+    return by_level(b, b.prior(edm.mean, scalar::hypot(levels[0], edm.deviation)), levels);
+  }
 };
+
 const std::vector<Entry>& samplers() {
+  using S = const Sampling&;
+  using Y = const Var&;
+  using L = const Levels&;
   const std::vector<std::string> levels{"--s-min", "--s-max"}, time{"--sigma", "--horizon", "--annealed"};
-  static const std::vector<Entry> all{{"probability-flow", sample_heun, false, levels},
-                                      {"ddim", sample_ddim, false, levels},
-                                      {"dpm-solver", sample_dpm_solver, false, levels},
-                                      {"ancestral", sample_ancestral, false, levels},
-                                      {"stochastic", sample_stochastic, false, levels},
-                                      {"dale-langevin", sample_dale_langevin, true, time},
-                                      {"unconstrained", sample_unconstrained, true, time},
-                                      {"eta", sample_eta, true, {"--sigma", "--horizon", "--eta"}}};
+  static const std::vector<Entry> all{
+      {"probability-flow", [](S b, Y y, L s) { return heun(b.D, y, s); }, nullptr, levels},
+      {"ddim", [](S b, Y y, L s) { return ddim(b.D, y, s); }, nullptr, levels},
+      {"dpm-solver", [](S b, Y y, L s) { return dpm_solver(b.D, y, s); }, nullptr, levels},
+      {"ancestral", [](S b, Y y, L s) { return ancestral(b.D, y, s, b.noise(), b.first); }, nullptr, levels},
+      {"stochastic", [](S b, Y y, L s) { return stochastic_heun(b.D, y, s, {}, b.noise(), b.first); },
+       nullptr, levels},
+      {"dale-langevin", nullptr, sample_dale_langevin, time},
+      {"unconstrained", nullptr, sample_unconstrained, time},
+      {"eta", nullptr, sample_eta, {"--sigma", "--horizon", "--eta"}}};
   return all;
 }
 
@@ -131,8 +121,10 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
         "the sampler {} multiplies, but the model was trained with the additive process {}: use "
         "probability-flow",
         o.sampler, model.process->name());
-  const bool tuned = entry.run == sample_dale_langevin || entry.run == sample_unconstrained;
-  if (o.annealed && (!tuned || o.steps != paper_levels))
+  const auto reads = [&](const char* option) {
+    return std::find(entry.reads.begin(), entry.reads.end(), option) != entry.reads.end();
+  };
+  if (o.annealed && (!reads("--annealed") || o.steps != paper_levels))
     invalid("the paper's constants are of dale-langevin and unconstrained at {} steps, not of {} at {}",
             paper_levels, o.sampler, o.steps);
   if (o.count < 1 || o.batch < 1)
