@@ -38,7 +38,13 @@ if [ -n "$TAGS" ]; then
   [ $failed -eq 0 ]
   exit
 fi
-cases "$build/check"
+case $build in
+  *san*)
+    cases "$build/check" '~[batch]'
+    skipped='
+skipped: that images do not depend on their batch (minutes under a sanitizer; make test runs it)' ;;
+  *) cases "$build/check" ;;
+esac
 # The CUDA machine's code, compiled for the host: the third column of the table of ops.
 [ ! -x "$build/check-emulated" ] || cases "$build/check-emulated" '[machines]'
 
