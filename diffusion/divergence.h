@@ -17,7 +17,9 @@ struct FieldAndDivergence {
   Var divergence;  // (N)
 };
 
-/// Both at y (N,…). With create_graph both can be differentiated further with respect to f's parameters.
-FieldAndDivergence divergence(const Field& f, const Var& y, Trace trace, Key key, bool create_graph = false);
+/// Both at y, images `first` … first + N − 1 of the key's signs. With create_graph both can be differentiated
+/// further with respect to f's parameters.
+FieldAndDivergence divergence(const Field& f, const Var& y, Trace trace, Key key, bool create_graph = false,
+                              std::uint64_t first = 0);
 
 }  // namespace dale

@@ -7,7 +7,7 @@
 namespace dale {
 
 Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const std::vector<double>& levels,
-                      Trace trace, Key key) {
+                      Trace trace, Key key, std::uint64_t first) {
   if (levels.size() < 2 || !(levels[0] > 0) || !std::is_sorted(levels.begin(), levels.end()))
     invalid("[log_likelihood] needs at least two noise levels that ascend from above 0, got {}",
             levels.size());
@@ -15,7 +15,7 @@ Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const st
     // One draw of v for the whole path: the estimate is then of one integral, and the steps' errors do not
     // add up.
     const FieldAndDivergence f =
-        divergence([&](const Var& at) { return (at - D(at, s)) / s; }, y, trace, key);
+        divergence([&](const Var& at) { return (at - D(at, s)) / s; }, y, trace, key, false, first);
     return FieldAndDivergence{f.value.detach(), f.divergence.detach()};
   };
   const Index N = y0.dim(0), d = N ? y0.size() / N : 0;
@@ -34,11 +34,11 @@ Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const st
 
 std::vector<double> bits_per_dimension(const Process& process, const Denoiser& D, const Edm& edm,
                                        const Tensor& pixels, const std::vector<double>& levels, Trace trace,
-                                       Key key) {
+                                       Key key, std::uint64_t first) {
   const Index N = pixels.dim(0), d = N ? pixels.size() / N : 0;
-  const Var u = uniform(key.split(0), pixels.shape(), 0, pixels.device());
+  const Var u = uniform(key.split(0), pixels.shape(), first * static_cast<std::uint64_t>(d), pixels.device());
   const Var x = 1 + (255 * Var(pixels) + u) / 256;
-  const Tensor log_y = log_likelihood(D, edm, process.chart(x), levels, trace, key.split(1));
+  const Tensor log_y = log_likelihood(D, edm, process.chart(x), levels, trace, key.split(1), first);
   const Tensor log_jacobian =
       process.multiplicative() ? (-sum(reshape(log(x), {N, d}), {1})).value() : Tensor::full({N}, 0);
   const std::vector<real> a = log_y.to_vector(), b = log_jacobian.to_vector();

@@ -11,13 +11,14 @@
 
 namespace dale {
 
-/// log p_Y(y₀) (N) of y0 (N,…) in the frame; levels ascend from s_min > 0 to s_max.
+/// log p_Y(y₀) (N) of y0 (N,…) in the frame, images `first` … of the key's draws; levels ascend from s_min >
+/// 0 to s_max.
 Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const std::vector<double>& levels,
-                      Trace trace, Key key);
+                      Trace trace, Key key, std::uint64_t first = 0);
 
 /// (20) for pixel levels 0 … 255 as pixels (N,1,H,W) in [0,1]: one number per image.
 std::vector<double> bits_per_dimension(const Process& process, const Denoiser& D, const Edm& edm,
                                        const Tensor& pixels, const std::vector<double>& levels, Trace trace,
-                                       Key key);
+                                       Key key, std::uint64_t first = 0);
 
 }  // namespace dale

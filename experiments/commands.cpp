@@ -7,12 +7,16 @@
 #include "experiments/compare/compare.h"
 #include "experiments/compare/report.h"
 #include "experiments/data/catalog.h"
+#include "experiments/data/idx.h"
 #include "experiments/info.h"
 #include "experiments/judge/classifier.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/page/page.h"
+#include "experiments/run/likelihood.h"
+#include "experiments/run/lock.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/options.h"
+#include "experiments/run/samples.h"
 #include "experiments/studies/study.h"
 #include "tensor/cuda/machine.h"
 #include "tensor/file.h"
@@ -22,8 +26,7 @@
 namespace dale {
 namespace {
 
-const CLI::Range positive(Index{1}, Index{1'000'000'000});
-
+const CLI::Range positive(1, 1'000'000'000);
 /// CLI11 takes -1 and 2^64 for a whole number without a sign, and lets them wrap round.
 std::string expect_seed(const std::string& text) {
   std::uint64_t seed = 0;
@@ -82,6 +85,7 @@ void add_train_classifier(CLI::App& app, Common& common) {
   c->callback([&common] {
     o.data = common.data;
     o.seed = common.seed;
+    expect_writable(o.out);
     const Classifier r = train_classifier(o);
     fmt::print("{}  {:.2f} % of {} images not trained on\n", o.out.string(), 100 * r.accuracy,
                r.notes.at("test_images"));
@@ -92,6 +96,7 @@ void add_train_classifier(CLI::App& app, Common& common) {
 void add_sample(CLI::App& app, Common& common) {
   static SampleOptions o;
   static std::filesystem::path checkpoint, out, picture, mask;
+  static bool resume = false;
   CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
   c->add_option("--checkpoint", checkpoint,
                 "a model.safetensors of dale train; the one that comes with dale");
@@ -115,20 +120,29 @@ void add_sample(CLI::App& app, Common& common) {
   CLI::Option* inpaint = c->add_option("--inpaint", picture, "a PNG whose missing part the images complete");
   c->add_option("--mask", mask, "a PNG of its size: white where it is missing")->needs(inpaint);
   c->add_option("--out", out, "folder for the samples")->required();
+  c->add_flag("--resume", resume,
+              "keep the images that are in --out already, of the same model and options, and make the rest");
   common.add_to(c);
   c->callback([&common, c] {
     o.seed = common.seed;
     o.device = common.machine();
     expect_absent(c, unread_options(o.sampler), "for the sampler " + o.sampler);
     if (o.classes.empty()) expect_absent(c, {"--guidance"}, "without --classes");
-    Model model = load_model(checkpoint.empty() ? pretrained("gbm-fashion-mnist.safetensors") : checkpoint);
+    if (checkpoint.empty()) checkpoint = pretrained("gbm-fashion-mnist.safetensors");
+    Model model = load_model(checkpoint);
     if (!picture.empty()) o.known = read_png(picture);
     if (!mask.empty()) o.mask = less(Var(read_png(mask)), Var(Tensor::full({}, 0.5))).value();
-    const SampleResult r = sample(model, o);
-    write_samples(out, r, model, o);
-    fmt::print("{}  {} images, {} steps, {} network evaluations per image, {:.1f} s",
-               (out / "samples.npy").string(), o.count, o.steps, r.evaluations, r.seconds);
-    fmt::print("{}\n", r.sign_changes >= 0 ? fmt::format(", {} sign changes", r.sign_changes) : "");
+    auto made_of = json_of(o);
+    made_of["model_md5"] = md5(read_file(checkpoint));
+    SamplesFolder folder(out, made_of, resume);
+    if (folder.complete()) {
+      fmt::print("{}  all {} images are there\n", (out / "samples.npy").string(), o.count);
+      return;
+    }
+    const SampleResult r = sample(model, o, &folder);
+    const std::string note = folder.write(r, model);
+    fmt::print("{}  {}\n", (out / "samples.npy").string(), text_of(r, o));
+    if (!note.empty()) fmt::print("{}\n", note);
   });
 }
 
@@ -144,6 +158,7 @@ void add_evaluate(CLI::App& app, Common& common) {
   common.add_to(c);
   c->callback([&common] {
     common.machine();  // judged on the CPU on either: a file of samples has one value
+    if (!out.empty()) expect_writable(out);
     const Tensor images = read_npy(samples);
     Reference reference(dataset, common.data, classifier.empty() ? classifier_file(dataset) : classifier);
     const Evaluation e = reference.evaluate(images);
@@ -191,6 +206,8 @@ void add_study(CLI::App& app, Common& common) {
     for (const Study& study : studies) {
       known.push_back(study.name);
       if (study.name != name) continue;
+      make_folder(o.out);
+      const FolderLock lock(o.out);
       write_file(o.out / "report.html", page("study: " + name, study.run(o)));
       fmt::print("{}\n", (o.out / "report.html").string());
       return;
@@ -200,23 +217,21 @@ void add_study(CLI::App& app, Common& common) {
 }
 
 void add_likelihood(CLI::App& app, Common& common) {
-  static std::filesystem::path checkpoint;
-  static std::string dataset = "fashion-mnist";
-  static Index count = 16;
-  static int steps = 100;
+  static LikelihoodOptions o;
   CLI::App* c =
       app.add_subcommand("likelihood", "bits per dimension of test images, by the probability flow");
-  c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
-  c->add_option("--dataset", dataset, "whose test images");
-  c->add_option("--count", count, "images")->check(positive);
-  c->add_option("--steps", steps, "steps of the integral")->check(CLI::Range(2, 100000));
+  c->add_option("--checkpoint", o.model, "a model.safetensors of dale train")->required();
+  c->add_option("--dataset", o.dataset, "whose test images");
+  c->add_option("--count", o.count, "images")->check(positive);
+  c->add_option("--batch", o.batch, "images at a time")->check(positive);
+  c->add_option("--steps", o.steps, "steps of the integral")->check(CLI::Range(2, 100000));
   common.add_to(c);
   c->callback([&common] {
-    const Likelihood r =
-        likelihood(checkpoint, dataset, common.data, count, steps, Key{common.seed}, common.machine());
-    fmt::print("{:.3f} ± {:.3f} bits/dim over {} test images of {} ({} steps, one Hutchinson draw each)\n",
-               r.bits, r.standard_error, r.count, dataset, steps);
-    if (!r.note.empty()) fmt::print("{}: {}\n", dataset, r.note);
+    o.data = common.data;
+    o.seed = common.seed;
+    o.device = common.machine();
+    const Likelihood r = likelihood(o);
+    fmt::print("{}", text_of(r, o));
   });
 }
 

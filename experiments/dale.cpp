@@ -1,11 +1,26 @@
 // The command line. Exit status: 0 done, 1 failed, 2 wrong usage; an error is one sentence on stderr.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
 #include "experiments/commands.h"
 #include "experiments/run/model.h"
 #include "experiments/run/stop.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/storage.h"
 
 namespace dale {
 namespace {
+
+bool is_utf8(const std::string& text) {
+  const nlohmann::json json(text);
+  try {
+    return !json.dump().empty();
+  } catch (const nlohmann::json::exception&) { return false; }
+}
 
 /// The nearest option of the command that was meant, for an argument that is none.
 std::string unknown_argument(const CLI::App& app) {
@@ -22,16 +37,21 @@ std::string unknown_argument(const CLI::App& app) {
   } catch (const std::invalid_argument& error) { return error.what(); }
 }
 
-int run(int argc, char** argv) {
-  CLI::App app("dale: a diffusion model that multiplies instead of adding");
-  app.set_version_flag("--version", version);
-  app.require_subcommand(1);
-  app.option_defaults()->always_capture_default();
-  Common common;
-  add_commands(app, common);
-  for (CLI::App* c : app.get_subcommands([](CLI::App*) { return true; }))
-    c->parse_complete_callback([&common] { set_threads(common.threads); });
+/// What to do about memory that was short: the options of the command that ask for less.
+std::string smaller(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  std::string options;
+  for (const char* option : {"--batch", "--count"})
+    if (!chosen.empty() && chosen[0]->get_option_no_throw(option))
+      options += (options.empty() ? ": use a smaller " : " or ") + std::string(option);
+  return options;
+}
+
+/// Does what the command line says, and says on stderr what is wrong with it.
+int run(CLI::App& app, int argc, char** argv) {
   try {
+    for (int i = 0; i < argc; ++i)
+      if (!is_utf8(argv[i])) invalid("argument {} is not UTF-8, which every file that dale writes is", i);
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::CallForHelp&) {
@@ -41,32 +61,61 @@ int run(int argc, char** argv) {
     fmt::print("{}\n", version);
     return 0;
   } catch (const CLI::ExtrasError&) {
-    fmt::print(stderr, "dale: {}\n", unknown_argument(app));
-    return 2;
+    say("dale: {}\n", unknown_argument(app));
   } catch (const CLI::RequiredError& error) {
     const bool extra = app.get_subcommands().empty() && !app.remaining(true).empty();
-    fmt::print(stderr, "dale: {} (dale --help lists the commands and options)\n",
-               extra ? unknown_argument(app) : error.what());
-    return 2;
+    say("dale: {} (dale --help lists the commands and options)\n",
+        extra ? unknown_argument(app) : error.what());
   } catch (const CLI::ConversionError& error) {
-    fmt::print(stderr, "dale: {}; expected a number\n", error.what());
-    return 2;
+    say("dale: {}; expected a number\n", error.what());
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "dale: {}\n", error.what());
-    return 2;
+    say("dale: {}\n", error.what());
   } catch (const std::invalid_argument& error) {
-    fmt::print(stderr, "dale: {}\n", error.what());
-    return 2;
+    say("dale: {}\n", error.what());
   } catch (const Stopped& stop) {
-    fmt::print(stderr, "dale: {}\n", stop.what());
+    say("dale: {}\n", stop.what());
     return 128 + stop.signal;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "dale: {}\n", error.what());
+  } catch (const OutOfMemory& error) {
+    say("dale: {}{}\n", error.what(), smaller(app));
+    return 1;
+  } catch (const std::bad_alloc&) {
+    say("dale: out of memory{}\n", smaller(app));
     return 1;
   }
+  return 2;
+}
+
+/// Nothing of ours is opened as descriptor 1 or 2, where reports go; to write to a closed stdout stays an
+/// error. A reader who goes away, or a limit on the size of files, is an error of one write, not the
+/// program's end.
+void expect_little_of_the_system() {
+  for (int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})  // the lowest that is free is opened
+    if (fcntl(file, F_GETFD) < 0 && open("/dev/null", file == STDOUT_FILENO ? O_RDONLY : O_RDWR) < 0) return;
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 }  // namespace
 }  // namespace dale
 
-int main(int argc, char** argv) { return dale::run(argc, argv); }
+int main(int argc, char** argv) {
+  dale::expect_little_of_the_system();
+  CLI::App app("dale: a diffusion model that multiplies instead of adding");
+  app.set_version_flag("--version", dale::version);
+  app.require_subcommand(1);
+  app.option_defaults()->always_capture_default();
+  dale::Common common;
+  dale::add_commands(app, common);
+  for (CLI::App* c : app.get_subcommands([](CLI::App*) { return true; }))
+    c->parse_complete_callback([&common] { dale::set_threads(common.threads); });
+  int status = 1;
+  try {
+    status = dale::run(app, argc, argv);
+    if (std::fflush(stdout) != 0)
+      dale::failed("cannot write the results to stdout: {}", std::strerror(errno));
+  } catch (const std::exception& error) {
+    dale::say("dale: {}\n", error.what());
+    status = 1;
+  }
+  return status;
+}

@@ -12,6 +12,7 @@
 #endif
 #include <fmt/core.h>
 
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,6 +34,12 @@ template <class... Args>
 template <class... Args>
 [[noreturn]] void broken(fmt::format_string<Args...> message, Args&&... args) {
   throw std::logic_error(fmt::format(message, std::forward<Args>(args)...));
+}
+
+/// A report to the user on stderr. Never throws: where nobody can read it, the work goes on.
+template <class... Args>
+void say(fmt::format_string<Args...> message, Args&&... args) {
+  std::fputs(fmt::format(message, std::forward<Args>(args)...).c_str(), stderr);
 }
 
 /// Throws std::invalid_argument: `unknown sampler 'dale-langwin'; did you mean 'dale-langevin'? (known: …)`.

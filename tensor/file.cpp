@@ -3,6 +3,7 @@
 #include "tensor/file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,6 +66,20 @@ bool sync_folder(const std::filesystem::path& folder) {
   return synced;
 }
 
+/// What a symbolic link leads to in the end, be it there or not; other paths as they are. A circle of links
+/// is the system's to name when it is opened.
+std::filesystem::path followed(std::filesystem::path path) {
+  std::error_code error;
+  for (int links = 0; links < 40 && std::filesystem::is_symlink(path, error); ++links)
+    path = path.parent_path() / std::filesystem::read_symlink(path, error);
+  return path;
+}
+
+bool is_special(const std::filesystem::path& path) {
+  struct stat about {};
+  return stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode);
+}
+
 template <class Number>
 std::string number_bytes(const std::vector<real>& values) {
   std::string bytes(values.size() * sizeof(Number), '\0');
@@ -86,9 +101,12 @@ void read_numbers(std::string_view bytes, real* y) {
 
 }  // namespace
 
-void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  const std::string temporary = path.string() + ".tmp";
-  const int file = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+void write_file(const std::filesystem::path& asked, std::string_view bytes) {
+  const std::filesystem::path path = followed(asked);
+  const bool in_place = is_special(path);
+  const std::string temporary = in_place ? path.string() : path.string() + ".tmp";
+  // O_NONBLOCK: a FIFO that nobody reads is an error, not a wait.
+  const int file = open_file(temporary, in_place ? O_WRONLY | O_NONBLOCK : O_WRONLY | O_CREAT | O_TRUNC);
   if (file < 0) failed("cannot write {}: {}", path.string(), reason(errno));
 
   int error = 0;
@@ -96,13 +114,28 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
     if (!succeeded && error == 0) error = errno ? errno : EIO;
   };
   expect(write_all(file, bytes));
-  if (error == 0) expect(done([&] { return fsync(file) == 0; }));
+  if (error == 0 && !in_place) expect(done([&] { return fsync(file) == 0; }));
   expect(done([&] { return close(file) == 0; }));
+  if (in_place && error == 0) return;
+  if (in_place) failed("cannot write {}: {}", path.string(), reason(error));
   if (error == 0) expect(done([&] { return std::rename(temporary.c_str(), path.c_str()) == 0; }));
   if (error == 0) expect(sync_folder(path.parent_path()));
   if (error == 0) return;
   std::remove(temporary.c_str());
   failed("cannot write {}: {}", path.string(), reason(error));
+}
+
+void expect_writable(const std::filesystem::path& asked) {
+  const std::filesystem::path path = followed(asked);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    failed("cannot write {}: it is a folder; expected the name of a file", path.string());
+  const bool in_place = is_special(path);
+  const std::string probe = in_place ? path.string() : path.string() + ".tmp";
+  const int file = open_file(probe, in_place ? O_WRONLY | O_NONBLOCK : O_WRONLY | O_CREAT);
+  if (file < 0) failed("cannot write {}: {}", path.string(), reason(errno));
+  close(file);
+  if (!in_place) std::remove(probe.c_str());
 }
 
 Appender::Appender(std::filesystem::path path)
@@ -122,13 +155,23 @@ void Appender::sync() {
 
 void fail_file_operation(Index n) { operations_to_failure = n; }
 
+void expect_regular(const std::filesystem::path& path) {
+  if (is_special(path))
+    failed("cannot read {}: it is a device, a FIFO or a socket; expected a file", path.string());
+}
+
 std::string read_file(const std::filesystem::path& path) {
+  expect_regular(path);
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (!file) failed("cannot read {}: {}", path.string(), reason(errno));
   std::string bytes;
   std::array<char, 1 << 16> chunk;
-  while (const std::size_t n = std::fread(chunk.data(), 1, chunk.size(), file)) bytes.append(chunk.data(), n);
-  const int error = std::ferror(file) ? errno : 0;
+  int error = 0;
+  try {
+    while (const std::size_t n = std::fread(chunk.data(), 1, chunk.size(), file))
+      bytes.append(chunk.data(), n);
+    error = std::ferror(file) ? errno : 0;
+  } catch (const std::bad_alloc&) { error = ENOMEM; }
   std::fclose(file);
   if (error != 0) failed("cannot read {}: {}", path.string(), reason(error));
   return bytes;

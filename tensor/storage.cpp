@@ -116,9 +116,8 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
     data_ = system_allocate(size, device);
   }
   if (!data_)
-    failed("out of {} memory: asked for {} bytes while {} are in use, {} at the peak: use a smaller {}",
-           str(device), block.bytes, c.use.live, c.use.peak,
-           device == Device::cpu ? "--batch or --count" : "--batch, or --device cpu");
+    throw OutOfMemory(fmt::format("out of {} memory: asked for {} bytes while {} are in use, {} at the peak",
+                                  str(device), block.bytes, c.use.live, c.use.peak));
   c.use.live += block.bytes;
   c.use.peak = std::max(c.use.peak, c.use.live);
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -22,10 +23,15 @@ Device device_named(const std::string& name);
 
 class MemoryPool;
 
+/// A machine has no block as large as was asked for.
+struct OutOfMemory : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 class Storage {
  public:
-  /// A block of at least `bytes`, 64-byte aligned. Throws std::runtime_error, with the size asked, what is in
-  /// use and what to do, when memory is out even after the cache was emptied.
+  /// A block of at least `bytes`, 64-byte aligned. Throws OutOfMemory, with the size asked and what is in
+  /// use, when memory is out even after the cache was emptied.
   Storage(std::size_t bytes, Device device);
   ~Storage();
   Storage(const Storage&) = delete;

@@ -144,13 +144,12 @@ TEST_CASE("what cannot be captured says so, and a later call may", "[machines][c
   REFUSES(uploads({random(1, {2}, device)}), "a captured function copies from the host");
 }
 
-TEST_CASE("memory that is not there: the size, what is in use, and what to do", "[machines][errors]") {
+TEST_CASE("memory that is not there: the size, and what is in use", "[machines][errors]") {
   ON_EVERY_MACHINE();
   const Tensor some({100}, device);
-  const std::string remedy = device == Device::cpu ? "use a smaller --batch" : "or --device cpu";
   CHECK_THROWS_WITH(Tensor({Index{1} << 48}, device),
                     Contains(fmt::format("out of {} memory: asked for ", str(device))) &&
-                        Contains("are in use") && Contains("at the peak") && Contains(remedy));
+                        Contains("are in use") && Contains("at the peak"));
   CHECK(Tensor::full({3}, 2, device).to_vector() == Values{2, 2, 2});
 }
 

@@ -143,7 +143,7 @@ expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --coun
 expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"
 expect 2 "did you mean 'dale-langevin'?" sample --checkpoint "$model" --sampler dale-langvin --out "$work/z"
 expect 2 "a covariance of 64 features needs at least 65" \
-  evaluate --samples "$work/probability-flow1/samples.npy" --out "$work/z"
+  evaluate --samples "$work/probability-flow1/samples.npy" --out "$work/z.json"
 head -c 5000 "$work/a/model.safetensors" >"$work/short.safetensors"
 expect 1 "$work/short.safetensors" sample --checkpoint "$work/short.safetensors" --out "$work/z"
 left "$work/z"

@@ -6,7 +6,7 @@
 #include "experiments/compare/report.h"
 #include "experiments/page/figure.h"
 #include "experiments/run/objective.h"
-#include "experiments/run/sample.h"
+#include "experiments/run/samples.h"
 #include "nn/checkpoint.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
@@ -32,7 +32,8 @@ TEST_CASE("training and sampling: same seed, same bytes, at any number of thread
       o.steps = 3;
       o.count = 5;
       o.seed = 9;
-      write_samples(w.path / sampler, sample(model, o), model, o);
+      SamplesFolder folder(w.path / sampler, json_of(o), false);
+      folder.write(sample(model, o, &folder), model);
       samples.push_back(read_file(w.path / sampler / "samples.npy"));
     }
   }

@@ -4,6 +4,8 @@
 #include "autograd/anomaly.h"
 #include "autograd/ops.h"
 #include "experiments/run/folder.h"
+#include "experiments/run/likelihood.h"
+#include "experiments/run/sample.h"
 #include "experiments/studies/study.h"
 #include "nn/checkpoint.h"
 #include "nn/linear.h"
@@ -102,4 +104,44 @@ TEST_CASE("what no normal distribution fits is told before it is sorted", "[faul
   CHECK_THROWS_WITH(fit_normal({1, std::nan(""), 2}), Contains("[fit_normal] a value is nan"));
   CHECK_THROWS_WITH(fit_normal({1, HUGE_VAL, 2}), Contains("[fit_normal] a value is inf"));
   CHECK_THROWS_WITH(fit_normal({2, 2, 2}), Contains("standard deviation 0"));
+}
+
+TEST_CASE("known pixels are the picture's with every sampler", "[faults][experiments]") {
+  const Workplace w;
+  Model model = load_model(train(w.options("run")).model);
+  SampleOptions o;
+  o.steps = 3;
+  o.count = 2;
+  o.known = uniform(Key{1}, {1, 28, 28});
+  o.mask = bernoulli(Key{2}, {1, 28, 28}, 0.5);
+  for (const std::string& sampler : sampler_names()) {
+    INFO(sampler);
+    o.sampler = sampler;
+    const std::vector<real> images = sample(model, o).images.to_vector(), known = o.known.to_vector(),
+                            mask = o.mask.to_vector();
+    bool alike = true;
+    for (std::size_t i = 0; i < images.size(); ++i)
+      alike = alike && (mask[i % 784] == 0 || images[i] == known[i % 784]);
+    CHECK(alike);
+  }
+}
+
+TEST_CASE("the likelihood is the same in batches of any size, and tells its solver's error", "[faults]") {
+  const Workplace w;
+  write_part(w.path / "mnist", "t10k", noise(9 * 784, 256), noise(9, 10));
+  LikelihoodOptions o;
+  o.model = train(w.options("run")).model;
+  o.dataset = "mnist";
+  o.data = w.path.string();
+  o.count = 5;
+  o.steps = 8;
+  const Likelihood whole = likelihood(o);
+  o.batch = 2;
+  const Likelihood parts = likelihood(o);
+  CHECK(std::abs(parts.bits - whole.bits) < 1e-5);  // sums over a batch may be cut in other places
+  CHECK(std::abs(parts.standard_error - whole.standard_error) < 1e-5);
+  o.steps = 4;
+  CHECK(std::abs(std::abs(likelihood(o).bits - whole.bits) - whole.solver_error) < 2e-5);
+  o.count = 1;
+  CHECK(text_of(likelihood(o), o).find("±") == std::string::npos);
 }

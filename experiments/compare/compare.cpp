@@ -6,9 +6,13 @@
 #include "experiments/compare/report.h"
 #include "experiments/data/idx.h"
 #include "experiments/info.h"
+#include "experiments/run/folder.h"
+#include "experiments/run/lock.h"
+#include "experiments/run/samples.h"
 #include "experiments/run/train.h"
 #include "experiments/studies/study.h"
 #include "tensor/file.h"
+#include "tensor/npy.h"
 
 namespace dale {
 namespace {
@@ -51,17 +55,31 @@ Json made_of(const fs::path& model, const SampleOptions& s, const Reference& ref
           {"annealed", s.annealed}};
 }
 
+/// Whether the result in `file` stands: made so, and the samples beside it, if some are kept, are whole.
+bool stands(const fs::path& file, const Json& made_of, const fs::path& samples) {
+  if (!is_made_of(file, made_of)) return false;
+  try {
+    if (fs::exists(samples)) read_npy(samples);
+    return true;
+  } catch (const std::runtime_error& error) {
+    say("{}; they are sampled again\n", error.what());
+    return false;
+  }
+}
+
 /// Samples and judges, and leaves FOLDER/seed-K.json, unless that says that it was done. Samples that left
 /// the finite numbers are a result, too.
 void sample_and_judge(const fs::path& folder, std::uint64_t k, const fs::path& model_path,
                       const SampleOptions& s, Reference& reference) {
   const fs::path file = folder / fmt::format("seed-{}.json", k);
   Json json = {{"made_of", made_of(model_path, s, reference)}};
-  if (is_made_of(file, json["made_of"])) return;
+  if (stands(file, json["made_of"], folder / "seed-0" / "samples.npy")) return;
   Model model = load_model(model_path);
   try {
-    const SampleResult r = sample(model, s);
-    if (k == 0) write_samples(folder / "seed-0", r, model, s);
+    std::optional<SamplesFolder> kept;
+    if (k == 0) kept.emplace(folder / "seed-0", json["made_of"], false);
+    const SampleResult r = sample(model, s, kept ? &*kept : nullptr);
+    if (kept) kept->write(r, model);
     json["evaluations"] = r.evaluations;
     json["seconds"] = r.seconds;
     json["sign_changes"] = r.sign_changes;
@@ -115,12 +133,6 @@ void make_studies(const CompareOptions& o, bool quick) {
 
 }  // namespace
 
-bool is_made_of(const fs::path& path, const Json& wanted) {
-  if (std::error_code ignored; !fs::exists(path, ignored)) return false;
-  const Json json = Json::parse(read_file(path), nullptr, false);
-  return json.is_object() && json.value("made_of", Json()) == wanted;
-}
-
 SampleOptions sampling_of(const Plan& plan, int budget, const CompareOptions& o) {
   SampleOptions s;
   s.sampler = plan.sampler;
@@ -140,6 +152,7 @@ void compare(const CompareOptions& o) {
   if (present.empty() || (!o.datasets.empty() && !missing.empty()))
     load_dataset(missing[0], o.data);  // which says where it was looked for, and what to do
   make_folder(o.out);
+  const FolderLock lock(o.out);
   Json about = {{"profile", profile.name}, {"seed", o.seed},        {"asked", o.datasets},
                 {"missing", missing},      {"build", build_info()}, {"sets", Json::array()}};
   fs::path report;

@@ -28,9 +28,6 @@ void compare(const CompareOptions& options);
 /// How the samples of a plan at a budget are made, with the first seed.
 SampleOptions sampling_of(const Plan& plan, int budget, const CompareOptions& options);
 
-/// Whether a file is there, is JSON and says under "made_of" that it was made so.
-bool is_made_of(const std::filesystem::path& path, const nlohmann::ordered_json& wanted);
-
 /// Draws the pictures of a data set, whose models lie in OUT/DATASET: grids from the same noise, what is
 /// missing completed, trajectories, histograms, neighbours; and of the model in gbm-classes, if there is one,
 /// classes with more and more guidance. Left alone where they are those of these models and sources.

@@ -109,7 +109,7 @@ void fetch_file(const CatalogEntry& entry, const CatalogFile& file, const fs::pa
       return;
     } catch (const std::runtime_error& error) {
       fs::remove(part);
-      fmt::print(stderr, "{}\n", error.what());
+      say("{}\n", error.what());
       reasons += (reasons.empty() ? "" : "; ") + std::string(error.what());
     }
   }

@@ -26,6 +26,7 @@ struct Idx {
 using GzFile = std::unique_ptr<gzFile_s, int (*)(gzFile)>;
 
 GzFile open_gzip(const std::filesystem::path& path) {
+  expect_regular(path);
   errno = 0;
   GzFile file(gzopen(path.c_str(), "rb"), gzclose);
   if (!file)
@@ -35,7 +36,7 @@ GzFile open_gzip(const std::filesystem::path& path) {
 
 /// At most `limit` bytes, fewer at the end of the file, in chunks: a false size costs no more memory than the
 /// file has bytes to fill.
-std::string read_bytes(gzFile file, std::uint64_t limit) {
+std::string read_bytes(gzFile file, std::uint64_t limit, const std::string& name) try {
   constexpr std::uint64_t chunk = 1 << 18;
   std::string bytes;
   while (bytes.size() < limit) {
@@ -50,7 +51,7 @@ std::string read_bytes(gzFile file, std::uint64_t limit) {
     if (n == 0) break;
   }
   return bytes;
-}
+} catch (const std::bad_alloc&) { failed("cannot read {}: it holds more than memory does", name); }
 
 Index big_endian(std::string_view bytes) {
   Index value = 0;
@@ -62,7 +63,7 @@ Idx read_idx(const std::filesystem::path& path, Index magic, int rank) {
   const std::string name = path.string();
   const GzFile file = open_gzip(path);
   const std::size_t length = 4 + 4 * static_cast<std::size_t>(rank);
-  const std::string header = read_bytes(file.get(), length);
+  const std::string header = read_bytes(file.get(), length, name);
   if (header.size() >= 4 && big_endian(header) != magic)
     failed("{}: magic number 0x{:08x}; expected 0x{:08x}", name, big_endian(header), magic);
   if (header.size() < length) failed("{}: {} bytes; expected a header of {}", name, header.size(), length);
@@ -72,7 +73,7 @@ Idx read_idx(const std::filesystem::path& path, Index magic, int rank) {
   const auto expected = byte_count(idx.shape, 1);
   if (!expected) failed("{}: the shape {} overflows; expected less than 2^63 bytes", name, str(idx.shape));
   const auto size = static_cast<std::uint64_t>(*expected);
-  idx.bytes = read_bytes(file.get(), size + 1);
+  idx.bytes = read_bytes(file.get(), size + 1, name);
   if (idx.bytes.size() < size)
     failed("{}: truncated: {} bytes; expected {} for shape {}", name, idx.bytes.size(), size, str(idx.shape));
   if (idx.bytes.size() > size) failed("{}: trailing bytes; expected {} for {}", name, size, str(idx.shape));
@@ -98,7 +99,7 @@ IntTensor read_idx_labels(const std::filesystem::path& path) {
 }
 
 std::string read_gzip(const std::filesystem::path& path, std::uint64_t limit) {
-  return read_bytes(open_gzip(path).get(), limit);
+  return read_bytes(open_gzip(path).get(), limit, path.string());
 }
 
 std::string md5(std::string_view bytes) {

@@ -112,7 +112,7 @@ std::optional<Checkpoint> last_checkpoint(const fs::path& folder) {
         failed("{}: its metadata is not that of a checkpoint after {} steps", c.path.string(), c.steps);
       return std::move(c);
     } catch (const std::runtime_error& error) {
-      fmt::print(stderr, "{}; passed over for the checkpoint before it\n", error.what());
+      say("{}; passed over for the checkpoint before it\n", error.what());
     }
   }
   if (!all.empty())
@@ -131,6 +131,12 @@ Json read_config(std::string_view text, const std::string& where) {
   if (config.is_discarded() || !config.is_object() || deepest > 3 || text.find('\0') != text.npos)
     failed("{}: no JSON object of at most three levels; expected the config of a run", where);
   return config;
+}
+
+bool is_made_of(const fs::path& path, const Json& wanted) {
+  if (std::error_code ignored; !fs::exists(path, ignored)) return false;
+  const Json json = Json::parse(read_file(path), nullptr, false);
+  return json.is_object() && json.value("made_of", Json()) == wanted;
 }
 
 void expect_same_config(const Json& before, const Json& now, const std::vector<std::string>& free,

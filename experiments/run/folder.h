@@ -68,6 +68,9 @@ std::optional<Checkpoint> last_checkpoint(const std::filesystem::path& folder);
 /// `where` for anything else.
 nlohmann::ordered_json read_config(std::string_view text, const std::string& where);
 
+/// Whether a file is there, is JSON and says under "made_of" that it was made so.
+bool is_made_of(const std::filesystem::path& path, const nlohmann::ordered_json& wanted);
+
 /// Throws std::invalid_argument for the first entry in which `now` differs from `before`, but for those
 /// named in `free`.
 void expect_same_config(const nlohmann::ordered_json& before, const nlohmann::ordered_json& now,

@@ -40,11 +40,11 @@ void Progress::update(Index done, const std::string& note) {
                   rate * static_cast<double>(per_step_), unit_, left / 60, left % 60, note);
   if (terminal_) {
     const int width = 24, full = static_cast<int>(width * done / std::max<Index>(1, total_));
-    fmt::print(stderr, "\r[{:=<{}}{: <{}}] {}\033[K", "", full, "", width - full, text);
+    say("\r[{:=<{}}{: <{}}] {}\033[K", "", full, "", width - full, text);
     std::fflush(stderr);
     drawn_ = true;
   } else {
-    fmt::print(stderr, "{}\n", text);
+    say("{}\n", text);
   }
 }
 

@@ -4,14 +4,12 @@
 
 #include "autograd/anomaly.h"
 #include "diffusion/guidance.h"
-#include "diffusion/likelihood.h"
 #include "diffusion/sampler.h"
-#include "experiments/data/dataset.h"
+#include "experiments/data/idx.h"
 #include "experiments/run/progress.h"
-#include "tensor/cpu/parallel.h"
+#include "experiments/run/samples.h"
+#include "experiments/run/stop.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
-#include "tensor/npy.h"
 
 namespace dale {
 namespace {
@@ -152,26 +150,32 @@ ScoreModel captured(const Model& model) {
 }
 
 /// The denoiser for images first … first + n − 1, on the conditions asked for, from the model and the same
-/// without conditions; counts its calls.
+/// without conditions; tells `asked` of each call.
 Denoiser denoiser_of(const Model& model, const ScoreModel& plain, const SampleOptions& o, Index first,
-                     Index n, Index& calls) {
-  const auto counted = [&calls, &o, first](const Denoiser& network) -> Denoiser {
-    return [&calls, &o, first, network](const Var& y, double s) {
-      if (o.watch && first == 0) o.watch(y, s);
-      ++calls;
+                     Index n, const std::function<void(const Var& y, double s)>& asked) {
+  const auto watched = [&asked](const Denoiser& network) -> Denoiser {
+    return [&asked, network](const Var& y, double s) {
+      asked(y, s);
       return network(y, s);
     };
   };
-  Denoiser D = counted(plain.denoiser());
+  Denoiser D = watched(plain.denoiser());
   if (!o.classes.empty()) {
     std::vector<std::int32_t> labels;
     for (Index i = first; i < first + n; ++i)
       labels.push_back(o.classes[static_cast<std::size_t>(i) % o.classes.size()]);
     const Condition condition{IntTensor({n}, labels, o.device), {}};
-    D = guided(counted(model.score_model(condition).denoiser()), D, o.guidance);
+    D = guided(watched(model.score_model(condition).denoiser()), D, o.guidance);
   }
   if (!o.known.defined()) return D;
   return replaced(D, model.process->chart(embed_pixels(o.known.to(o.device))), o.mask.to(o.device));
+}
+
+/// Whatever the sampler made of them, known pixels are those of the picture.
+Tensor with_known(const Tensor& images, const SampleOptions& o) {
+  if (!o.known.defined()) return images;
+  return where(broadcast_to(Var(o.mask), images.shape()), broadcast_to(Var(o.known), images.shape()), images)
+      .value();
 }
 
 }  // namespace
@@ -185,6 +189,29 @@ const std::vector<std::string>& sampler_names() {
   return names;
 }
 
+nlohmann::ordered_json json_of(const SampleOptions& o) {
+  nlohmann::ordered_json json{{"sampler", o.sampler},
+                              {"steps", o.steps},
+                              {"count", o.count},
+                              {"seed", o.seed},
+                              {"device", str(o.device)}};
+  const std::vector<std::string> unread = unread_options(o.sampler);
+  const auto add = [&](const char* option, const char* key, const auto& value) {
+    if (std::find(unread.begin(), unread.end(), option) == unread.end()) json[key] = value;
+  };
+  add("--s-min", "s_min", o.s_min);
+  add("--s-max", "s_max_factor", o.s_max_factor);
+  add("--annealed", "annealed", o.annealed);
+  if (!o.annealed) {
+    add("--sigma", "sigma", o.sigma);
+    add("--horizon", "horizon", o.horizon);
+  }
+  add("--eta", "eta", o.eta);
+  if (!o.classes.empty()) json.update({{"classes", o.classes}, {"guidance", o.guidance}});
+  if (o.known.defined()) json["inpainting_md5"] = md5(tensor_bytes(o.known) + tensor_bytes(o.mask));
+  return json;
+}
+
 std::vector<std::string> unread_options(const std::string& sampler) {
   const std::vector<std::string>& reads = sampler_named(sampler).reads;
   std::vector<std::string> unread;
@@ -193,18 +220,30 @@ std::vector<std::string> unread_options(const std::string& sampler) {
   return unread;
 }
 
-SampleResult sample(Model& model, const SampleOptions& o) {
+SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder) {
   const Entry& entry = sampler_named(o.sampler);
   check_options(entry, model, o);
   const NoGrad off;
+  const StopSignals signals;
   model.to(o.device);
   const ScoreModel plain = captured(model);
   SampleResult result{Tensor({o.count, 1, model.height, model.width}), 0, 0};
-  Progress bar("sampling with " + o.sampler, o.count, "images", 1);
-  for (Index first = 0; first < o.count; first += o.batch) {
+  const Index done = folder ? folder->resume(result) : 0;
+  Progress bar("sampling with " + o.sampler, o.count, "images", 1, done);
+  const double before = result.seconds;
+  for (Index first = done; first < o.count; first += o.batch) {
     const Index n = std::min(o.batch, o.count - first);
     Index calls = 0;
-    const Denoiser D = denoiser_of(model, plain, o, first, n, calls);
+    const std::function<void(const Var&, double)> asked = [&](const Var& y, double s) {
+      if (const int signal = signals.received())
+        throw Stopped(signal, fmt::format("stopped by {} after {} of {} images{}",
+                                          signal == SIGINT ? "SIGINT" : "SIGTERM", first, o.count,
+                                          folder ? "; --resume continues with the next" : ""));
+      if (o.watch && first == 0) o.watch(y, s);
+      const Index expected = std::max<Index>(result.evaluations, o.steps);
+      bar.update(first + n * std::min(calls, expected - 1) / expected, fmt::format("evaluation {}", ++calls));
+    };
+    const Denoiser D = denoiser_of(model, plain, o, first, n, asked);
     const Var y = entry.run({D,
                              model,
                              o,
@@ -214,66 +253,14 @@ SampleResult sample(Model& model, const SampleOptions& o) {
                              result.sign_changes});
     const Var x =
         finite_step("leaving the chart, image", first + 1, [&] { return model.process->unchart(y); });
-    raw::copy_into(result.images.slice(0, first, first + n), pixels_of(x).value().to(Device::cpu));
-    if (first == 0) result.evaluations = calls;
+    const Tensor images = with_known(pixels_of(x).value().to(Device::cpu), o);
+    raw::copy_into(result.images.slice(0, first, first + n), images);
+    result.evaluations = std::max(result.evaluations, calls);
+    result.seconds = before + bar.seconds();
+    if (folder) folder->append(images, result);
     bar.update(first + n);
   }
-  result.seconds = bar.seconds();
   return result;
-}
-
-void write_samples(const std::filesystem::path& out, const SampleResult& r, const Model& model,
-                   const SampleOptions& o) {
-  make_folder(out);
-  const nlohmann::ordered_json about = {{"dale", version},
-                                        {"process", model.process->name()},
-                                        {"model", model.notes},
-                                        {"sampler", o.sampler},
-                                        {"steps", o.steps},
-                                        {"evaluations", r.evaluations},
-                                        {"count", o.count},
-                                        {"seed", o.seed},
-                                        {"batch", o.batch},
-                                        {"s_min", o.s_min},
-                                        {"s_max_factor", o.s_max_factor},
-                                        {"sigma", o.sigma},
-                                        {"horizon", o.horizon},
-                                        {"device", str(o.device)},
-                                        {"threads", threads()},
-                                        {"eta", o.eta},
-                                        {"classes", o.classes},
-                                        {"guidance", o.guidance},
-                                        {"inpainting", o.known.defined()},
-                                        {"annealed", o.annealed},
-                                        {"sign_changes", r.sign_changes},
-                                        {"seconds", r.seconds}};
-  write_npy(out / "samples.npy", r.images);
-  const Index columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(r.images.dim(0)))));
-  write_png(out / "grid.png", image_grid(r.images, columns, 2, 2));
-  write_file(out / "sample.json", about.dump(2) + "\n");
-}
-
-Likelihood likelihood(const std::filesystem::path& path, const std::string& dataset, const std::string& data,
-                      Index count, int steps, Key key, Device device) {
-  Model model = load_model(path);
-  model.to(device);
-  const Dataset test = load_dataset(dataset, data, Split::test);
-  const Tensor& images = test.images;
-  if (images.dim(2) != model.height || images.dim(3) != model.width)
-    invalid("the model makes images of {}x{}, those of {} are {}x{}: name the data it was trained on",
-            model.height, model.width, dataset, images.dim(2), images.dim(3));
-  count = std::min(count, images.dim(0));
-  auto levels = edm_levels(*model.process, steps, 0.002, 40 * model.edm.deviation);
-  levels.pop_back();
-  std::reverse(levels.begin(), levels.end());
-  const std::vector<double> bits =
-      bits_per_dimension(*model.process, model.denoiser(), model.edm,
-                         images.slice(0, 0, count).packed().to(device), levels, Trace::hutchinson, key);
-  double mean = 0, squares = 0;
-  for (double b : bits) mean += b / static_cast<double>(bits.size());
-  for (double b : bits) squares += (b - mean) * (b - mean);
-  const double n = static_cast<double>(bits.size());
-  return {mean, bits.size() > 1 ? std::sqrt(squares / (n - 1) / n) : 0, count, test.note};
 }
 
 }  // namespace dale

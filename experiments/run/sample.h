@@ -1,5 +1,7 @@
-// Sampling: `dale sample`. Leaves samples.npy (N,1,28,28) float32 in [0,1], grid.png and sample.json.
+// Sampling: `dale sample`. What it leaves in a folder is samples.h's.
 #pragma once
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "experiments/run/model.h"
 
@@ -22,6 +24,8 @@ struct SampleOptions {
   Device device = Device::cpu;
 };
 
+class SamplesFolder;
+
 struct SampleResult {
   Tensor images;      // (count,1,H,W) in [0,1]
   Index evaluations;  // of the network, for each image
@@ -42,21 +46,14 @@ std::vector<std::string> unread_options(const std::string& sampler);
 /// constants at other than its levels, classes
 /// that the model does not know, and a known picture or mask of another size than the model's;
 /// std::runtime_error, with the step and the op, when a state is not finite.
-SampleResult sample(Model& model, const SampleOptions& options);
+///
+/// Known pixels come out as they are in `known`, whatever the sampler. With a folder (samples.h) every batch
+/// is kept there as soon as it is made, and those that are there already are not made again. Throws Stopped
+/// after SIGINT or SIGTERM, at the next evaluation of the network.
+SampleResult sample(Model& model, const SampleOptions& options, SamplesFolder* folder = nullptr);
 
-/// Writes the three files into `out`.
-void write_samples(const std::filesystem::path& out, const SampleResult& result, const Model& model,
-                   const SampleOptions& options);
-
-/// Mean and standard error of the bits per dimension (20) of the first `count` test images of a data set, by
-/// the probability flow of the model at `path` with one Hutchinson draw per image. Throws as load_model and
-/// load_dataset.
-struct Likelihood {
-  double bits, standard_error;
-  Index count;
-  std::string note;  // the data set's
-};
-Likelihood likelihood(const std::filesystem::path& path, const std::string& dataset, const std::string& data,
-                      Index count, int steps, Key key, Device device = Device::cpu);
+/// The options that the samples' values depend on: of those that only some samplers read, the ones that this
+/// one does. As sample.json holds them.
+nlohmann::ordered_json json_of(const SampleOptions& options);
 
 }  // namespace dale

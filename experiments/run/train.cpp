@@ -9,6 +9,7 @@
 #include "experiments/run/batches.h"
 #include "experiments/run/fit.h"
 #include "experiments/run/folder.h"
+#include "experiments/run/lock.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/options.h"
 #include "experiments/run/stop.h"
@@ -220,6 +221,7 @@ TrainResult train(const TrainOptions& o) {
   const Dataset data = load_dataset(o.dataset, o.data, Split::train);
   Training training(o, data);
   make_folder(o.out);
+  const FolderLock lock(o.out);
   const std::optional<Checkpoint> last = o.resume ? last_checkpoint(o.out) : std::nullopt;
   if (o.resume && !last && holds_run(o.out))
     invalid("{} holds a model.safetensors but no checkpoint to continue from: choose another --out",

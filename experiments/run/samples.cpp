@@ -1,0 +1,107 @@
+#include "experiments/run/samples.h"
+
+#include "experiments/run/folder.h"
+#include "tensor/cpu/parallel.h"
+#include "tensor/image.h"
+#include "tensor/npy.h"
+
+namespace dale {
+namespace {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+constexpr Index gap = 2, zoom = 2;
+
+/// As many images of H×W as a picture holds in a square of them, at most N.
+Index images_in_a_grid(Index N, Index H, Index W) {
+  const Index side = std::max<Index>(1, (max_image_side + gap) / (std::max(H, W) * zoom + gap));
+  return std::min(N, side * side);
+}
+
+}  // namespace
+
+SamplesFolder::SamplesFolder(fs::path folder, Json made_of, bool resume)
+    : folder_(std::move(folder)), made_(!fs::exists(folder_)), made_of_(std::move(made_of)) {
+  make_folder(folder_);
+  lock_.emplace(folder_);
+  if (resume) {
+    for (const fs::path& path : {about(), folder_ / "sample.json"})
+      if (fs::exists(path) && !is_made_of(path, made_of_))
+        invalid(
+            "{} holds samples of other options or another model: give the options they began with, or choose "
+            "another --out",
+            folder_.string());
+  } else {
+    for (const fs::path& path : {about(), npy(), folder_ / "sample.json"}) fs::remove(path);
+  }
+}
+
+SamplesFolder::~SamplesFolder() {
+  std::error_code ignored;
+  if (done_ == 0 && file_) fs::remove(npy(), ignored);
+  lock_.reset();
+  if (made_) fs::remove(folder_, ignored);  // only where it is empty
+}
+
+bool SamplesFolder::complete() const { return is_made_of(folder_ / "sample.json", made_of_); }
+
+Index SamplesFolder::resume(SampleResult& result) {
+  if (fs::exists(about())) {
+    const Json state = Json::parse(read_file(about()));
+    const Index image = result.images.size() / result.images.dim(0) * 4;  // in bytes
+    std::string bytes = read_file(npy());
+    done_ = std::min(
+        {state.value("images", Index{0}), static_cast<Index>(bytes.size()) / image, result.images.dim(0)});
+    bytes.resize(static_cast<std::size_t>(done_ * image));
+    write_file(npy(), bytes);
+    Shape shape = result.images.shape();
+    shape[0] = done_;
+    raw::copy_into(result.images.slice(0, 0, done_), tensor_from_bytes(shape, bytes, 4));
+    result.evaluations = state.value("evaluations", Index{0});
+    result.sign_changes = state.value("sign_changes", Index{-1});
+    result.seconds = state.value("seconds", 0.0);
+  } else {
+    write_file(npy(), "");
+  }
+  file_.emplace(npy());
+  return done_;
+}
+
+void SamplesFolder::append(const Tensor& images, const SampleResult& r) {
+  file_->append(tensor_bytes(images));
+  file_->sync();
+  done_ += images.dim(0);
+  const Json state = {{"made_of", made_of_},
+                      {"images", done_},
+                      {"evaluations", r.evaluations},
+                      {"sign_changes", r.sign_changes},
+                      {"seconds", r.seconds}};
+  write_file(about(), state.dump(2) + "\n");
+}
+
+std::string SamplesFolder::write(const SampleResult& r, const Model& model) {
+  const Index N = r.images.dim(0), shown = images_in_a_grid(N, model.height, model.width);
+  const Json json = {
+      {"dale", version},         {"made_of", made_of_},          {"process", model.process->name()},
+      {"model", model.notes},    {"evaluations", r.evaluations}, {"sign_changes", r.sign_changes},
+      {"images_in_grid", shown}, {"threads", threads()},         {"seconds", r.seconds}};
+  write_npy(folder_ / "samples.npy", r.images);
+  const Index columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(shown))));
+  write_png(folder_ / "grid.png", image_grid(r.images.slice(0, 0, shown).packed(), columns, gap, zoom));
+  write_file(folder_ / "sample.json", json.dump(2) + "\n");
+  file_.reset();
+  fs::remove(about());
+  fs::remove(npy());
+  return shown < N
+             ? fmt::format("grid.png shows the first {} of {} images, all that a picture holds", shown, N)
+             : "";
+}
+
+std::string text_of(const SampleResult& r, const SampleOptions& o) {
+  return fmt::format("{} images, {} steps, {} network evaluations per image, {:.1f} s{}", o.count, o.steps,
+                     r.evaluations, r.seconds,
+                     r.sign_changes >= 0 ? fmt::format(", {} sign changes", r.sign_changes) : "");
+}
+
+}  // namespace dale

@@ -1,0 +1,50 @@
+// The folder of samples: samples.npy (N,1,H,W) float32 in [0,1], grid.png with as many of them as a picture
+// holds, and sample.json. While sampling goes on each batch is added to samples.npy.part, and then
+// sample.json.part tells how many images are whole; so a run that was cut goes on after them, to the bytes
+// that it would have had.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "experiments/run/lock.h"
+#include "experiments/run/sample.h"
+#include "tensor/file.h"
+
+namespace dale {
+
+class SamplesFolder {
+ public:
+  /// Makes the folder where it is missing, and tries that it can be written to, and locks it (lock.h).
+  /// `made_of` is all that the values depend on, model included. With `resume` what is there of the same is
+  /// kept; else it is begun anew. Throws std::invalid_argument when told to resume samples made of something
+  /// else.
+  SamplesFolder(std::filesystem::path folder, nlohmann::ordered_json made_of, bool resume);
+  /// Removes what it made when no image came of it.
+  ~SamplesFolder();
+  SamplesFolder(const SamplesFolder&) = delete;
+
+  /// Whether all is there.
+  bool complete() const;
+  /// Fills the first images of `result` with those that are there, and its numbers; how many there are.
+  Index resume(SampleResult& result);
+  /// The next images (n,1,H,W), and the numbers of `result` up to them.
+  void append(const Tensor& images, const SampleResult& result);
+  /// Leaves the three files; returns a sentence about a grid that does not hold all images, or nothing.
+  std::string write(const SampleResult& result, const Model& model);
+
+ private:
+  std::filesystem::path npy() const { return folder_ / "samples.npy.part"; }
+  std::filesystem::path about() const { return folder_ / "sample.json.part"; }
+
+  std::filesystem::path folder_;
+  bool made_;  // the folder, by this object
+  std::optional<FolderLock> lock_;
+  nlohmann::ordered_json made_of_;
+  Index done_ = 0;
+  std::optional<Appender> file_;
+};
+
+/// A line for people: images, steps, evaluations, seconds, and sign changes where there can be any.
+std::string text_of(const SampleResult& result, const SampleOptions& options);
+
+}  // namespace dale

@@ -1,0 +1,77 @@
+#!/bin/sh
+# What a hostile place does to a program that means well: full or closed outputs, devices, links and FIFOs for
+# names, two runs in one folder, limits, signals. Nothing may be lost, and what is wrong is one sentence.
+build=$1
+dale=$(realpath "$build/dale")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+fail() { echo "hostile: $1"; [ ! -s "$work/err" ] || cat "$work/err"; failures=$((failures + 1)); }
+is() { [ "$1" = "$2" ] || fail "$3: '$1', expected '$2'"; }
+says() { grep -qF -- "$1" "$work/err" || fail "expected '$1' in: $(cat "$work/err")"; }
+train() { "$dale" train --steps 4 --batch 8 --width 8 "$@"; }
+
+train --out "$work/a" >/dev/null 2>&1 || fail 'a run'
+model=$work/a/model.safetensors
+sample() { "$dale" sample --checkpoint "$model" --steps 2 --count 70 "$@"; }
+sample --out "$work/s" >/dev/null 2>&1 || fail 'samples'
+
+# Reports that nobody can read stop nothing; results that cannot be written are an error.
+train --out "$work/b" >/dev/null 2>/dev/full || fail 'a full stderr stopped a run'
+train --out "$work/c" >/dev/null 2>&- || fail 'a closed stderr stopped a run'
+for run in b c; do cmp "$model" "$work/$run/model.safetensors" || fail "run $run"; done
+is "$(head -1 "$work/c/metrics.csv" | cut -c1-9)" step,loss 'metrics.csv beside a closed stderr'
+is "$(wc -l <"$work/c/metrics.csv")" 5 'lines of metrics.csv beside a closed stderr'
+sample --out "$work/s2" >/dev/null 2>&- || fail 'a closed stderr stopped sampling'
+cmp "$work/s/samples.npy" "$work/s2/samples.npy" || fail 'samples'
+"$dale" info >/dev/full 2>"$work/err"
+is $? 1 'info to a full stdout'
+says 'cannot write the results to stdout'
+"$dale" info >&- 2>"$work/err"
+is $? 1 'info to a closed stdout'
+"$dale" trian >&- 2>/dev/full
+is $? 2 'a mistake that cannot be told'
+
+# Names that are no files.
+evaluate() { "$dale" evaluate --samples "$work/s/samples.npy" "$@" >/dev/null 2>"$work/err"; }
+mkfifo "$work/fifo"
+ln -s "$work/target.json" "$work/link.json"
+evaluate --out "$work/link.json" || fail 'a link for --out'
+[ -L "$work/link.json" ] && [ -s "$work/target.json" ] || fail 'a link given as --out was replaced'
+if [ "$(id -u)" = 0 ] && mknod "$work/null" c 1 3 2>/dev/null; then
+  evaluate --out "$work/null" || fail 'a device for --out'
+  [ -c "$work/null" ] || fail 'a device given as --out was replaced'
+else
+  echo 'hostile: not tried as a user who may make devices'
+fi
+for out in "$work/fifo" "$work/none/x.json" "$work"; do
+  timeout 20 "$dale" evaluate --samples "$work/s/samples.npy" --out "$out" >/dev/null 2>"$work/err"
+  is $? 1 "--out $out"
+  says "cannot write $out"
+done
+timeout 20 "$dale" evaluate --samples "$work/fifo" >/dev/null 2>"$work/err"
+is $? 1 'a FIFO for samples'
+says 'a FIFO or a socket; expected a file'
+"$dale" train --dataset "$(printf 'd\351j\340')" --out "$work/x" 2>"$work/err"
+is $? 2 'a name that is not UTF-8'
+says 'is not UTF-8'
+
+# One process in a folder; signals keep what is done; a limit is an error that leaves nothing.
+"$dale" sample --checkpoint "$model" --steps 50 --count 100000 --batch 2 --out "$work/t" >/dev/null 2>&1 &
+first=$!
+until [ -e "$work/t/sample.json.part" ] || ! kill -0 $first 2>/dev/null; do sleep 0.1; done
+sample --out "$work/t" >/dev/null 2>"$work/err"
+is $? 1 'a second process in the folder'
+says "is in use by process $first on"
+kill -TERM $first
+wait $first
+is $? 143 'sampling after SIGTERM'
+[ -s "$work/t/samples.npy.part" ] || fail 'SIGTERM lost what was sampled'
+sample --resume --out "$work/t" >/dev/null 2>"$work/err"
+is $? 2 'samples resumed with other options'
+says 'holds samples of other options or another model'
+(ulimit -f 8; sample --out "$work/u" >/dev/null 2>"$work/err")
+is $? 1 'a limit on the size of files'
+says 'File too large'
+[ -z "$(find "$work" -name '*.tmp')" ] || fail 'temporary files were left behind'
+[ $failures -eq 0 ]
