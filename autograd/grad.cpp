@@ -21,14 +21,14 @@ std::string shapes_of(const Vars& inputs) {
   return text;
 }
 
-/// The nodes between y and the xs, newest first, each with the gradient gathered for it so far. A node knows
-/// its place in the list; the places of an outer walk are put back at the end, because a rule may start a
-/// walk of its own.
+/// The nodes between y and the xs, newest first, each with the gradient gathered for it so far. Where a node
+/// stands in the list is the walk's own knowledge, so that walks in several threads, or of a rule inside a
+/// walk, may meet in shared nodes: a table by the node's number, which spreads evenly because numbers are
+/// consecutive.
 class Walk {
  public:
   struct Stop {
     Node* node;
-    Index place_before;
     bool needed = false;  // some x can be reached from here
     bool owned = false;   // the engine made this sum and has not handed it out
     Var gradient{};
@@ -39,8 +39,11 @@ class Walk {
     for (const Var& x : xs) oldest = std::min(oldest, x.node()->order);
     std::vector<Node*> stack;
     const auto add = [&](Node* node) {
-      const Index place = static_cast<Index>(stops_.size());
-      stops_.push_back({node, std::exchange(node->place, place)});
+      stops_.push_back({node});
+      if (2 * stops_.size() > table_.size())
+        grow();
+      else
+        table_[place_of(node)] = static_cast<Index>(stops_.size());
       stack.push_back(node);
     };
     add(y.node().get());
@@ -52,15 +55,12 @@ class Walk {
     }
     std::sort(stops_.begin(), stops_.end(),
               [](const Stop& a, const Stop& b) { return a.node->order > b.node->order; });
-    for (std::size_t i = 0; i < stops_.size(); ++i) stops_[i].node->place = static_cast<Index>(i);
+    fill();
     for (const Var& x : xs)
       if (Stop* stop = at(x)) stop->needed = true;
     for (auto stop = stops_.rbegin(); stop != stops_.rend(); ++stop)
       for (const Var& x : stop->node->inputs)
         if (const Stop* input = at(x); input && input->needed) stop->needed = true;
-  }
-  ~Walk() {
-    for (const Stop& stop : stops_) stop.node->place = stop.place_before;
   }
   Walk(const Walk&) = delete;
 
@@ -69,10 +69,8 @@ class Walk {
   /// Where x stands in the list, or nullptr.
   Stop* at(const Var& x) {
     if (!x.tracked()) return nullptr;
-    const Index place = x.node()->place;
-    const bool here =
-        place >= 0 && place < static_cast<Index>(stops_.size()) && stops_[place].node == x.node().get();
-    return here ? &stops_[place] : nullptr;
+    const Index number = table_[place_of(x.node().get())];
+    return number ? &stops_[static_cast<std::size_t>(number - 1)] : nullptr;
   }
 
   /// stop's gradient += g. A sum that nobody else can see is added to in place.
@@ -89,7 +87,25 @@ class Walk {
   }
 
  private:
+  /// The node's place in the table, or the empty place where it would be.
+  std::size_t place_of(const Node* node) const {
+    std::size_t place = node->order & (table_.size() - 1);
+    while (table_[place] && stops_[static_cast<std::size_t>(table_[place] - 1)].node != node)
+      place = (place + 1) & (table_.size() - 1);
+    return place;
+  }
+  void grow() {
+    table_.resize(2 * table_.size());
+    fill();
+  }
+  void fill() {
+    std::fill(table_.begin(), table_.end(), 0);
+    for (std::size_t i = 0; i < stops_.size(); ++i)
+      table_[place_of(stops_[i].node)] = static_cast<Index>(i + 1);
+  }
+
   std::vector<Stop> stops_;
+  std::vector<Index> table_ = std::vector<Index>(16);  // 1 + number of the stop; 0 is empty; a power of two
 };
 
 void check_gradient(const Node& node, const Var& g, const Var& x, std::size_t i) {
@@ -109,6 +125,7 @@ Tensor& Var::leaf_value() {
 }
 
 Var parameter(Tensor value) {
+  if (!value.defined()) invalid("[parameter] the tensor is empty; expected one with elements");
   Tensor shape = value.hollow();
   return Var(std::move(value), std::make_shared<Node>("parameter", Vars{}, std::move(shape), nullptr));
 }
@@ -196,6 +213,9 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
         broken("[{}] its values were released by last_grad(): take the earlier gradients with grad()",
                node.op);
       Vars parts = node.rule(upstream, node.inputs, Var(node.output, stop.node->shared_from_this()));
+      if (parts.size() != node.inputs.size())
+        broken("[{}] the rule returned {} gradients for {} inputs", node.op, parts.size(),
+               node.inputs.size());
       for (std::size_t k = 0; k < parts.size(); ++k)
         if (Walk::Stop* input = walk.at(node.inputs[k]); input && input->needed) {
           check_gradient(node, parts[k], node.inputs[k], k);

@@ -147,7 +147,6 @@ struct Node : std::enable_shared_from_this<Node> {
   Tensor output;        // hollow likewise
   Rule rule;            // empty for a leaf, and once released
   std::uint64_t order;  // nodes are numbered as they are made: inputs have smaller numbers
-  Index place = -1;     // in the list of the walk now running, if it is there
 };
 
 }  // namespace dale

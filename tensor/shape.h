@@ -50,7 +50,7 @@ using Shape = Dims;
 using Strides = Dims;
 using Axes = std::vector<int>;
 
-/// Number of elements, Π shape_k; 1 for rank 0.
+/// Number of elements, Π shape_k; 1 for rank 0. Throws std::invalid_argument past 2⁵⁹.
 Index element_count(const Shape& shape);
 /// Row-major strides: the last axis has stride 1.
 Strides row_major(const Shape& shape);

@@ -86,6 +86,15 @@ Array<T> Array<T>::full(const Shape& shape, T value, Device device) {
 }
 
 template <class T>
+void Array<T>::no_elements() const {
+  broken(
+      "an array of shape {} has no elements: it was never given any, was moved from, or is an input or "
+      "output "
+      "that a gradient rule did not ask to keep",
+      str(shape_));
+}
+
+template <class T>
 bool Array<T>::contiguous() const {
   Index step = 1;
   for (int i = rank() - 1; i >= 0; --i) {

@@ -27,7 +27,11 @@ class Array {
   const Shape& shape() const { return shape_; }
   const Strides& strides() const { return strides_; }
   int rank() const { return shape_.rank(); }
-  Index dim(int axis) const { return shape_[axis]; }
+  /// The length of an axis; a negative one counts from the end. Throws std::invalid_argument for none.
+  Index dim(int axis) const {
+    if (axis < -rank() || axis >= rank()) normal_axis(axis, rank(), "dim");
+    return shape_[axis];
+  }
   Index size() const { return size_; }
   Device device() const { return device_; }
   bool defined() const { return storage_ != nullptr; }
@@ -35,9 +39,13 @@ class Array {
   /// True when no other array looks into this storage.
   bool alone() const { return storage_.use_count() == 1; }
 
-  /// The first element's address, on the array's machine.
-  T* data() const { return static_cast<T*>(storage_->data()) + offset_; }
-  /// All elements, where the device can read them. REQUIRES defined() and contiguous(); views need defined().
+  /// The first element's address, on the array's machine. Throws std::logic_error unless defined(); so do
+  /// span() and view().
+  T* data() const {
+    if (!storage_) no_elements();
+    return static_cast<T*>(storage_->data()) + offset_;
+  }
+  /// All elements, where the device can read them. REQUIRES contiguous().
   std::span<T> span() const { return {data(), static_cast<std::size_t>(size_)}; }
   std::span<const T> cspan() const { return span(); }
   View<T> view() const { return {data(), extent(), shape_, strides_}; }
@@ -67,6 +75,7 @@ class Array {
   void forget() { storage_.reset(); }
 
  private:
+  [[noreturn]] void no_elements() const;
   Array with(const Shape& shape, const Strides& strides, Index offset) const;
   Index extent() const { return static_cast<Index>(storage_->bytes() / sizeof(T)) - offset_; }
 

@@ -1,5 +1,6 @@
 // Faults that were found by use or by reading, each with the test that fails where it is.
 #include <atomic>
+#include <thread>
 
 #include "autograd/anomaly.h"
 #include "autograd/ops.h"
@@ -144,4 +145,52 @@ TEST_CASE("the likelihood is the same in batches of any size, and tells its solv
   CHECK(std::abs(std::abs(likelihood(o).bits - whole.bits) - whole.solver_error) < 2e-5);
   o.count = 1;
   CHECK(text_of(likelihood(o), o).find("±") == std::string::npos);
+}
+
+TEST_CASE("what the arrays' interface was not given is one sentence", "[faults][errors]") {
+  const Index big = Index{1} << 40;
+  CHECK_THROWS_WITH(Tensor(Shape{big, big}), Contains("it passes 2^63 bytes"));
+  CHECK_THROWS_WITH(Tensor(Shape{1, 1}).broadcast_to({big, big}), Contains("it passes 2^63 bytes"));
+  CHECK_THROWS_WITH(Tensor(Shape{2, 3}).dim(100), Contains("[dim] axis 100"));
+  CHECK(Tensor(Shape{2, 3}).dim(-1) == 3);
+  CHECK_THROWS_WITH(parameter(Tensor()), Contains("the tensor is empty"));
+  const Var x = parameter(Tensor({2}, {1, 2}));
+  Var gone = x;
+  const Var taken = std::move(gone);
+  for (const Var& nothing : {Var(), gone}) {
+    CHECK_THROWS_WITH(exp(nothing), Contains("has no elements"));
+    CHECK_THROWS_AS(nothing + x, std::exception);
+    CHECK_THROWS_AS(matmul(nothing, nothing), std::exception);
+    CHECK_THROWS_AS(nothing.item(), std::exception);
+  }
+  const auto op = [&](unsigned keep, const Rule& rule) {
+    return sum(record("mine", x.value().clone(), {x, x}, keep, rule));
+  };
+  const auto grad_of = [&](const Var& y) { return grad(y, {x}); };
+  CHECK_THROWS_WITH(grad_of(op(keep_nothing,
+                               [](const Var& g, const Vars& in, const Var&) {
+                                 return Vars{g * in[0], g};
+                               })),
+                    Contains("that a gradient rule did not ask to keep"));
+  CHECK_THROWS_WITH(grad_of(op(keep_nothing, [](const Var& g, const Vars&, const Var&) { return Vars{g}; })),
+                    Contains("[mine] the rule returned 1 gradients for 2 inputs"));
+}
+
+TEST_CASE("threads that share parameters differentiate their own graphs", "[faults][threads]") {
+  const Var w = parameter(uniform(Key{1}, {3, 3})), shared = w * w;
+  std::vector<std::vector<real>> expected, found[4];
+  const auto gradient = [&](int k) {
+    Var y = shared;
+    for (int i = 0; i < 3 + k; ++i) y = matmul(y, w);
+    return grad(sum(y), {w})[0].value().to_vector();
+  };
+  for (int k = 0; k < 4; ++k) expected.push_back(gradient(k));
+  std::vector<std::thread> threads;
+  for (int k = 0; k < 4; ++k)
+    threads.emplace_back([&, k] {
+      for (int n = 0; n < 500; ++n) found[k].push_back(gradient(k));
+    });
+  for (std::thread& t : threads) t.join();
+  for (int k = 0; k < 4; ++k)
+    for (const auto& g : found[k]) REQUIRE(g == expected[static_cast<std::size_t>(k)]);
 }
