@@ -60,6 +60,7 @@ void add_train(CLI::App& app, Common& common) {
               "free, --steps too where the rate does not decay), and starts a run where there is none");
   common.add_to(c);
   c->callback([&common, c] {
+    while (o.dataset.size() > 1 && o.dataset.ends_with('/')) o.dataset.pop_back();  // one name for a folder
     o.data = common.data;
     o.seed = common.seed;
     o.device = common.machine();

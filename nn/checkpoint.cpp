@@ -34,6 +34,9 @@ struct Header {
 };
 
 Header parse_header(std::string_view text, const std::string& path) {
+  constexpr std::ptrdiff_t most_tensors = 10'000;  // the parser takes a time that grows with their square
+  if (std::count(text.begin(), text.end(), '{') > most_tensors)
+    failed("{}: a header of more than {} objects; expected fewer tensors", path, most_tensors);
   Header header;
   std::set<std::string> seen;
   const auto watch = [&](int depth, Json::parse_event_t event, const Json& value) {

@@ -34,7 +34,8 @@ TEST_CASE("fetching goes from mirror to mirror until one gives the published fil
   int port_of_nobody = 1;
   const std::string refused = fmt::format("http://127.0.0.1:{}/", port_of_nobody);
   std::vector<std::string> bad{refused};
-  for (const char* kind : {"missing", "corrupt", "truncate", "stall"}) bad.push_back(server.mirror(kind));
+  for (const char* kind : {"missing", "redirect", "corrupt", "truncate", "stall"})
+    bad.push_back(server.mirror(kind));
 
   const auto fetch = [&](const std::vector<std::string>& mirrors) {
     fetch_file(p.entry, p.entry.files[0], folder.path / "test", {mirrors, 1});
@@ -47,6 +48,7 @@ TEST_CASE("fetching goes from mirror to mirror until one gives the published fil
   CHECK_THAT(said, Contains("test has no x.gz: no mirror gave it (" + refused + "x.gz: Could") &&
                        Contains(" connect to server; "));
   CHECK_THAT(said, Contains("missing/x.gz: HTTP response code said error") &&
+                       Contains("redirect/x.gz: Number of redirects hit maximum amount") &&
                        Contains("corrupt/x.gz: what came is not the published file") &&
                        Contains("truncate/x.gz: Transferred a partial file") &&
                        Contains("stall/x.gz: Timeout was reached") && Contains("by hand, put it there") &&
@@ -58,7 +60,7 @@ TEST_CASE("fetching goes from mirror to mirror until one gives the published fil
   all.push_back(server.mirror("unused"));
   const int before = server.requests();
   fetch(all);
-  CHECK(server.requests() - before == 4);
+  CHECK(server.requests() - before == 13);  // nine of them of the redirections
   CHECK(read_file(folder.path / "test" / "x.gz") == p.packed);
   CHECK(std::distance(fs::directory_iterator(folder.path / "test"), fs::directory_iterator()) == 1);
   CHECK(is_published(folder.path / "test" / "x.gz", p.entry.files[0]));
@@ -66,6 +68,14 @@ TEST_CASE("fetching goes from mirror to mirror until one gives the published fil
   write_file(folder.path / "test" / "x.gz", "something of the user's");
   REFUSES(fetch(all), "x.gz is not the published file: move it away, then fetch again");
   CHECK(read_file(folder.path / "test" / "x.gz") == "something of the user's");
+}
+
+TEST_CASE("a mirror that sends a little for ever is given up", "[data]") {
+  const Folder folder;
+  const Publication p;
+  const Server server(std::string(1 << 16, 'x'));
+  REFUSES(fetch_file(p.entry, p.entry.files[0], folder.path, {{server.mirror("trickle")}, 2}),
+          "trickle/x.gz: Timeout was reached");
 }
 
 TEST_CASE("the catalog knows the files that the system's package installs", "[data]") {

@@ -233,6 +233,9 @@ TEST_CASE("safetensors: broken files", "[files]") {
       {safetensors(a + "'b':" + entry("[1]", "[0,4]") + "}"), "overlap where 'b' begins at 0; expected 4"},
       {safetensors(a + "'a':" + entry("[1]", "[4,8]") + "}"), "duplicate name 'a'; expected each name once"},
   };
+  std::string many;
+  for (int i = 0; i < 300'000; ++i) many += fmt::format("{}'{}':{}", i ? "," : "{", i, entry("[0]", "[0,0]"));
+  rows.emplace_back(safetensors(many + "}"), "a header of more than 10000 objects; expected fewer tensors");
   for (const std::string& json : Strings{"", "{'a':", "{'\xff':1}", nul})
     rows.emplace_back(safetensors(json), "the header is not JSON; expected a JSON object");
   for (const char* shape : {"2", "[-2]", "[2.0]", "['2']"})

@@ -16,6 +16,16 @@ model=$work/a/model.safetensors
 sample() { "$dale" sample --checkpoint "$model" --steps 2 --count 70 "$@"; }
 sample --out "$work/s" >/dev/null 2>&1 || fail 'samples'
 
+for option in eta sigma guidance; do
+  ! grep -q "\"$option\"" "$work/s/sample.json" || fail "sample.json names $option, which did nothing"
+done
+"$dale" sample --checkpoint "$work/a/checkpoint-00000004.safetensors" --steps 2 --count 70 --out "$work/k" \
+  >/dev/null 2>"$work/err" || fail 'sampling from a checkpoint'
+cmp "$work/s/samples.npy" "$work/k/samples.npy" || fail "a checkpoint's samples"
+"$dale" train --dataset "$model" --out "$work/x" 2>"$work/err"
+is $? 1 'a file that is no data set'
+says 'is no data set; expected a folder of PNG files, or a .npy file'
+
 # Reports that nobody can read stop nothing; results that cannot be written are an error.
 train --out "$work/b" >/dev/null 2>/dev/full || fail 'a full stderr stopped a run'
 train --out "$work/c" >/dev/null 2>&- || fail 'a closed stderr stopped a run'

@@ -1,6 +1,6 @@
 // An HTTP server on loopback that answers every request with `body`, and fails as the first part of the URL
 // says: /good/…, /missing/… (404), /corrupt/… (a bit changed), /truncate/… (half), /stall/… (half, then
-// silence).
+// silence), /trickle/… (150 bytes per second), /redirect/… (to itself).
 #pragma once
 
 #include <arpa/inet.h>
@@ -50,10 +50,15 @@ class Server {
       if (asks("corrupt")) body[body.size() / 2] = static_cast<char>(body[body.size() / 2] ^ 1);
       std::string answer =
           asks("missing") ? "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-                          : fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.size()) +
-                                (asks("truncate") || asks("stall") ? body.substr(0, body.size() / 2) : body);
+          : asks("redirect")
+              ? "HTTP/1.1 302 Found\r\nLocation: " + mirror("redirect") + "x\r\nContent-Length: 0\r\n\r\n"
+              : fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.size()) +
+                    (asks("truncate") || asks("stall") ? body.substr(0, body.size() / 2) : body);
       for (std::size_t sent = 0; sent < answer.size();) {
-        const ssize_t n = send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
+        const std::size_t most = asks("trickle") ? 15 : answer.size();
+        const ssize_t n =
+            send(client, answer.data() + sent, std::min(most, answer.size() - sent), MSG_NOSIGNAL);
+        if (asks("trickle")) usleep(100'000);
         if (n <= 0) break;
         sent += static_cast<std::size_t>(n);
       }

@@ -15,7 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t largest = 64 << 20;  // no published file is as large
+constexpr long least_bytes_per_second = 2048;  // a modem of the last century sends more
+constexpr std::size_t largest = 64 << 20;      // no published file is as large
 
 const CatalogEntry catalog[] = {
     {"fashion-mnist",
@@ -58,7 +59,8 @@ std::string download(const std::string& url, long stall) {
   set(CURLOPT_FOLLOWLOCATION, 1L);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT, stall);
-  set(CURLOPT_LOW_SPEED_LIMIT, 100L);
+  set(CURLOPT_MAXREDIRS, 8L);
+  set(CURLOPT_LOW_SPEED_LIMIT, least_bytes_per_second);
   set(CURLOPT_LOW_SPEED_TIME, stall);
   set(CURLOPT_WRITEFUNCTION, receive);
   set(CURLOPT_WRITEDATA, static_cast<void*>(&body));

@@ -30,7 +30,7 @@ bool is_published(const std::filesystem::path& path, const CatalogFile& file);
 
 struct FetchOptions {
   std::vector<std::string> mirrors;  // instead of the published ones, if any
-  long stall = 20;                   // a mirror is given up after so many seconds below 100 bytes per second
+  long stall = 20;                   // a mirror is given up after so many seconds below 2 KiB per second
 };
 
 /// FOLDER/STEM.gz from the first mirror that has the published file; says on stderr which were tried in vain.

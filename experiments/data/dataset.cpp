@@ -230,6 +230,8 @@ Dataset load_dataset(const std::string& name, const std::string& data_option, Sp
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return part_of(load_png_folder(path), split, "in one part");
   if (path.extension() == ".npy") return part_of(load_npy(path), split, "in one part");
+  if (fs::is_regular_file(path, ignored))
+    failed("{}: a file of this kind is no data set; expected a folder of PNG files, or a .npy file", name);
   if (name.find('/') != name.npos)
     failed("{}: no such folder; expected one of PNG files, or a .npy file", name);
   unknown_name("data set", name, dataset_names());

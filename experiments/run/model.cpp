@@ -1,8 +1,11 @@
 #include "experiments/run/model.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "experiments/run/folder.h"
+#include "experiments/run/objective.h"
 #include "nn/checkpoint.h"
 
 namespace dale {
@@ -18,7 +21,7 @@ std::string joined(const std::vector<Index>& values) {
 
 /// Reads metadata entries, with the file's path in every complaint.
 struct Metadata {
-  const std::filesystem::path& path;
+  const std::filesystem::path path;
   const std::map<std::string, std::string>& entries;
 
   std::string text(const std::string& name) const {
@@ -83,6 +86,28 @@ void expect_sizes(const UNetShape& s, const NamedTensors& file, const std::strin
   }
 }
 
+/// A checkpoint of dale train as the model that its training would end with there: its config tells the
+/// metadata, and the averaged weights are the tensors.
+NamedTensors model_of(const NamedTensors& checkpoint, const std::string& path) {
+  const auto text = checkpoint.metadata.find("config");
+  if (text == checkpoint.metadata.end()) failed("{}: its metadata has no 'config'", path);
+  const nlohmann::ordered_json config = read_config(text->second, path);
+  NamedTensors model;
+  for (const auto& [key, value] : config.items())
+    model.metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
+  const UNetShape usual;
+  model.metadata["format"] = "dale model";
+  model.metadata["network_output"] =
+      str(default_prediction(process_named(Metadata{path, model.metadata}.text("process"))));
+  model.metadata["multipliers"] = joined(usual.multipliers);
+  model.metadata["time_width"] = std::to_string(usual.time_width);
+  if (model.metadata["classes"] == "0") model.metadata.erase("classes");
+  constexpr std::string_view prefix = "ema.";
+  for (const auto& [name, tensor] : checkpoint.tensors)
+    if (name.starts_with(prefix)) model.tensors.emplace_back(name.substr(prefix.size()), tensor);
+  return model;
+}
+
 }  // namespace
 
 ScoreModel Model::score_model(const Condition& condition) const {
@@ -116,9 +141,9 @@ void save_model(const std::filesystem::path& path, Model& model, const std::vect
 }
 
 Model load_model(const std::filesystem::path& path) {
-  const NamedTensors file = read_safetensors(path);
+  NamedTensors file = read_safetensors(path);
   const Metadata metadata{path, file.metadata};
-  metadata.text("format");
+  if (metadata.text("format") == "dale checkpoint") file = model_of(file, path.string());
   const Edm edm{metadata.number("data_mean"), metadata.number("data_deviation")};
   if (!(edm.deviation > 0))
     failed("{}: its metadata has data_deviation = {}, expected > 0", path.string(), edm.deviation);

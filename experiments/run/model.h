@@ -29,7 +29,8 @@ struct Model {
 /// Weights `values` in the order of the network's parameters (the average of training, say). Throws
 /// std::runtime_error when one is not finite.
 void save_model(const std::filesystem::path& path, Model& model, const std::vector<Tensor>& values);
-/// Throws std::runtime_error with the path when the file is no model, or a name or shape does not fit.
+/// A model.safetensors, or a checkpoint of a run as the model that the run would end with there. Throws
+/// std::runtime_error with the path when the file is neither, or a name or shape does not fit.
 Model load_model(const std::filesystem::path& path);
 
 }  // namespace dale
