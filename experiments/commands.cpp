@@ -134,7 +134,9 @@ void add_sample(CLI::App& app, Common& common) {
     if (!picture.empty()) o.known = read_png(picture);
     if (!mask.empty()) o.mask = less(Var(read_png(mask)), Var(Tensor::full({}, 0.5))).value();
     auto made_of = json_of(o);
-    made_of["model_md5"] = md5(read_file(checkpoint));
+    made_of.update({{"model_md5", md5(read_file(checkpoint))},
+                    {"sources", sampling_sources},
+                    {"bytes_a_real", sizeof(real)}});
     SamplesFolder folder(out, made_of, resume);
     if (folder.complete()) {
       fmt::print("{}  all {} images are there\n", (out / "samples.npy").string(), o.count);
@@ -142,8 +144,7 @@ void add_sample(CLI::App& app, Common& common) {
     }
     const SampleResult r = sample(model, o, &folder);
     const std::string note = folder.write(r, model);
-    fmt::print("{}  {}\n", (out / "samples.npy").string(), text_of(r, o));
-    if (!note.empty()) fmt::print("{}\n", note);
+    fmt::print("{}  {}\n{}", (out / "samples.npy").string(), text_of(r, o), note);
   });
 }
 

@@ -44,7 +44,9 @@ SamplesFolder::~SamplesFolder() {
   if (made_) fs::remove(folder_, ignored);  // only where it is empty
 }
 
-bool SamplesFolder::complete() const { return is_made_of(folder_ / "sample.json", made_of_); }
+bool SamplesFolder::complete() const {
+  return fs::exists(folder_ / "samples.npy") && is_made_of(folder_ / "sample.json", made_of_);
+}
 
 Index SamplesFolder::resume(SampleResult& result) {
   if (fs::exists(about())) {
@@ -94,7 +96,7 @@ std::string SamplesFolder::write(const SampleResult& r, const Model& model) {
   fs::remove(about());
   fs::remove(npy());
   return shown < N
-             ? fmt::format("grid.png shows the first {} of {} images, all that a picture holds", shown, N)
+             ? fmt::format("grid.png shows the first {} of {} images, all that a picture holds\n", shown, N)
              : "";
 }
 

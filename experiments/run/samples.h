@@ -29,7 +29,7 @@ class SamplesFolder {
   Index resume(SampleResult& result);
   /// The next images (n,1,H,W), and the numbers of `result` up to them.
   void append(const Tensor& images, const SampleResult& result);
-  /// Leaves the three files; returns a sentence about a grid that does not hold all images, or nothing.
+  /// Leaves the three files; returns a line about a grid that does not hold all images, or nothing.
   std::string write(const SampleResult& result, const Model& model);
 
  private:
