@@ -87,7 +87,7 @@ void expect_sizes(const UNetShape& s, const NamedTensors& file, const std::strin
 }
 
 /// A checkpoint of dale train as the model that its training would end with there: its config tells the
-/// metadata, and the averaged weights are the tensors.
+/// metadata, and the averaged weights, rounded as a model's file rounds them, are the tensors.
 NamedTensors model_of(const NamedTensors& checkpoint, const std::string& path) {
   const auto text = checkpoint.metadata.find("config");
   if (text == checkpoint.metadata.end()) failed("{}: its metadata has no 'config'", path);
@@ -104,7 +104,9 @@ NamedTensors model_of(const NamedTensors& checkpoint, const std::string& path) {
   if (model.metadata["classes"] == "0") model.metadata.erase("classes");
   constexpr std::string_view prefix = "ema.";
   for (const auto& [name, tensor] : checkpoint.tensors)
-    if (name.starts_with(prefix)) model.tensors.emplace_back(name.substr(prefix.size()), tensor);
+    if (name.starts_with(prefix))
+      model.tensors.emplace_back(name.substr(prefix.size()),
+                                 tensor_from_bytes(tensor.shape(), tensor_bytes(tensor, 4), 4));
   return model;
 }
 
