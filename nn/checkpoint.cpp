@@ -2,6 +2,8 @@
 // in range, and the ranges, sorted, must tile the data exactly. Only then is a tensor allocated.
 #include "nn/checkpoint.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -18,7 +20,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* metadata_key = "__metadata__";
+constexpr const char *metadata_key = "__metadata__", *crc_key = "crc32";
 
 struct Entry {
   std::string name;
@@ -120,6 +122,17 @@ void expect_finite(std::string_view bytes, const std::string& name, const std::s
   }
 }
 
+/// The CRC-32 of all keys and values of the metadata but its own, each ended by a NUL, and of the data.
+std::string crc_of(const std::map<std::string, std::string>& metadata, std::string_view data) {
+  const auto bytes = [](std::string_view b) { return reinterpret_cast<const Bytef*>(b.data()); };
+  uLong crc = crc32_z(0, nullptr, 0);
+  for (const auto& [key, value] : metadata)
+    for (const std::string& text : {key, value})
+      if (key != crc_key) crc = crc32_z(crc, bytes(text), text.size() + 1);
+  if (!data.empty()) crc = crc32_z(crc, bytes(data), data.size());
+  return fmt::format("{:08x}", crc);
+}
+
 }  // namespace
 
 const Tensor& NamedTensors::at(const std::string& name) const {
@@ -133,7 +146,7 @@ const Tensor& NamedTensors::at(const std::string& name) const {
 
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& named, Index width) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  if (!named.metadata.empty()) json[metadata_key] = named.metadata;
+  json[metadata_key] = {};  // the first in the header; its CRC-32 is known when the data are
   std::string data;
   for (const auto& [name, tensor] : named.tensors) {
     if (name == metadata_key || json.contains(name))
@@ -147,6 +160,10 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& na
                   {"shape", std::vector<Index>(tensor.shape().begin(), tensor.shape().end())},
                   {"data_offsets", {begin, data.size()}}};
   }
+
+  std::map<std::string, std::string> metadata = named.metadata;
+  metadata[crc_key] = crc_of(metadata, data);
+  json[metadata_key] = metadata;
 
   std::string header;
   try {
@@ -187,6 +204,13 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
     named.metadata = value.get<std::map<std::string, std::string>>();
   }
   expect_tiling(entries, static_cast<Index>(data.size()), name);
+  const std::string crc = crc_of(named.metadata, data);
+  if (const auto stated = named.metadata.extract(crc_key); stated && stated.mapped() != crc)
+    failed("{}: damaged: the CRC-32 of what it holds is {}; expected {}, which it was written with", name,
+           crc, stated.mapped());
+  else if (const auto format = named.metadata.find("format");
+           !stated && format != named.metadata.end() && format->second.starts_with("dale"))
+    say("{}: written before such files had a CRC-32, so damage to its numbers would go unseen\n", name);
   for (const Entry& e : entries) {
     const std::string_view range = data.substr(std::size_t(e.begin), std::size_t(e.end - e.begin));
     named.tensors.emplace_back(e.name, tensor_from_bytes(e.shape, range, e.width));

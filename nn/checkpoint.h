@@ -2,6 +2,9 @@
 // elements of all tensors one after the other:
 //   {"__metadata__":{"step":"100"},"layer.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, …}
 // A checkpoint holds numbers and names, never code, and every tool of the trade opens it.
+//
+// The metadata's entry "crc32", eight hexadecimal digits, is the CRC-32 of its other entries in the order of
+// their keys, each key and each value ended by a NUL, and then of the elements.
 #pragma once
 
 #include <filesystem>
@@ -30,7 +33,8 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& na
 
 /// Tensors of dtype F32 or F64, in the header's order. Throws std::runtime_error for a file that is not
 /// wholly described by its header: ranges must fit their shapes and cover the data with neither overlap nor
-/// hole.
+/// hole, and the CRC-32 must be theirs. Where there is none, a file in a format of dale's own is read with a
+/// note on stderr, any other silently.
 NamedTensors read_safetensors(const std::filesystem::path& path);
 
 /// Gives every tensor, or every parameter, the file's tensor of its name. Throws std::runtime_error with

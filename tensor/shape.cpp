@@ -7,9 +7,9 @@ namespace dale {
 Index element_count(const Shape& shape) {
   Index n = 1, bound = 16;  // bytes of an element, with room; a size of 0 counts as 1 there
   for (Index d : shape) {
-    n *= d;
-    if (d > 0 && __builtin_mul_overflow(bound, d, &bound))
+    if (d != 0 && __builtin_mul_overflow(bound, d, &bound))
       invalid("an array cannot have the shape {}: it passes 2^63 bytes", str(shape));
+    n *= d;
   }
   return n;
 }

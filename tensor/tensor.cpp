@@ -61,7 +61,7 @@ void same_device(Device a, Device b, const char* op) {
 
 template <class T>
 Array<T>::Array(const Shape& shape, Device device)
-    : shape_(shape), strides_(row_major(shape)), size_(element_count(shape)), device_(device) {
+    : shape_(shape), size_(element_count(shape)), strides_(row_major(shape)), device_(device) {
   for (Index d : shape)
     if (d < 0) invalid("an array cannot have the shape {}", str(shape));
   storage_ = std::make_shared<Storage>(static_cast<std::size_t>(size_) * sizeof(T), device);

@@ -81,9 +81,9 @@ class Array {
 
   std::shared_ptr<Storage> storage_;
   Shape shape_;
+  Index size_ = 0;  // before the strides: a shape too large for any is refused here
   Strides strides_;
   Index offset_ = 0;
-  Index size_ = 0;
   Device device_ = Device::cpu;
 };
 

@@ -101,6 +101,35 @@ TEST_CASE("a run is not begun anew over what it left", "[faults][experiments]") 
   CHECK((read_file(o.out / "model.safetensors") == model && read_file(o.out / "metrics.csv") == metrics));
 }
 
+TEST_CASE("rows of metrics.csv that are lost cost no checkpoint", "[faults][experiments]") {
+  const Workplace w;
+  TrainOptions o = w.options("run");
+  train(o);
+  o.resume = true;
+  const fs::path metrics = o.out / "metrics.csv";
+  const std::string rows = read_file(metrics);
+  const std::size_t second = rows.find("\n2,") + 1;
+  const struct {
+    std::string text, said;  // by who only reads it; nothing of a file that merely ends early
+    Index lost;
+  } broken[] = {{"", "expected the first line step,loss,", 3},
+                {rows.substr(0, rows.size() - 1), "", 1},
+                {rows.substr(0, second) + rows.substr(rows.find("\n3,") + 1),
+                 "line 3 is no row of step 2; expected five", 1},
+                {rows.substr(0, second) + "2,x\n" + rows.substr(second), "line 3 is no row of step 2", 0}};
+  for (const auto& [text, said, lost] : broken) {
+    INFO(text);
+    write_file(metrics, text);
+    if (!said.empty()) CHECK_THROWS_WITH(read_metrics(o.out), Contains(metrics.string()) && Contains(said));
+    CHECK(train(o).loss.size() == 3);
+    const std::vector<MetricsRow> left = read_metrics(o.out);
+    CHECK(left.size() == 3);
+    CHECK(std::count_if(left.begin(), left.end(), [](const MetricsRow& r) { return std::isnan(r.loss); }) ==
+          lost);
+    if (lost == 0) CHECK(read_file(metrics) == rows);
+  }
+}
+
 TEST_CASE("what no normal distribution fits is told before it is sorted", "[faults]") {
   CHECK_THROWS_WITH(fit_normal({1, std::nan(""), 2}), Contains("[fit_normal] a value is nan"));
   CHECK_THROWS_WITH(fit_normal({1, HUGE_VAL, 2}), Contains("[fit_normal] a value is inf"));
@@ -150,6 +179,7 @@ TEST_CASE("the likelihood is the same in batches of any size, and tells its solv
 TEST_CASE("what the arrays' interface was not given is one sentence", "[faults][errors]") {
   const Index big = Index{1} << 40;
   CHECK_THROWS_WITH(Tensor(Shape{big, big}), Contains("it passes 2^63 bytes"));
+  CHECK_THROWS_WITH(Tensor(Shape{big, -big}), Contains("it passes 2^63 bytes"));
   CHECK_THROWS_WITH(Tensor(Shape{1, 1}).broadcast_to({big, big}), Contains("it passes 2^63 bytes"));
   CHECK_THROWS_WITH(Tensor(Shape{2, 3}).dim(100), Contains("[dim] axis 100"));
   CHECK(Tensor(Shape{2, 3}).dim(-1) == 3);

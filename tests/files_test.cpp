@@ -192,7 +192,9 @@ TEST_CASE("safetensors: round trips, known bytes, and what is not written", "[fi
   write_file(path, safetensors("{'x':" + entry("[1]", "[0,8]", "'F64'") + "}", bytes_of<double>({-0.75})));
   same(read_safetensors(path).at("x"), Tensor({1}, std::vector<real>{-0.75}));
   write_safetensors(path, {{{"a", Tensor({2}, {1, -2})}}, {}});
-  const std::string known = safetensors("{'a':" + entry("[2]", "[0,8]") + "}  ", one_minus_two);
+  const std::string metadata = "'__metadata__':{'crc32':'c3872656'}";
+  const std::string known =
+      safetensors("{" + metadata + ",'a':" + entry("[2]", "[0,8]") + "}      ", one_minus_two);
   CHECK(read_file(path) == known);
 
   const auto write = [&](const std::string& name, real value) {
@@ -205,6 +207,19 @@ TEST_CASE("safetensors: round trips, known bytes, and what is not written", "[fi
   refuses<Caller>(write("__metadata__", 1), "the name '__metadata__' is taken");
   refuses<Caller>(write("\xff", 1), "a name or the metadata is not UTF-8", path);
   CHECK(read_file(path) == known);
+
+  // No bit of the elements or of the metadata's values can change unseen.
+  write_safetensors(path, {{{"a", Tensor({2}, {1, -2})}}, {{"step", "600"}}});
+  const std::string whole = read_file(path);
+  const std::size_t step = whole.find("\"600\"") + 1;
+  for (std::size_t bit = 0; bit < 88; ++bit) {
+    INFO("bit " << bit);
+    std::string flipped = whole;
+    flipped[bit < 64 ? whole.size() - 8 + bit / 8 : step + bit / 8 - 8] ^= static_cast<char>(1 << bit % 8);
+    write_file(path, flipped);
+    CHECK_THROWS_AS(read_safetensors(path), std::runtime_error);
+  }
+  refuses<Bad>([&] { read_safetensors(path); }, "expected", path);
 }
 
 TEST_CASE("safetensors: broken files", "[files]") {
@@ -228,6 +243,8 @@ TEST_CASE("safetensors: broken files", "[files]") {
       {one("[3]", "[0,8]"), "'a' has the range [0, 8); expected 12 bytes for shape (3) of \"F32\""},
       {one("[2]", "[8,0]"), "'a' has the range [8, 0); expected 8 bytes"},
       {one("[2]", "[8,16]"), "'a' ends at 16, past the end; expected at most 8"},
+      {safetensors("{'__metadata__':{'crc32':'0'},'a':" + entry("[2]", "[0,8]") + "}"),
+       "damaged: the CRC-32 of what it holds is "},
       {one("[1]", "[0,4]"), "a hole at the end; expected 4 bytes of data, not 8"},
       {one("[1]", "[4,8]"), "a hole where 'a' begins at 4; expected 0"},
       {safetensors(a + "'b':" + entry("[1]", "[0,4]") + "}"), "overlap where 'b' begins at 0; expected 4"},

@@ -32,6 +32,7 @@ CompareModel read_model(const fs::path& folder) {
   const double batch =
       from_json(folder / "config.json", [](const Json& j) { return j.at("batch").get<double>(); });
   for (const MetricsRow& row : read_metrics(folder)) {
+    if (std::isnan(row.loss)) continue;
     model.loss.push_back(row.loss);
     model.seconds += batch / row.images_per_second;
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "tensor/check.h"
@@ -13,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view header = "step,loss,gradient_norm,learning_rate,images_per_second\n";
+constexpr std::string_view header = "step,loss,gradient_norm,learning_rate,images_per_second";
 constexpr std::string_view prefix = "checkpoint-", ending = ".safetensors";
 
 /// The steps in a checkpoint's name; nothing for another name.
@@ -36,31 +38,30 @@ std::vector<Checkpoint> checkpoints(const fs::path& folder) {
   return all;
 }
 
-/// The row of step `step` at the start of text, which is then what follows it. Throws unless it is whole.
-MetricsRow take_row(std::string_view& text, Index step, const fs::path& path) {
-  const std::size_t end = text.find('\n');
-  if (end == text.npos)
-    failed("{}: no row of step {}, which the checkpoint has behind it", path.string(), step);
+/// Step and row of a line; nothing unless it is five numbers with commas between.
+std::optional<std::pair<double, MetricsRow>> row_of(std::string_view line) {
   double values[5];
-  const char *at = text.data(), *const line_end = at + end;
-  bool whole = true;
+  const char *at = line.data(), *const end = at + line.size();
   for (double& value : values) {
-    const auto [last, error] = std::from_chars(at, line_end, value);
-    whole = whole && error == std::errc() && (&value == &values[4] ? last == line_end : *last == ',');
-    if (!whole) break;
+    const auto [last, error] = std::from_chars(at, end, value);
+    if (error != std::errc() || !(&value == &values[4] ? last == end : last != end && *last == ','))
+      return std::nullopt;
     at = last + 1;
   }
-  if (!whole || values[0] != static_cast<double>(step))
-    failed("{}: line {} is no row of step {}; expected five numbers with commas between", path.string(),
-           step + 1, step);
-  text.remove_prefix(end + 1);
-  return {values[1], values[2], values[3], values[4]};
+  return std::pair(values[0], MetricsRow{values[1], values[2], values[3], values[4]});
 }
 
-std::string_view after_header(std::string_view text, const fs::path& path) {
-  if (!text.starts_with(header))
-    failed("{}: expected the first line {}", path.string(), header.substr(0, header.size() - 1));
-  return text.substr(header.size());
+/// The whole lines of a text, of which a half one at the end is none.
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1))
+    lines.push_back(text.substr(0, end));
+  return lines;
+}
+
+std::string text_of(Index step, const MetricsRow& row) {
+  return fmt::format("{},{:.9g},{:.9g},{:.9g},{:.6g}\n", step, row.loss, row.gradient_norm, row.learning_rate,
+                     row.images_per_second);
 }
 
 }  // namespace
@@ -68,25 +69,45 @@ std::string_view after_header(std::string_view text, const fs::path& path) {
 std::vector<MetricsRow> read_metrics(const fs::path& folder) {
   const fs::path path = folder / "metrics.csv";
   const std::string text = read_file(path);
+  const std::vector<std::string_view> lines = lines_of(text);
+  if (lines.empty() || lines[0] != header) failed("{}: expected the first line {}", path.string(), header);
   std::vector<MetricsRow> rows;
-  for (std::string_view rest = after_header(text, path); !rest.empty();)
-    rows.push_back(take_row(rest, static_cast<Index>(rows.size()) + 1, path));
+  for (std::size_t step = 1; step < lines.size(); ++step) {
+    const auto row = row_of(lines[step]);
+    if (!row || row->first != static_cast<double>(step))
+      failed("{}: line {} is no row of step {}; expected five numbers with commas between", path.string(),
+             step + 1, step);
+    rows.push_back(row->second);
+  }
   return rows;
 }
 
 Metrics::Metrics(const fs::path& folder, Index steps) {
   const fs::path path = folder / "metrics.csv";
-  const std::string before = steps > 0 ? read_file(path) : std::string(header);
-  std::string_view rest = after_header(before, path);
-  for (Index step = 1; step <= steps; ++step) rows_.push_back(take_row(rest, step, path));
-  write_file(path, std::string_view(before).substr(0, before.size() - rest.size()));
+  constexpr double lost = std::numeric_limits<double>::quiet_NaN();
+  rows_.assign(static_cast<std::size_t>(steps), {lost, lost, lost, lost});
+  std::error_code ignored;
+  const std::string before = steps > 0 && fs::exists(path, ignored) ? read_file(path) : "";
+  for (std::string_view line : lines_of(before))
+    if (const auto row = row_of(line); row && row->first >= 1 && row->first <= static_cast<double>(steps))
+      rows_[static_cast<std::size_t>(row->first) - 1] = row->second;
+  std::string text = fmt::format("{}\n", header);
+  Index missing = 0;
+  for (Index step = 1; step <= steps; ++step) {
+    const MetricsRow& row = rows_[static_cast<std::size_t>(step - 1)];
+    if (std::isnan(row.learning_rate)) ++missing;
+    text += text_of(step, row);
+  }
+  if (missing)
+    say("{}: the rows of {} of {} steps are lost and stand as nan; the model does not depend on them\n",
+        path.string(), missing, steps);
+  write_file(path, text);
   file_.emplace(path);
 }
 
 void Metrics::append(const MetricsRow& row) {
   rows_.push_back(row);
-  file_->append(fmt::format("{},{:.9g},{:.9g},{:.9g},{:.6g}\n", rows_.size(), row.loss, row.gradient_norm,
-                            row.learning_rate, row.images_per_second));
+  file_->append(text_of(static_cast<Index>(rows_.size()), row));
 }
 
 void save_checkpoint(const fs::path& folder, Index steps, NamedTensors state) {

@@ -29,13 +29,13 @@ struct MetricsRow {
 /// metrics.csv, growing.
 class Metrics {
  public:
-  /// Keeps the rows of steps 1 … steps of FOLDER/metrics.csv and removes what follows. Throws
-  /// std::runtime_error when such a row is missing or is not five numbers.
+  /// Keeps the rows of steps 1 … steps of FOLDER/metrics.csv and removes what follows. A row that is missing
+  /// or is not five numbers becomes NaN, which is said on stderr: what can be lost is a curve, not the model.
   Metrics(const std::filesystem::path& folder, Index steps);
   void append(const MetricsRow& row);
   /// Returns when every row is on the disk.
   void sync() { file_->sync(); }
-  /// A row per step, from the first.
+  /// A row per step, from the first; NaN where it was lost.
   const std::vector<MetricsRow>& rows() const { return rows_; }
 
  private:

@@ -256,11 +256,14 @@ TrainResult train(const TrainOptions& o) {
   fit(training.optimizer(), schedule, o.clip, bar, gradients, after, first);
 
   TrainResult result{o.out / "model.safetensors", {}, 0, 0, data.note};
+  Index timed = 0;
   for (const MetricsRow& row : metrics.rows()) {
     result.loss.push_back(row.loss);
+    if (std::isnan(row.images_per_second)) continue;
     result.seconds += static_cast<double>(o.batch) / row.images_per_second;
+    ++timed;
   }
-  result.images_per_second = static_cast<double>(o.steps * o.batch) / result.seconds;
+  result.images_per_second = static_cast<double>(timed * o.batch) / result.seconds;
   training.save_weights(result.model);
   return result;
 }

@@ -25,7 +25,7 @@ struct TrainOptions {
 
 struct TrainResult {
   std::filesystem::path model;
-  std::vector<double> loss;           // a step each
+  std::vector<double> loss;           // a step each; NaN where its row of metrics.csv was lost
   double seconds, images_per_second;  // in steps, those before a resume included
   std::string note;                   // the data set's
 };
