@@ -156,7 +156,8 @@ Node::Node(const char* op, Vars inputs, Tensor output, Rule rule)
       inputs(std::move(inputs)),
       output(std::move(output)),
       rule(std::move(rule)),
-      order(nodes_made++) {
+      order(nodes_made++),
+      version(versions()) {
   ++nodes_alive;
 }
 
@@ -177,6 +178,12 @@ Node::~Node() {
     list.pop_back();
   }
   pending = nullptr;
+}
+
+std::uint64_t Node::versions() const {
+  std::uint64_t sum = output.version();
+  for (const Var& x : inputs) sum += x.value().version();
+  return sum;
 }
 
 void Node::release() {
@@ -212,6 +219,11 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
       if (!node.rule)
         broken("[{}] its values were released by last_grad(): take the earlier gradients with grad()",
                node.op);
+      if (node.versions() != node.version)
+        invalid(
+            "[{}] a value that its gradient needs was written to since: take gradients before the step that "
+            "changes parameters",
+            node.op);
       Vars parts = node.rule(upstream, node.inputs, Var(node.output, stop.node->shared_from_this()));
       if (parts.size() != node.inputs.size())
         broken("[{}] the rule returned {} gradients for {} inputs", node.op, parts.size(),

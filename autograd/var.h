@@ -119,7 +119,8 @@ using WithGrad = While<Mode::records, true>;
 using Anomaly = While<Mode::checks, true>;
 
 /// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are
-/// tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x.
+/// tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x, and where a
+/// value that a rule needs was written to since the rule kept it.
 Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph = false);
 
 /// ∂y/∂x for every x in xs, of a y with one element; else as vjp.
@@ -141,12 +142,15 @@ struct Node : std::enable_shared_from_this<Node> {
   Node(const Node&) = delete;
   /// Lets go of the values and of what the rule captured; the edges stay.
   void release();
+  /// Σ of the versions of the values kept: another one than `version` once somebody wrote to them.
+  std::uint64_t versions() const;
 
   const char* op;
-  Vars inputs;          // hollow where the rule does not read the value
-  Tensor output;        // hollow likewise
-  Rule rule;            // empty for a leaf, and once released
-  std::uint64_t order;  // nodes are numbered as they are made: inputs have smaller numbers
+  Vars inputs;            // hollow where the rule does not read the value
+  Tensor output;          // hollow likewise
+  Rule rule;              // empty for a leaf, and once released
+  std::uint64_t order;    // nodes are numbered as they are made: inputs have smaller numbers
+  std::uint64_t version;  // of the values kept, when they were
 };
 
 }  // namespace dale

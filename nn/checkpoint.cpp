@@ -236,6 +236,9 @@ void assign_tensors(const std::vector<std::pair<std::string, Tensor*>>& tensors,
     if (!(at->second->shape() == tensor->shape()))
       failed("{}: tensor '{}' has shape {}, the network expects {}", path.string(), name,
              str(at->second->shape()), str(tensor->shape()));
+    for (real value : at->second->to_vector())
+      if (!std::isfinite(value))
+        failed("{}: tensor '{}' holds {}; expected finite numbers", path.string(), name, value);
     values.push_back(*at->second);
     left.erase(at);
   }

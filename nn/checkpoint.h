@@ -38,7 +38,8 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& na
 NamedTensors read_safetensors(const std::filesystem::path& path);
 
 /// Gives every tensor, or every parameter, the file's tensor of its name. Throws std::runtime_error with
-/// `path`, and changes nothing, when a name is missing or left over, or a shape differs.
+/// `path`, and changes nothing, when a name is missing or left over, a shape differs, or a number is not
+/// finite.
 void assign_tensors(const std::vector<std::pair<std::string, Tensor*>>& tensors, const NamedTensors& file,
                     const std::filesystem::path& path);
 void assign_parameters(const std::vector<NamedParameter>& parameters, const NamedTensors& file,

@@ -45,11 +45,15 @@ class Array {
     if (!storage_) no_elements();
     return static_cast<T*>(storage_->data()) + offset_;
   }
-  /// All elements, where the device can read them. REQUIRES contiguous().
-  std::span<T> span() const { return {data(), static_cast<std::size_t>(size_)}; }
-  std::span<const T> cspan() const { return span(); }
-  View<T> view() const { return {data(), extent(), shape_, strides_}; }
+  /// All elements, where the device can read them: span() and view() to write, cspan() and cview() to read.
+  /// span() and cspan() REQUIRE contiguous().
+  std::span<T> span() const { return {opened(), static_cast<std::size_t>(size_)}; }
+  std::span<const T> cspan() const { return {data(), static_cast<std::size_t>(size_)}; }
+  View<T> view() const { return {opened(), extent(), shape_, strides_}; }
   View<const T> cview() const { return {data(), extent(), shape_, strides_}; }
+
+  /// How often the storage was opened for writing, by any array that looks into it; 0 where there is none.
+  std::uint64_t version() const { return storage_ ? storage_->version : 0; }
 
   /// The only element, or all of them in row-major order, on the host.
   T item() const;
@@ -76,6 +80,11 @@ class Array {
 
  private:
   [[noreturn]] void no_elements() const;
+  T* opened() const {
+    T* first = data();
+    ++storage_->version;
+    return first;
+  }
   Array with(const Shape& shape, const Strides& strides, Index offset) const;
   Index extent() const { return static_cast<Index>(storage_->bytes() / sizeof(T)) - offset_; }
 

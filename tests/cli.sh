@@ -131,6 +131,7 @@ done
 expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-min nan --out "$work/z"
 expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-max 0 --out "$work/z"
 sampled() { expect 2 "$1" sample --checkpoint "$model" --out "$work/z" --sampler "$2" "$3" ${4:+"$4"}; }
+expect 2 '--s-max is 1e+30 deviations of the data' sample --checkpoint "$model" --s-max 1e30 --out "$work/z"
 sampled '--eta does nothing for the sampler ddim' ddim --eta 1
 sampled '--annealed does nothing for the sampler eta' eta --annealed
 sampled "the paper's constants are of" dale-langevin --annealed

@@ -1,5 +1,7 @@
 // Faults that were found by use or by reading, each with the test that fails where it is.
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "autograd/anomaly.h"
@@ -10,6 +12,7 @@
 #include "experiments/studies/study.h"
 #include "nn/checkpoint.h"
 #include "nn/linear.h"
+#include "nn/optim.h"
 #include "tensor/cpu/parallel.h"
 #include "tests/catch.h"
 #include "tests/workplace.h"
@@ -174,6 +177,25 @@ TEST_CASE("the likelihood is the same in batches of any size, and tells its solv
   CHECK(std::abs(std::abs(likelihood(o).bits - whole.bits) - whole.solver_error) < 2e-5);
   o.count = 1;
   CHECK(text_of(likelihood(o), o).find("±") == std::string::npos);
+}
+
+TEST_CASE("a parameter written between a graph and its gradient is an error", "[faults][autograd]") {
+  Var x = parameter(Tensor({1}, std::vector<real>{3}));
+  const Var square = sum(x * x), linear = sum(x * real{2});
+  CHECK(grad(square, {x})[0].value().item() == 6);
+  SECTION("in place") { raw::binary_into(Binary::add, x.leaf_value(), Tensor::full({1}, 1)); }
+  SECTION("through a view") { raw::copy_into(x.value().reshape({1, 1}), Tensor::full({1, 1}, 7)); }
+  SECTION("by an optimizer") { Adam({{"x", &x}}, {}).step({Var(Tensor::full({1}, 1))}, 0.1); }
+  CHECK_THROWS_WITH(grad(square, {x}), Contains("was written to since: take gradients before"));
+  CHECK(grad(linear, {x})[0].value().item() == 2);  // its rule reads no value
+  CHECK(grad(sum(x * x), {x})[0].value().item() == 2 * x.value().item());
+}
+
+TEST_CASE("a parameter given another array keeps the graphs of the old one", "[faults][autograd]") {
+  Var x = parameter(Tensor({1}, std::vector<real>{3}));
+  const Var square = sum(x * x);
+  x.leaf_value() = Tensor::full({1}, 7);
+  CHECK(grad(square, {x})[0].value().item() == 6);
 }
 
 TEST_CASE("what the arrays' interface was not given is one sentence", "[faults][errors]") {

@@ -1,6 +1,7 @@
 // The file formats: what is written comes back, known bytes, and tables of broken files.
 // A row is a file's bytes and a fragment of what is said of it, in one line that names the file.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 
@@ -260,6 +261,16 @@ TEST_CASE("safetensors: broken files", "[files]") {
   for (const char* range : {"8", "[-8,0]", "[0,18446744073709551616]", "[0,9223372036854775808]"})
     rows.emplace_back(one("[2]", range), "unreadable data_offsets of 'a'; expected whole num");
   refuses_files(read_safetensors, rows);
+
+  const Folder folder;  // numbers that are not finite can be read, and make no network
+  write_file(folder / "nan", safetensors("{'a':" + entry("[2]", "[0,8]") + "}", bytes_of<float>({1, NAN})));
+  Tensor five = Tensor::full({2}, 5);
+  refuses<Bad>(
+      [&] {
+        assign_tensors({{"a", &five}}, read_safetensors(folder / "nan"), folder / "nan");
+      },
+      "tensor 'a' holds nan; expected finite numbers", folder / "nan");
+  same(five, Tensor::full({2}, 5));
 }
 
 TEST_CASE("idx: broken files", "[files]") {

@@ -134,10 +134,9 @@ std::filesystem::path classifier_file(const std::string& dataset) {
   const auto names = dataset_names();
   if (std::find(names.begin(), names.end(), dataset) == names.end())
     invalid(
-        "no classifier comes with {}; make one by `dale train-classifier --dataset {} --out FILE` and name "
-        "it "
-        "by --classifier FILE",
-        dataset, dataset);
+        "no classifier comes with {}; where its images are {} × {} and in classes, make one by `dale "
+        "train-classifier --dataset {} --out FILE` and name it by --classifier FILE",
+        dataset, LeNet::side, LeNet::side, dataset);
   return pretrained("classifier-" + dataset + ".safetensors");
 }
 

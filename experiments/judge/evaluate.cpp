@@ -75,14 +75,14 @@ Reference::Reference(const std::string& dataset, const std::string& data,
       half_pixels_(half_),
       train_features_(judge(classifier_, train_.images).features),
       half_features_(judge(classifier_, half_).features),
-      real_moments_(moments(real_)),
+      real_moments_(moments(real_, "test images of the data set")),
       real_within_(kernel_within(real_)) {}
 
 Reference::Plain Reference::measure(const Tensor& images, const Tensor& searched) const {
   const Predictions judged = judge(classifier_, images);
   const Rows fake(judged.features);
   Plain p{};
-  p.frechet = frechet_distance(real_moments_, moments(fake));
+  p.frechet = frechet_distance(real_moments_, moments(fake, "samples"));
   p.kernel = kernel_distance(real_, fake, real_within_);
   p.balls = std::min(real_.n, fake.n);
   const Rows some(p.balls, real_.d, {real_.values.begin(), real_.values.begin() + p.balls * real_.d});

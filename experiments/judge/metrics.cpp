@@ -86,11 +86,9 @@ Rows::Rows(const Tensor& x) : n(x.dim(0)), d(n ? x.size() / n : 1) {
   values.assign(flat.begin(), flat.end());
 }
 
-Moments moments(const Rows& x) {
+Moments moments(const Rows& x, const char* what) {
   if (x.n <= x.d)
-    invalid(
-        "[frechet] {} images: a covariance of {} features needs at least {}; make more (dale sample --count)",
-        x.n, x.d, x.d + 1);
+    invalid("[frechet] {} {}: a covariance of {} features needs at least {}", x.n, what, x.d, x.d + 1);
   blas::require();
   const std::size_t d = static_cast<std::size_t>(x.d);
   Moments m{x.n, std::vector<double>(d), std::vector<double>(d * d)};

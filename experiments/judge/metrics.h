@@ -28,12 +28,12 @@ struct Rows {
 };
 
 /// Mean (d) and covariance (d,d), the sum over n − 1. Throws std::invalid_argument for n ≤ d: fewer rows have
-/// a covariance without full rank, and the message says how many are needed.
+/// a covariance without full rank, and the message says how many are needed; `what` the rows are, for it.
 struct Moments {
   Index n;
   std::vector<double> mean, covariance;
 };
-Moments moments(const Rows& x);
+Moments moments(const Rows& x, const char* what = "images");
 
 /// Fréchet distance, squared as is the custom. Throws std::invalid_argument when the dimensions differ.
 double frechet_distance(const Moments& a, const Moments& b);

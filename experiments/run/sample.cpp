@@ -83,8 +83,14 @@ struct Entry {
   Var run(const Sampling& b) const {
     if (in_time) return in_time(b);
     const Edm& edm = b.model.edm;  // from N(ȳ, s_max² + σ_d²)
-    const Levels levels = edm_levels(*b.model.process, b.options.steps, b.options.s_min,
-                                     b.options.s_max_factor * edm.deviation);
+    const SampleOptions& o = b.options;
+    Levels levels;
+    try {
+      levels = edm_levels(*b.model.process, o.steps, o.s_min, o.s_max_factor * edm.deviation);
+    } catch (const std::invalid_argument& error) {
+      invalid("{} (--s-max is {} deviations of the data, each {:.4g})", error.what(), o.s_max_factor,
+              edm.deviation);
+    }
     return by_level(b, b.prior(edm.mean, scalar::hypot(levels[0], edm.deviation)), levels);
   }
 };
