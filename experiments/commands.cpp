@@ -161,7 +161,7 @@ void add_evaluate(CLI::App& app, Common& common) {
   c->callback([&common] {
     common.machine();  // judged on the CPU on either: a file of samples has one value
     if (!out.empty()) expect_writable(out);
-    const Tensor images = read_npy(samples);
+    const Tensor images = expect_samples(read_npy(samples));
     Reference reference(dataset, common.data, classifier.empty() ? classifier_file(dataset) : classifier);
     const Evaluation e = reference.evaluate(images);
     if (!out.empty()) write_file(out, json_of(e, reference).dump(2) + "\n");

@@ -54,6 +54,16 @@ constexpr Named all_measures[] = {
 
 }  // namespace
 
+Tensor expect_samples(Tensor images) {
+  if (images.rank() != 4 || images.dim(1) != 1 || images.dim(2) != LeNet::side ||
+      images.dim(3) != LeNet::side)
+    invalid("[evaluate] samples {} must be (N,1,{},{})", str(images.shape()), LeNet::side, LeNet::side);
+  expect_rank(images.dim(0), LeNet::width, "samples");
+  for (real v : images.to_vector())
+    if (!(v >= 0 && v <= 1)) invalid("[evaluate] a pixel of the samples is {}; it must be in [0, 1]", v);
+  return images;
+}
+
 struct Reference::Plain {
   double frechet, kernel;
   DensityCoverage neighbourhoods;
@@ -82,7 +92,7 @@ Reference::Plain Reference::measure(const Tensor& images, const Tensor& searched
   const Predictions judged = judge(classifier_, images);
   const Rows fake(judged.features);
   Plain p{};
-  p.frechet = frechet_distance(real_moments_, moments(fake, "samples"));
+  p.frechet = frechet_distance(real_moments_, moments(fake));
   p.kernel = kernel_distance(real_, fake, real_within_);
   p.balls = std::min(real_.n, fake.n);
   const Rows some(p.balls, real_.d, {real_.values.begin(), real_.values.begin() + p.balls * real_.d});
@@ -107,11 +117,7 @@ const Reference::Plain& Reference::floor_of(Index n) {
 }
 
 Evaluation Reference::evaluate(const Tensor& images) {
-  if (images.rank() != 4 || images.dim(1) != 1 || images.dim(2) != LeNet::side ||
-      images.dim(3) != LeNet::side)
-    invalid("[evaluate] samples {} must be (N,1,{},{})", str(images.shape()), LeNet::side, LeNet::side);
-  for (real v : images.to_vector())
-    if (!(v >= 0 && v <= 1)) invalid("[evaluate] a pixel of the samples is {}; it must be in [0, 1]", v);
+  expect_samples(images);
   const Plain p = measure(images, images), &floor = floor_of(images.dim(0));
   const Index n = images.dim(0), train = train_.images.dim(0);
   return {{p.frechet, floor.frechet, real_.n, n},

@@ -33,6 +33,10 @@ struct Evaluation {
 // images), over at most 256 samples. A model that copies goes to 0; the floor is here what images of the
 // other half give, which were never trained on: below 1, because there are more training images.
 
+/// The images, when they can be evaluated: (N,1,28,28) in [0,1], and enough for a covariance of the features.
+/// Throws std::invalid_argument where not, before anything is computed.
+Tensor expect_samples(Tensor images);
+
 /// The real side, whose features and distances are computed once.
 class Reference {
  public:
@@ -41,8 +45,7 @@ class Reference {
   Reference(const std::string& dataset, const std::string& data_option,
             const std::filesystem::path& classifier);
 
-  /// Of images (N,1,28,28) in [0,1]. Throws std::invalid_argument when N is too few for a covariance, saying
-  /// how many are needed.
+  /// Throws as expect_samples.
   Evaluation evaluate(const Tensor& images);
 
   const Classifier& classifier() const { return classifier_; }

@@ -86,9 +86,12 @@ Rows::Rows(const Tensor& x) : n(x.dim(0)), d(n ? x.size() / n : 1) {
   values.assign(flat.begin(), flat.end());
 }
 
+void expect_rank(Index n, Index d, const char* what) {
+  if (n <= d) invalid("[frechet] {} {}: a covariance of {} features needs at least {}", n, what, d, d + 1);
+}
+
 Moments moments(const Rows& x, const char* what) {
-  if (x.n <= x.d)
-    invalid("[frechet] {} {}: a covariance of {} features needs at least {}", x.n, what, x.d, x.d + 1);
+  expect_rank(x.n, x.d, what);
   blas::require();
   const std::size_t d = static_cast<std::size_t>(x.d);
   Moments m{x.n, std::vector<double>(d), std::vector<double>(d * d)};

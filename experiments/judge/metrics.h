@@ -27,8 +27,11 @@ struct Rows {
   const double* row(Index i) const { return values.data() + i * d; }
 };
 
-/// Mean (d) and covariance (d,d), the sum over n − 1. Throws std::invalid_argument for n ≤ d: fewer rows have
-/// a covariance without full rank, and the message says how many are needed; `what` the rows are, for it.
+/// Throws std::invalid_argument for n ≤ d rows of d features, whose covariance has not full rank: how many
+/// there are of `what`, and how many are needed.
+void expect_rank(Index n, Index d, const char* what);
+
+/// Mean (d) and covariance (d,d), the sum over n − 1. Throws as expect_rank.
 struct Moments {
   Index n;
   std::vector<double> mean, covariance;
