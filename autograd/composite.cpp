@@ -43,12 +43,13 @@ Var number(real value, const Var& like) { return Tensor::full({}, value, like.de
 void check_images(const char* op, const Var& x, Index factor) {
   if (x.rank() != 4 || factor < 1)
     invalid("[{}] x {} must be (N,C,H,W) and the factor {} at least 1", op, str(x.shape()), factor);
+  element_count({x.dim(0), x.dim(1), x.dim(2), factor, x.dim(3), factor});  // throws for what no array can be
 }
 
 /// (n factor, n): row i weighs the two pixels whose centres enclose the centre of new pixel i; beyond the
 /// outermost centres the edge is held.
 Var interpolation(Index n, Index factor, Device device) {
-  std::vector<real> weights(static_cast<std::size_t>(n * factor * n));
+  std::vector<real> weights(static_cast<std::size_t>(element_count({n, factor, n})));
   for (Index i = 0; i < n * factor; ++i) {
     const double at = std::clamp((static_cast<double>(i) + 0.5) / static_cast<double>(factor) - 0.5, 0.0,
                                  static_cast<double>(n - 1));
@@ -63,7 +64,7 @@ Var interpolation(Index n, Index factor, Device device) {
 /// Combines, for each window, the kernel × kernel strided slices of the padded image.
 Var pool(const char* op, const Var& x, Index kernel, Index stride, Index padding, real outside,
          const std::function<Var(const Var&, const Var&)>& combine) {
-  if (x.rank() != 4 || kernel < 1 || stride < 1 || padding < 0 || 2 * padding > kernel ||
+  if (x.rank() != 4 || kernel < 1 || stride < 1 || padding < 0 || padding > kernel / 2 ||
       x.dim(2) + 2 * padding < kernel || x.dim(3) + 2 * padding < kernel)
     invalid("[{}] windows of {} in steps of {} with padding {} (at most half of a window) do not fit x {}",
             op, kernel, stride, padding, str(x.shape()));
@@ -171,7 +172,8 @@ Var max_pool(const Var& x, Index kernel, Index stride, Index padding) {
 
 Var average_pool(const Var& x, Index kernel, Index stride, Index padding) {
   const auto add = [](const Var& a, const Var& b) { return a + b; };
-  return pool("average_pool", x, kernel, stride, padding, 0, add) * (1 / static_cast<real>(kernel * kernel));
+  return pool("average_pool", x, kernel, stride, padding, 0, add) *
+         (1 / (static_cast<real>(kernel) * static_cast<real>(kernel)));
 }
 
 Var group_norm_formula(const Var& x, const Var& gamma, const Var& beta, Index groups, real eps,

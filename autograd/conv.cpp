@@ -2,6 +2,8 @@
 // argument, so each of the three ops is bilinear and its two rules are the other two: the family is closed,
 // and derivatives of any order are made of the same three kernels. What conv2d adds to its result passes the
 // gradient through.
+#include <algorithm>
+
 #include "autograd/ops.h"
 
 namespace dale {
@@ -16,6 +18,9 @@ ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Windo
     if (k.stride[i] < 1 || k.dilation[i] < 1 || k.padding[i] < 0)
       invalid("[{}] stride {} and dilation {} must be at least 1 and padding {} at least 0", op, k.stride[i],
               k.dilation[i], k.padding[i]);
+    if (k.padding[i] > largest_size || k.dilation[i] > largest_size / std::max<Index>(1, w[2 + i]))
+      invalid("[{}] padding {} and dilation {} reach further than an array can", op, k.padding[i],
+              k.dilation[i]);
     const Index reach = k.dilation[i] * (w[2 + i] - 1) + 1, padded = x[2 + i] + 2 * k.padding[i];
     if (w[2 + i] < 1 || reach > padded)
       invalid("[{}] the kernel {} reaches over {} pixels but x {} with padding {} has {}: pad more", op,

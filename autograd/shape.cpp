@@ -2,6 +2,8 @@
 // rule:
 //   reshape – reshape,  permute – inverse permute,  slice – place,  broadcast_to – sum_to,  gather –
 //   scatter_add
+#include <algorithm>
+
 #include "autograd/ops.h"
 
 namespace dale {
@@ -31,10 +33,12 @@ Var slice(const Var& x, int axis, Index begin, Index end, Index step) {
 
 Var place(const Var& x, int axis, Index begin, Index step, Index length) {
   axis = normal_axis(axis, x.rank(), "place");
-  const Index end = x.dim(axis) ? begin + (x.dim(axis) - 1) * step + 1 : begin;
-  if (begin < 0 || step < 1 || end > length)
+  const Index steps = std::max<Index>(0, x.dim(axis) - 1);
+  if (begin < 0 || step < 1 || begin > length - std::min<Index>(1, x.dim(axis)) ||
+      (steps > 0 && step > (length - 1 - begin) / steps))
     invalid("[place] {} elements from {} in steps of {} do not fit into an axis of {}", x.dim(axis), begin,
             step, length);
+  const Index end = x.dim(axis) ? begin + steps * step + 1 : begin;
   Shape shape = x.shape();
   shape[axis] = length;
   Tensor y = raw::laid_out_like(x.value(), shape);
@@ -120,6 +124,8 @@ Var scatter_add(const Var& x, const IntTensor& index, Index R) {
 Var pad(const Var& x, int axis, Index before, Index after) {
   axis = normal_axis(axis, x.rank(), "pad");
   if (before < 0 || after < 0) invalid("[pad] {} and {} zeros: use slice to cut", before, after);
+  if (std::max(before, after) > largest_size)
+    invalid("[pad] {} and {} zeros: no array has so many", before, after);
   return place(x, axis, before, 1, before + x.dim(axis) + after);
 }
 
@@ -170,7 +176,7 @@ Var embedding(const Var& table, const IntTensor& index) {
 }
 
 Var one_hot(const IntTensor& index, Index classes) {
-  std::vector<real> identity(static_cast<std::size_t>(classes * classes));
+  std::vector<real> identity(static_cast<std::size_t>(element_count({classes, classes})));
   for (Index i = 0; i < classes; ++i) identity[static_cast<std::size_t>(i * classes + i)] = 1;
   return embedding(Tensor({classes, classes}, identity, index.device()), index);
 }

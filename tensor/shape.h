@@ -50,6 +50,9 @@ using Shape = Dims;
 using Strides = Dims;
 using Axes = std::vector<int>;
 
+/// What no array's size can pass: sums and small multiples of sizes below it do not overflow.
+constexpr Index largest_size = Index{1} << 59;
+
 /// Number of elements, Π shape_k; 1 for rank 0. Throws std::invalid_argument past 2⁵⁹.
 Index element_count(const Shape& shape);
 /// Row-major strides: the last axis has stride 1.

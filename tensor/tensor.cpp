@@ -141,16 +141,13 @@ template <class T>
 Array<T> Array<T>::reshape(const Shape& wanted) const {
   Shape shape = wanted;
   int open = -1;
-  Index known = 1;
   for (int i = 0; i < shape.rank(); ++i) {
     if (shape[i] < -1 || (shape[i] == -1 && open >= 0))
       invalid("[reshape] the shape {} asked for has a negative length; one -1 stands for what is left",
               str(wanted));
-    if (shape[i] == -1)
-      open = i;
-    else
-      known *= shape[i];
+    if (shape[i] == -1) shape[open = i] = 1;
   }
+  const Index known = element_count(shape);
   if (open >= 0 && known == 0) invalid("[reshape] -1 may be any length beside the 0 in {}", str(wanted));
   if (open >= 0) shape[open] = size_ / known;
   if (element_count(shape) != size_)
@@ -185,8 +182,8 @@ Array<T> Array<T>::slice(int axis, Index begin, Index end, Index step) const {
     invalid("[slice] {}:{}:{} does not lie in axis {} of the shape {}", begin, end, step, axis, str(shape_));
   Shape shape = shape_;
   Strides strides = strides_;
-  shape[axis] = (end - begin + step - 1) / step;
-  strides[axis] *= step;
+  shape[axis] = begin < end ? (end - begin - 1) / step + 1 : 0;
+  if (shape[axis] > 1) strides[axis] *= step;
   return with(shape, strides, offset_ + (shape[axis] ? begin * strides_[axis] : 0));
 }
 
@@ -196,7 +193,7 @@ Array<T> Array<T>::broadcast_to(const Shape& shape) const {
   for (int i = 0; i < shape.rank(); ++i) {
     const int from = i - shape.rank() + rank();
     const Index d = from < 0 ? 1 : shape_[from];
-    if (d != 1 && d != shape[i])
+    if (shape[i] < 0 || (d != 1 && d != shape[i]))
       invalid("[broadcast_to] the shape {} does not stretch to {}", str(shape_), str(shape));
     strides[i] = d == 1 ? 0 : strides_[from];
   }

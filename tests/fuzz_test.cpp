@@ -21,6 +21,7 @@
 #include "tensor/image.h"
 #include "tensor/npy.h"
 #include "tests/catch.h"
+#include "tests/choices.h"
 #include "tests/folder.h"
 
 // ---- What is asked of the system: every allocation passes here, by the sanitizers' hook or in malloc's
@@ -59,20 +60,6 @@ using namespace dale;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// Random choices of one input: words of a key's stream, in order.
-class Choices {
- public:
-  explicit Choices(Key key) : key_(key) {}
-  std::size_t below(std::size_t n) {
-    const Words block = random_block(key_.value, next_ / 4);
-    return block.w[next_++ % 4] % std::max<std::size_t>(1, n);
-  }
-
- private:
-  Key key_;
-  std::uint64_t next_ = 0;
-};
 
 /// One mutation of `bytes`; `other` is a good file to splice from.
 std::string mutated(std::string bytes, const std::string& other, Choices& c) {

@@ -9,17 +9,7 @@ failures=0
 fail() { echo "hostile: $1"; [ ! -s "$work/err" ] || cat "$work/err"; failures=$((failures + 1)); }
 is() { [ "$1" = "$2" ] || fail "$3: '$1', expected '$2'"; }
 says() { grep -qF -- "$1" "$work/err" || fail "expected '$1' in: $(cat "$work/err")"; }
-# 200 images of each split are enough here, and evaluating them is quick under a sanitizer too.
-data=$("$dale" data | sed -n 's/^fashion-mnist *train *//p')
-mkdir -p "$work/data/fashion-mnist"
-few() {  # name, header, the byte the elements begin at, their bytes
-  { printf "$2"; gzip -dc "$data/$1.gz" | tail -c +"$3" | head -c "$4"; } >"$work/data/fashion-mnist/$1"
-}
-for split in train t10k; do
-  few $split-images-idx3-ubyte '\0\0\10\3\0\0\0\310\0\0\0\34\0\0\0\34' 17 156800
-  few $split-labels-idx1-ubyte '\0\0\10\1\0\0\0\310' 9 200
-done
-export DALE_DATA="$work/data"
+. tests/few.sh
 
 train() { "$dale" train --steps 4 --batch 8 --width 8 "$@"; }
 

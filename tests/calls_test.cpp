@@ -1,0 +1,168 @@
+// A fuzzer over sequences of calls of the library: arrays of small shapes go through ops chosen at random,
+// with axes, sizes, indices and windows that often make no sense, and gradients are taken in between. A call
+// may return an array, or say in one line what is wrong, or that memory is out; it must not crash, hang, read
+// or write outside (make asan), or throw anything else.
+//
+// DALE_FUZZ=1000000 build/check "[calls]" makes a million sequences; without it, 20000.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "autograd/ops.h"
+#include "tests/catch.h"
+#include "tests/choices.h"
+
+using namespace dale;
+
+namespace {
+
+/// One sequence: what it made so far, and its choices.
+struct Sequence {
+  Choices c;
+  Vars made{}, leaves{};
+
+  bool coin() { return c.below(2) == 0; }
+  Var any() { return made[c.below(made.size())]; }
+  Vars several() {
+    Vars some;
+    for (std::size_t n = c.below(4); n > 0; --n) some.push_back(any());
+    return some;
+  }
+  /// A length, position, factor: mostly one that may do.
+  Index number() {
+    static const Index odd[] = {-1, -2, 0, 7, Index{1} << 40, Index{1} << 62, -(Index{1} << 62)};
+    return c.below(8) ? static_cast<Index>(1 + c.below(4)) : odd[c.below(std::size(odd))];
+  }
+  int axis() { return static_cast<int>(c.below(6) ? c.below(4) : number()); }
+  Shape shape() {
+    if (coin()) return any().shape();
+    Shape s;
+    for (std::size_t rank = c.below(8); rank > 0; --rank) s.push_back(number());
+    return s;
+  }
+  Axes axes() {
+    Axes a;
+    for (std::size_t n = c.below(5); n > 0; --n) a.push_back(axis());
+    return a;
+  }
+  IntTensor indices() {
+    std::vector<std::int32_t> values(c.below(6));
+    for (auto& v : values) v = static_cast<std::int32_t>(c.below(9) ? c.below(3) : number());
+    return IntTensor({static_cast<Index>(values.size())}, values);
+  }
+  Window window() { return {{number(), number()}, {number() - 1, number() - 1}, {number(), number()}}; }
+  Var fresh() {
+    Shape s;
+    for (std::size_t rank = c.below(5); rank > 0; --rank)
+      s.push_back(static_cast<Index>(c.below(12) ? 1 + c.below(4) : 0));
+    const Tensor x = normal(Key{c.below(100)}, s);
+    if (coin()) return Var(x);
+    leaves.push_back(parameter(x));
+    return leaves.back();
+  }
+};
+
+using S = Sequence&;
+const std::vector<std::function<Var(S)>> calls = {
+    [](S s) { return s.fresh(); },
+    [](S s) { return s.any() + s.any(); },
+    [](S s) { return s.any() - s.any(); },
+    [](S s) { return s.any() * s.any(); },
+    [](S s) { return s.any() / s.any(); },
+    [](S s) { return power(s.any(), s.any()); },
+    [](S s) { return exp(s.any()); },
+    [](S s) { return log(s.any()); },
+    [](S s) { return abs(s.any()); },
+    [](S s) { return silu(s.any()); },
+    [](S s) { return maximum(s.any(), s.any()); },
+    [](S s) { return masked(s.any(), s.any()); },
+    [](S s) { return where(s.any(), s.any(), s.any()); },
+    [](S s) { return reshape(s.any(), s.shape()); },
+    [](S s) { return permute(s.any(), s.axes()); },
+    [](S s) { return slice(s.any(), s.axis(), s.number() - 1, s.number(), s.number()); },
+    [](S s) { return place(s.any(), s.axis(), s.number() - 1, s.number(), s.number()); },
+    [](S s) { return concat(s.several(), s.axis()); },
+    [](S s) { return stack(s.several(), s.axis()); },
+    [](S s) { return broadcast_to(s.any(), s.shape()); },
+    [](S s) { return sum_to(s.any(), s.shape()); },
+    [](S s) { return gather(s.any(), s.indices()); },
+    [](S s) { return scatter_add(s.any(), s.indices(), s.number()); },
+    [](S s) { return embedding(s.any(), s.indices()); },
+    [](S s) { return one_hot(s.indices(), s.number()); },
+    [](S s) { return pad(s.any(), s.axis(), s.number() - 1, s.number() - 1); },
+    [](S s) {
+      return split(s.any(), {s.number(), s.number()}, s.axis()).at(0);
+    },
+    [](S s) { return flip(s.any(), s.axis()); },
+    [](S s) { return sum(s.any(), s.axes(), s.coin()); },
+    [](S s) { return mean(s.any(), s.axes(), s.coin()); },
+    [](S s) { return max(s.any(), s.axes(), s.coin()); },
+    [](S s) { return variance(s.any(), s.axes(), s.coin(), s.number()); },
+    [](S s) { return logsumexp(s.any(), s.axes(), s.coin()); },
+    [](S s) { return log_softmax(s.any(), s.axis()); },
+    [](S s) { return norm(s.any(), s.axes(), s.coin()); },
+    [](S s) { return argmax(s.any(), s.axis()).defined() ? s.any() : Var(); },
+    [](S s) { return matmul(s.any(), s.any(), s.coin(), s.coin()); },
+    [](S s) { return conv2d(s.any(), s.any(), s.window()); },
+    [](S s) { return conv2d(s.any(), s.any(), s.any(), s.coin() ? s.any() : Var(), s.window()); },
+    [](S s) {
+      const Var x = s.any(), w = s.any();
+      const Window k = s.window();
+      return conv2d_input(s.coin() ? s.any() : conv2d(x, w, k), w, s.coin() ? s.shape() : x.shape(), k);
+    },
+    [](S s) {
+      const Var x = s.any(), w = s.any();
+      const Window k = s.window();
+      return conv2d_weight(x, s.coin() ? s.any() : conv2d(x, w, k), s.coin() ? s.shape() : w.shape(), k);
+    },
+    [](S s) { return cross_entropy(s.any(), s.indices()); },
+    [](S s) { return attention(s.any(), s.any(), s.any(), s.coin() ? s.any() : Var()); },
+    [](S s) { return layer_norm(s.any(), s.any(), s.any()); },
+    [](S s) { return group_norm(s.any(), s.any(), s.any(), s.number(), 1e-5f, s.coin()); },
+    [](S s) { return upsample_nearest(s.any(), s.number()); },
+    [](S s) { return upsample_bilinear(s.any(), s.number()); },
+    [](S s) { return max_pool(s.any(), s.number(), s.number(), s.number() - 1); },
+    [](S s) { return average_pool(s.any(), s.number(), s.number(), s.number() - 1); },
+    [](S s) { return vjp(s.any(), s.any(), s.several(), s.coin()).at(0); },
+    [](S s) { return grad(sum(s.any()), s.leaves, s.coin()).at(0); },
+};
+
+}  // namespace
+
+TEST_CASE("no sequence of calls crashes the library", "[calls]") {
+  const char* variable = std::getenv("DALE_FUZZ");
+  const Index sequences = variable ? std::atoll(variable) : 20000;
+  constexpr Index largest = 4096;  // elements: larger results are read by nobody
+  std::vector<Index> returned(calls.size());
+  for (Index n = 0; n < sequences; ++n) {
+    Sequence s{Choices(Key{2027}.split(static_cast<std::uint64_t>(n)))};
+    for (int i = 0; i < 3; ++i) s.made.push_back(s.fresh());
+    for (int step = 0; step < 24; ++step) {
+      const std::size_t which = s.c.below(calls.size());
+      std::string said;
+      alarm(60);  // a call that hangs ends the test
+      try {
+        const Var y = calls[which](s);
+        if (y.value().defined()) ++returned[which];
+        if (y.value().defined() && y.size() <= largest) {
+          REQUIRE(static_cast<Index>(y.value().to_vector().size()) == y.size());
+          s.made.push_back(y);
+        }
+      } catch (const std::invalid_argument& error) { said = error.what(); } catch (const OutOfMemory& error) {
+        said = error.what();
+      } catch (const std::bad_alloc&) {
+      } catch (const std::out_of_range&) {  // of at(0), where nothing was asked for
+      } catch (const std::exception& error) {
+        FAIL("sequence " << n << ", call " << which << ": " << error.what());
+      }
+      if (said.find('\n') != said.npos) FAIL("sequence " << n << ", call " << which << ": " << said);
+    }
+  }
+  alarm(0);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    INFO("call " << i);
+    CHECK(returned[i] > 0);  // the arguments must now and then make sense
+  }
+}
