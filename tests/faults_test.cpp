@@ -115,11 +115,13 @@ TEST_CASE("rows of metrics.csv that are lost cost no checkpoint", "[faults][expe
   const struct {
     std::string text, said;  // by who only reads it; nothing of a file that merely ends early
     Index lost;
-  } broken[] = {{"", "expected the first line step,loss,", 3},
-                {rows.substr(0, rows.size() - 1), "", 1},
-                {rows.substr(0, second) + rows.substr(rows.find("\n3,") + 1),
-                 "line 3 is no row of step 2; expected five", 1},
-                {rows.substr(0, second) + "2,x\n" + rows.substr(second), "line 3 is no row of step 2", 0}};
+  } broken[] = {
+      {"", "expected the first line step,loss,", 3},
+      {rows.substr(0, rows.size() - 1), "", 1},
+      {rows.substr(0, second) + rows.substr(rows.find("\n3,") + 1),
+       "line 3 is no row of step 2; expected five", 1},
+      {rows.substr(0, second) + "1.5,9,9,9,9\n" + rows.substr(second), "line 3 is no row of step 2", 0},
+      {rows.substr(0, second) + "2,x\n" + rows.substr(second), "line 3 is no row of step 2", 0}};
   for (const auto& [text, said, lost] : broken) {
     INFO(text);
     write_file(metrics, text);

@@ -89,7 +89,8 @@ Metrics::Metrics(const fs::path& folder, Index steps) {
   std::error_code ignored;
   const std::string before = steps > 0 && fs::exists(path, ignored) ? read_file(path) : "";
   for (std::string_view line : lines_of(before))
-    if (const auto row = row_of(line); row && row->first >= 1 && row->first <= static_cast<double>(steps))
+    if (const auto row = row_of(line); row && row->first >= 1 && row->first <= static_cast<double>(steps) &&
+                                       row->first == std::floor(row->first))
       rows_[static_cast<std::size_t>(row->first) - 1] = row->second;
   std::string text = fmt::format("{}\n", header);
   Index missing = 0;
