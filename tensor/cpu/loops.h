@@ -1,4 +1,4 @@
-// Loops over strided arrays, and sums in a fixed order: what the CPU kernels are made of.
+// Loops over strided arrays: what the CPU kernels are made of.
 #pragma once
 
 #include <array>
@@ -74,19 +74,5 @@ struct Walk {
     }
   }
 };
-
-/// Σ f(i) over [0, n) in sixteen interleaved partial sums, which vectorise, combined in double.
-template <class F>
-double lane_sum(Index n, const F& f) {
-  constexpr Index lanes = 16;
-  real partial[lanes] = {};
-  Index i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (Index l = 0; l < lanes; ++l) partial[l] += f(i + l);
-  for (; i < n; ++i) partial[i % lanes] += f(i);
-  double sum = 0;
-  for (real p : partial) sum += p;
-  return sum;
-}
 
 }  // namespace dale
