@@ -38,8 +38,6 @@ Var per_channel(const Var& v, int rank) {
   return reshape(v, shape);
 }
 
-Var number(real value, const Var& like) { return Tensor::full({}, value, like.device()); }
-
 void check_images(const char* op, const Var& x, Index factor) {
   if (x.rank() != 4 || factor < 1)
     invalid("[{}] x {} must be (N,C,H,W) and the factor {} at least 1", op, str(x.shape()), factor);
@@ -72,7 +70,7 @@ Var pool(const char* op, const Var& x, Index kernel, Index stride, Index padding
   if (padding > 0 && outside != 0) {
     const Var inside =
         pad(pad(Var(Tensor::full(x.shape(), 1, x.device())), 2, padding, padding), 3, padding, padding);
-    padded = where(inside, padded, number(outside, x));
+    padded = where(inside, padded, constant(outside, x));
   }
   const Index rows = (padded.dim(2) - kernel) / stride * stride + 1,
               columns = (padded.dim(3) - kernel) / stride * stride + 1;
@@ -100,17 +98,17 @@ void check_group_norm(const Var& x, const Var& gamma, const Var& beta, Index gro
 
 }  // namespace
 
-Var relu(const Var& x) { return maximum(x, number(0, x)); }
-Var elu(const Var& x, real alpha) { return relu(x) + alpha * expm1(minimum(x, number(0, x))); }
+Var relu(const Var& x) { return maximum(x, constant(0, x)); }
+Var elu(const Var& x, real alpha) { return relu(x) + alpha * expm1(minimum(x, constant(0, x))); }
 Var gelu(const Var& x) { return 0.5 * x * (1 + erf(x * (1 / std::numbers::sqrt2))); }
 
 Var clamp(const Var& x, real low, real high) {
   if (!(low <= high)) invalid("[clamp] the bounds {} and {} leave nothing between them", low, high);
-  return minimum(maximum(x, number(low, x)), number(high, x));
+  return minimum(maximum(x, constant(low, x)), constant(high, x));
 }
 
 Var where(const Var& condition, const Var& a, const Var& b) {
-  return masked(a, condition) + masked(b, equal(condition, number(0, condition)));
+  return masked(a, condition) + masked(b, equal(condition, constant(0, condition)));
 }
 
 Var mean_squared_error(const Var& a, const Var& b) { return mean(square(a - b)); }

@@ -44,10 +44,6 @@ void check_shift(const ConvShape& s, const Var& shift) {
             str(image_and_channel));
 }
 
-unsigned keep_both(const Var& a, const Var& b) {
-  return (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
-}
-
 /// g with its channels side by side, as all that reads it wants it: packed once.
 Var side_by_side(const Var& g) {
   return recording() ? g : Var(raw::channels_first(raw::channels_last(g.value()).packed()));
@@ -65,7 +61,7 @@ Var conv2d(const Var& x, const Var& w, const Var& shift, const Var& residual, co
   for (const Var& added : {shift, residual})
     if (added.value().defined()) same_device(x.device(), added.device(), "conv2d");
   return record("conv2d", raw::conv2d(s, x.value(), w.value(), shift.value(), residual.value()),
-                {x, w, shift, residual}, keep_both(x, w),
+                {x, w, shift, residual}, keep_others(x, w),
                 [k](const Var& upstream, const Vars& in, const Var&) {
                   const Var &x = in[0], &w = in[1], &shift = in[2], g = side_by_side(upstream);
                   return each(
@@ -82,7 +78,7 @@ Var conv2d_input(const Var& y, const Var& w, const Shape& x_shape, const Window&
   same_device(y.device(), w.device(), "conv2d_input");
   const ConvShape s = conv_shape("conv2d_input", x_shape, w.shape(), k);
   check_output("conv2d_input", s, y);
-  return record("conv2d_input", raw::conv2d_input(s, y.value(), w.value()), {y, w}, keep_both(y, w),
+  return record("conv2d_input", raw::conv2d_input(s, y.value(), w.value()), {y, w}, keep_others(y, w),
                 [k](const Var& g, const Vars& in, const Var&) {
                   const Var &y = in[0], &w = in[1];
                   return each(
@@ -94,7 +90,7 @@ Var conv2d_weight(const Var& x, const Var& y, const Shape& w_shape, const Window
   same_device(x.device(), y.device(), "conv2d_weight");
   const ConvShape s = conv_shape("conv2d_weight", x.shape(), w_shape, k);
   check_output("conv2d_weight", s, y);
-  return record("conv2d_weight", raw::conv2d_weight(s, x.value(), y.value()), {x, y}, keep_both(x, y),
+  return record("conv2d_weight", raw::conv2d_weight(s, x.value(), y.value()), {x, y}, keep_others(x, y),
                 [k](const Var& g, const Vars& in, const Var&) {
                   const Var &x = in[0], &y = in[1];
                   return each(

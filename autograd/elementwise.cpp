@@ -1,12 +1,10 @@
-// Elementwise ops. Each is a row of tensor/scalar.h and a rule; the derivative stands in the rule.
+// Elementwise ops. Each is a row of tensor/scalar.h and a rule; the derivatives stand below, in two tables.
 #include <numbers>
 
 #include "autograd/ops.h"
 
 namespace dale {
 namespace {
-
-Var constant(real value, const Var& like) { return Var(Tensor::full({}, value, like.device())); }
 
 /// a ∘ b after broadcasting both to one shape, which broadcast_to records by itself.
 Var zip(const char* op, Binary verb, const Var& a0, const Var& b0, unsigned keep, Rule rule) {
@@ -29,36 +27,72 @@ Var compare(const char* op, Binary verb, const Var& a, const Var& b) {
 /// What of a maximum's gradient goes to a: 1 where a > b, ½ where they are equal.
 Var share(const Var& a, const Var& b) { return 0.5 * (greater(a, b) + greater_equal(a, b)); }
 
+/// ±1, and 0 at 0.
+Var sign(const Var& x) {
+  const Var zero = constant(0, x);
+  return greater(x, zero) - less(x, zero);
+}
+
+/// g d/dx [x σ(x)]: by a kernel of its own, and by a formula while a graph is being made.
+Var silu_gradient(const Var& g, const Var& x) {
+  if (!recording()) return Var(raw::binary(Binary::silu_gradient, g.value(), x.value()));
+  const Var s = sigmoid(x);
+  return g * (s + x * s * (1 - s));
+}
+
 }  // namespace
 
-Var operator+(const Var& a, const Var& b) {
-  return zip("add", Binary::add, a, b, keep_nothing, [](const Var& g, const Vars& x, const Var&) {
-    return each(
-        x, [&] { return g; }, [&] { return g; });
-  });
-}
+Var constant(real value, const Var& like) { return Var(Tensor::full({}, value, like.device())); }
 
-Var operator-(const Var& a, const Var& b) {
-  return zip("subtract", Binary::subtract, a, b, keep_nothing, [](const Var& g, const Vars& x, const Var&) {
-    return each(
-        x, [&] { return g; }, [&] { return -g; });
-  });
-}
+// clang-format off
+// y = f(x): name, the values that the rule reads, gᵀ ∂y/∂x
+#define DALE_MAP(name, keep, gradient)                                                                   \
+  Var name(const Var& x) {                                                                               \
+    return map(#name, Unary::name, x, keep,                                                              \
+               [](const Var& g, const Vars& in, [[maybe_unused]] const Var& y) {                         \
+                 [[maybe_unused]] const Var& x = in[0];                                                  \
+                 return Vars{gradient};                                                                  \
+               });                                                                                       \
+  }
+DALE_MAP(exp, keep_output, g * y)
+DALE_MAP(expm1, keep_output, g * (y + 1))
+DALE_MAP(log, keep_input(0), g / x)
+DALE_MAP(log1p, keep_input(0), g / (1 + x))
+DALE_MAP(sqrt, keep_output, 0.5 * g / y)
+DALE_MAP(rsqrt, keep_output, -0.5 * g * y * square(y))
+DALE_MAP(square, keep_input(0), 2 * g * x)
+DALE_MAP(reciprocal, keep_output, -(g * square(y)))
+DALE_MAP(abs, keep_input(0), g * sign(x))
+DALE_MAP(sin, keep_input(0), g * cos(x))
+DALE_MAP(cos, keep_input(0), -(g * sin(x)))
+DALE_MAP(tanh, keep_output, g * (1 - square(y)))
+DALE_MAP(erf, keep_input(0), g * (2 * std::numbers::inv_sqrtpi * exp(-square(x))))
+DALE_MAP(sigmoid, keep_output, g * y * (1 - y))
+DALE_MAP(softplus, keep_input(0), g * sigmoid(x))
+DALE_MAP(silu, keep_input(0), silu_gradient(g, x))
 
-Var operator*(const Var& a, const Var& b) {
-  const unsigned keep = (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
-  return zip("multiply", Binary::multiply, a, b, keep, [](const Var& g, const Vars& x, const Var&) {
-    return each(
-        x, [&] { return g * x[1]; }, [&] { return g * x[0]; });
-  });
-}
+// y = f(a, b): function, verb, the values that the rule reads, gᵀ ∂y/∂a, gᵀ ∂y/∂b
+#define DALE_ZIP(function, verb, keep, of_a, of_b)                                                       \
+  Var function(const Var& a, const Var& b) {                                                             \
+    return zip(#verb, Binary::verb, a, b, keep,                                                          \
+               [](const Var& g, const Vars& in, [[maybe_unused]] const Var& y) {                         \
+                 [[maybe_unused]] const Var &a = in[0], &b = in[1];                                      \
+                 return each(in, [&] { return of_a; }, [&] { return of_b; });                            \
+               });                                                                                       \
+  }
+DALE_ZIP(operator+, add, keep_nothing, g, g)
+DALE_ZIP(operator-, subtract, keep_nothing, g, -g)
+DALE_ZIP(operator*, multiply, keep_others(a, b), g * b, g * a)
+DALE_ZIP(operator/, divide, keep_input(1) | (b.tracked() ? keep_output : 0), g / b, -(g * y / b))
+DALE_ZIP(power, power, keep_inputs | (b.tracked() ? keep_output : 0),
+         g * masked(b * power(a, b - 1), b), g * masked(y * log(a), not_equal(a, constant(0, a))))
+DALE_ZIP(maximum, maximum, keep_inputs, g * share(a, b), g * share(b, a))
+DALE_ZIP(minimum, minimum, keep_inputs, g * share(b, a), g * share(a, b))
+// clang-format on
 
-Var operator/(const Var& a, const Var& b) {
-  const unsigned keep = keep_input(1) | (b.tracked() ? keep_output : 0);
-  return zip("divide", Binary::divide, a, b, keep, [](const Var& g, const Vars& x, const Var& y) {
-    return each(
-        x, [&] { return g / x[1]; }, [&] { return -(g * y / x[1]); });
-  });
+Var operator-(const Var& x) {
+  return map("negate", Unary::negate, x, keep_nothing,
+             [](const Var& g, const Vars&, const Var&) { return Vars{-g}; });
 }
 
 Var operator+(const Var& a, real b) { return a + constant(b, a); }
@@ -69,122 +103,7 @@ Var operator+(real a, const Var& b) { return constant(a, b) + b; }
 Var operator-(real a, const Var& b) { return constant(a, b) - b; }
 Var operator*(real a, const Var& b) { return constant(a, b) * b; }
 Var operator/(real a, const Var& b) { return constant(a, b) / b; }
-
-Var operator-(const Var& x) {
-  return map("negate", Unary::negate, x, keep_nothing,
-             [](const Var& g, const Vars&, const Var&) { return Vars{-g}; });
-}
-
-Var power(const Var& a, const Var& b) {
-  const unsigned keep = keep_input(0) | keep_input(1) | (b.tracked() ? keep_output : 0);
-  return zip("power", Binary::power, a, b, keep, [](const Var& g, const Vars& x, const Var& y) {
-    const Var &a = x[0], &b = x[1];
-    return each(
-        x, [&] { return g * masked(b * power(a, b - 1), b); },
-        [&] { return g * masked(y * log(a), not_equal(a, constant(0, a))); });
-  });
-}
 Var power(const Var& a, real b) { return power(a, constant(b, a)); }
-
-Var exp(const Var& x) {
-  return map("exp", Unary::exp, x, keep_output,
-             [](const Var& g, const Vars&, const Var& y) { return Vars{g * y}; });
-}
-
-Var expm1(const Var& x) {
-  return map("expm1", Unary::expm1, x, keep_output,
-             [](const Var& g, const Vars&, const Var& y) { return Vars{g * (y + 1)}; });
-}
-
-Var log(const Var& x) {
-  return map("log", Unary::log, x, keep_input(0),
-             [](const Var& g, const Vars& x, const Var&) { return Vars{g / x[0]}; });
-}
-
-Var log1p(const Var& x) {
-  return map("log1p", Unary::log1p, x, keep_input(0),
-             [](const Var& g, const Vars& x, const Var&) { return Vars{g / (1 + x[0])}; });
-}
-
-Var sqrt(const Var& x) {
-  return map("sqrt", Unary::sqrt, x, keep_output,
-             [](const Var& g, const Vars&, const Var& y) { return Vars{0.5 * g / y}; });
-}
-
-Var rsqrt(const Var& x) {
-  return map("rsqrt", Unary::rsqrt, x, keep_output,
-             [](const Var& g, const Vars&, const Var& y) { return Vars{-0.5 * g * y * square(y)}; });
-}
-
-Var square(const Var& x) {
-  return map("square", Unary::square, x, keep_input(0),
-             [](const Var& g, const Vars& x, const Var&) { return Vars{2 * g * x[0]}; });
-}
-
-Var reciprocal(const Var& x) {
-  return map("reciprocal", Unary::reciprocal, x, keep_output,
-             [](const Var& g, const Vars&, const Var& y) { return Vars{-(g * square(y))}; });
-}
-
-Var abs(const Var& x) {
-  return map("abs", Unary::abs, x, keep_input(0), [](const Var& g, const Vars& x, const Var&) {
-    const Var zero = constant(0, x[0]);
-    return Vars{g * (greater(x[0], zero) - less(x[0], zero))};
-  });
-}
-
-Var sin(const Var& x) {
-  return map("sin", Unary::sin, x, keep_input(0),
-             [](const Var& g, const Vars& x, const Var&) { return Vars{g * cos(x[0])}; });
-}
-
-Var cos(const Var& x) {
-  return map("cos", Unary::cos, x, keep_input(0),
-             [](const Var& g, const Vars& x, const Var&) { return Vars{-(g * sin(x[0]))}; });
-}
-
-Var tanh(const Var& x) {
-  return map("tanh", Unary::tanh, x, keep_output,
-             [](const Var& g, const Vars&, const Var& y) { return Vars{g * (1 - square(y))}; });
-}
-
-Var erf(const Var& x) {
-  return map("erf", Unary::erf, x, keep_input(0), [](const Var& g, const Vars& x, const Var&) {
-    return Vars{g * (2 * std::numbers::inv_sqrtpi * exp(-square(x[0])))};
-  });
-}
-
-Var sigmoid(const Var& x) {
-  return map("sigmoid", Unary::sigmoid, x, keep_output,
-             [](const Var& g, const Vars&, const Var& y) { return Vars{g * y * (1 - y)}; });
-}
-
-Var softplus(const Var& x) {
-  return map("softplus", Unary::softplus, x, keep_input(0),
-             [](const Var& g, const Vars& x, const Var&) { return Vars{g * sigmoid(x[0])}; });
-}
-
-Var silu(const Var& x) {
-  return map("silu", Unary::silu, x, keep_input(0), [](const Var& g, const Vars& x, const Var&) {
-    if (!recording()) return Vars{Var(raw::binary(Binary::silu_gradient, g.value(), x[0].value()))};
-    const Var s = sigmoid(x[0]);
-    return Vars{g * (s + x[0] * s * (1 - s))};
-  });
-}
-
-Var maximum(const Var& a, const Var& b) {
-  return zip("maximum", Binary::maximum, a, b, keep_inputs, [](const Var& g, const Vars& x, const Var&) {
-    return each(
-        x, [&] { return g * share(x[0], x[1]); }, [&] { return g * share(x[1], x[0]); });
-  });
-}
-
-Var minimum(const Var& a, const Var& b) {
-  return zip("minimum", Binary::minimum, a, b, keep_inputs, [](const Var& g, const Vars& x, const Var&) {
-    return each(
-        x, [&] { return g * share(x[1], x[0]); }, [&] { return g * share(x[0], x[1]); });
-  });
-}
 
 Var greater(const Var& a, const Var& b) { return compare("greater", Binary::greater, a, b); }
 Var greater_equal(const Var& a, const Var& b) {

@@ -46,8 +46,7 @@ Var matmul(const Var& a, const Var& b, bool ta, bool tb) {
   }
   Tensor y = raw::matmul(as_batch(a.value(), ta), as_batch(b.value(), tb));
   if (a.rank() == 2) y = y.reshape({y.dim(1), y.dim(2)});
-  const unsigned keep = (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
-  return record("matmul", y, {a, b}, keep, [ta, tb](const Var& g, const Vars& x, const Var&) {
+  return record("matmul", y, {a, b}, keep_others(a, b), [ta, tb](const Var& g, const Vars& x, const Var&) {
     const Var &a = x[0], &b = x[1];
     return each(
         x, [&] { return ta ? matmul(b, g, tb, true) : matmul(g, b, false, !tb); },

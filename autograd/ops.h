@@ -12,6 +12,9 @@
 
 namespace dale {
 
+/// A constant of one element, to broadcast, where `like` is.
+Var constant(real value, const Var& like);
+
 // ---- elementwise.cpp: broadcast
 Var operator+(const Var& a, const Var& b);
 Var operator-(const Var& a, const Var& b);

@@ -32,7 +32,7 @@ struct Reduction {
 /// maximum is left in, so that log Σ of −∞ alone is −∞.
 Var finite_max(const Var& x, const Axes& axes) {
   const Var top = max(x.detach(), axes, true);
-  return masked(top, equal(top - top, Var(Tensor::full({}, 0, x.device()))));
+  return masked(top, equal(top - top, constant(0, x)));
 }
 
 }  // namespace
@@ -72,8 +72,7 @@ IntTensor argmax(const Var& x, int axis) {
   for (int i = 0; i < x.rank(); ++i) along.push_back(i == axis ? x.dim(axis) : 1);
   const Var index = broadcast_to(Tensor(along, count, x.device()), x.shape());
   const Var hit = equal(x, max(x, {axis}, true)) + not_equal(x, x);
-  const Var first =
-      min(where(hit, index, Var(Tensor::full({}, static_cast<real>(x.dim(axis)), x.device()))), {axis});
+  const Var first = min(where(hit, index, constant(static_cast<real>(x.dim(axis)), x)), {axis});
   std::vector<std::int32_t> out;
   for (real v : first.value().to_vector()) out.push_back(static_cast<std::int32_t>(v));
   return IntTensor(first.shape(), out, x.device());
@@ -105,7 +104,7 @@ Var log_softmax(const Var& x, int axis) {
 
 Var norm(const Var& x, const Axes& axes, bool keep) {
   const Var s = sum(square(x), axes, keep);
-  const Var zero = equal(s, Var(Tensor::full({}, 0, x.device())));
+  const Var zero = equal(s, constant(0, x));
   return masked(sqrt(s + zero), 1 - zero);
 }
 

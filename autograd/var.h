@@ -65,6 +65,10 @@ using Rule = std::function<Vars(const Var& g, const Vars& inputs, const Var& out
 /// Which values a node keeps for its rule: a sum of these. Inputs after the 31st are never kept.
 constexpr unsigned keep_nothing = 0, keep_output = 1u << 31, keep_inputs = keep_output - 1;
 constexpr unsigned keep_input(int i) { return i < 31 ? 1u << i : 0; }
+/// What is linear in a and in b keeps of each what the other's gradient reads.
+inline unsigned keep_others(const Var& a, const Var& b) {
+  return (a.tracked() ? keep_input(1) : 0) | (b.tracked() ? keep_input(0) : 0);
+}
 
 /// Makes the result of an op. When no input is tracked, or recording is off, it is a constant and the rule is
 /// dropped.
