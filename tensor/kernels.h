@@ -29,6 +29,10 @@ struct View {
   Strides strides;
 };
 
+/// The numbers of an array that lie in a row: read, and written.
+using In = std::span<const real>;
+using Out = std::span<real>;
+
 enum class Reduce { sum, max };
 enum class Random { uniform, normal };
 
@@ -47,23 +51,23 @@ enum AdamSetting { learning_rate, beta1, beta2, epsilon, decay, correction1, cor
 
 /// One parameter's part in a step of Adam, and in an average: arrays of one length each.
 struct AdamArrays {
-  std::span<const real> g;
-  std::span<real> m, v, w;
+  In g;
+  Out m, v, w;
 };
 struct LerpArrays {
-  std::span<const real> x;
-  std::span<real> y;
+  In x;
+  Out y;
 };
 
 struct Kernels {
   /// y[i] = value
-  void (*fill)(std::span<real> y, real value);
+  void (*fill)(Out y, real value);
 
   /// y[i] = op(x[i]); y is contiguous in x's shape and may be x itself.
-  void (*unary)(Unary op, const View<const real>& x, std::span<real> y);
+  void (*unary)(Unary op, const View<const real>& x, Out y);
 
   /// y[i] = op(a[i], b[i]); a and b have one shape, y is contiguous in it and may be a or b itself.
-  void (*binary)(Binary op, const View<const real>& a, const View<const real>& b, std::span<real> y);
+  void (*binary)(Binary op, const View<const real>& a, const View<const real>& b, Out y);
 
   /// y[i] = x[i]; one shape, any strides, except that no two elements of y share a place.
   void (*copy)(const View<const real>& x, const View<real>& y);
@@ -71,56 +75,49 @@ struct Kernels {
 
   /// y[k] = op over r of x[k,r]: the first `kept` axes of x are k, the rest r; y is contiguous over k. The
   /// sum over nothing is 0, the maximum −∞; a NaN in x gives NaN.
-  void (*reduce)(Reduce op, const View<const real>& x, int kept, std::span<real> y);
+  void (*reduce)(Reduce op, const View<const real>& x, int kept, Out y);
 
   /// y[b,m,n] = Σ_k a[b,m,k] b[b,k,n]. Of each factor's last two strides one is 1 (or its axis has length ≤
   /// 1) and the other at least the length it steps over; the batch stride is free (0 repeats a matrix). y is
   /// contiguous.
-  void (*matmul)(const View<const real>& a, const View<const real>& b, std::span<real> y);
+  void (*matmul)(const View<const real>& a, const View<const real>& b, Out y);
 
   /// The three derivatives of T. x (N,H,W,C), w (O,C,kh,kw), y (N,OH,OW,O), all contiguous. The first adds to
   /// ∂T/∂y what its neighbours would otherwise add in passes of their own: shift, none or (O) or (N,O), and
   /// residual, none or (N,OH,OW,O).
-  void (*conv2d)(const ConvShape& s, std::span<const real> x, std::span<const real> w,
-                 std::span<const real> shift, std::span<const real> residual, std::span<real> y);
-  void (*conv2d_input)(const ConvShape& s, std::span<const real> y, std::span<const real> w,
-                       std::span<real> x);
-  void (*conv2d_weight)(const ConvShape& s, std::span<const real> x, std::span<const real> y,
-                        std::span<real> w);
+  void (*conv2d)(const ConvShape& s, In x, In w, In shift, In residual, Out y);
+  void (*conv2d_input)(const ConvShape& s, In y, In w, Out x);
+  void (*conv2d_weight)(const ConvShape& s, In x, In y, Out w);
 
   /// y[m,:] = x[i[m],:] for x (R,K), i (M), y (M,K). REQUIRES 0 ≤ i < R.
-  void (*gather)(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y);
+  void (*gather)(In x, Index K, std::span<const std::int32_t> i, Out y);
   /// y[i[m],:] += x[m,:] in order of m, from y = 0. x (M,K), y (R,K).
-  void (*scatter_add)(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y);
+  void (*scatter_add)(In x, Index K, std::span<const std::int32_t> i, Out y);
 
   /// y[e] = element counter + e of the stream of `key` (random.h), where state = {key, counter}, two 64-bit
   /// numbers as low and high words.
-  void (*random)(Random kind, std::span<const std::int32_t> state, std::span<real> y);
+  void (*random)(Random kind, std::span<const std::int32_t> state, Out y);
 
   /// Group normalisation with SiLU if `silu`:  z = (x − mean) rstd gamma + beta,  y = z or z σ(z), with mean
   /// and rstd = 1/√(var + eps) over each group of C/G channels of an image. x, y (N,L,C); gamma, beta (C);
   /// mean, rstd (N,G).
-  void (*group_norm)(Index N, Index C, Index L, Index G, real eps, bool silu, std::span<const real> x,
-                     std::span<const real> gamma, std::span<const real> beta, std::span<real> y,
-                     std::span<real> mean, std::span<real> rstd);
+  void (*group_norm)(Index N, Index C, Index L, Index G, real eps, bool silu, In x, In gamma, In beta, Out y,
+                     Out mean, Out rstd);
   /// Its gradients for the upstream g (N,L,C): gx (N,L,C), ggamma (C), gbeta (C). gx may be g itself.
-  void (*group_norm_gradient)(Index N, Index C, Index L, Index G, bool silu, std::span<const real> g,
-                              std::span<const real> x, std::span<const real> gamma,
-                              std::span<const real> beta, std::span<const real> mean,
-                              std::span<const real> rstd, std::span<real> gx, std::span<real> ggamma,
-                              std::span<real> gbeta);
+  void (*group_norm_gradient)(Index N, Index C, Index L, Index G, bool silu, In g, In x, In gamma, In beta,
+                              In mean, In rstd, Out gx, Out ggamma, Out gbeta);
 
   /// y[k] = Σ_i x_k[i]².
-  void (*squared_norms)(std::span<const std::span<const real>> x, std::span<real> y);
+  void (*squared_norms)(std::span<const In> x, Out y);
 
   /// One step of Adam in place, of all parameters at once (Kingma & Ba 2015, with the decoupled decay of
   /// Loshchilov & Hutter 2019):
   ///   g ← gradient_scale g,  m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,
   ///   w ← w − lr (m correction1 / (√(v correction2) + ε) + decay w)
-  void (*adam)(std::span<const real> settings, std::span<const AdamArrays> parameters);
+  void (*adam)(In settings, std::span<const AdamArrays> parameters);
 
   /// y ← y + t (x − y) for all arrays, with t = weight[0].
-  void (*lerp)(std::span<const real> weight, std::span<const LerpArrays> arrays);
+  void (*lerp)(In weight, std::span<const LerpArrays> arrays);
 };
 
 /// The functions above by name, in their order: each machine's declarations and table come from this list.

@@ -105,7 +105,7 @@ Tensor reduce(Reduce op, const Tensor& x, const Axes& axes) {
 
 Tensor squared_norms(const std::vector<Tensor>& xs) {
   std::vector<Tensor> in_order;
-  std::vector<std::span<const real>> spans;
+  std::vector<In> spans;
   for (const Tensor& x : xs) {
     in_order.push_back(x.permute(memory_order(x)).packed());
     spans.push_back(in_order.back().cspan());
@@ -142,8 +142,8 @@ Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor
   const Tensor packed_residual = residual.defined() ? channels_last(residual).packed() : residual;
   kernels(x.device())
       .conv2d(s, channels_last(x).packed().cspan(), w.packed().cspan(),
-              shift.defined() ? packed_shift.cspan() : std::span<const real>{},
-              residual.defined() ? packed_residual.cspan() : std::span<const real>{}, y.span());
+              shift.defined() ? packed_shift.cspan() : In{},
+              residual.defined() ? packed_residual.cspan() : In{}, y.span());
   return channels_first(y);
 }
 

@@ -104,10 +104,10 @@ void turn(Index A, Index B, Index taps, const real* from, real* to) {
 /// The taps of the mirrored shape.
 class Mirror {
  public:
-  Mirror(const ConvShape& s, std::span<const real> w) : taps_(std::ssize(w)), size_(w.size()) {
+  Mirror(const ConvShape& s, In w) : taps_(std::ssize(w)), size_(w.size()) {
     turn(s.O, s.C, s.kh * s.kw, w.data(), taps_.data());
   }
-  operator std::span<const real>() const { return {taps_.data(), size_}; }
+  operator In() const { return {taps_.data(), size_}; }
 
  private:
   Scratch taps_;
@@ -140,7 +140,7 @@ void with_windows(const ConvShape& s, const Pieces& pieces, Index p, const real*
 /// The taps as a right factor: W[(a,b,c), o] = w[o,c,a,b], or its transpose.
 class Taps {
  public:
-  Taps(const ConvShape& s, std::span<const real> w, bool transposed)
+  Taps(const ConvShape& s, In w, bool transposed)
       : K_(s.C * s.kh * s.kw),
         rows_(transposed ? s.O : K_),
         columns_(transposed ? K_ : s.O),
@@ -161,8 +161,7 @@ class Taps {
 };
 
 /// y[pixel,:] += shift + residual for the pixels [first, first + pixels) of y.
-void add_to(const ConvShape& s, std::span<const real> shift, std::span<const real> residual, Index first,
-            Index pixels, real* y) {
+void add_to(const ConvShape& s, In shift, In residual, Index first, Index pixels, real* y) {
   const Index L = s.OH * s.OW, per_image = static_cast<Index>(shift.size()) == s.O ? 0 : s.O;
   for (Index pixel = first; pixel < first + pixels; ++pixel) {
     real* out = y + pixel * s.O;
@@ -175,8 +174,7 @@ void add_to(const ConvShape& s, std::span<const real> shift, std::span<const rea
 
 }  // namespace
 
-void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
-            std::span<const real> residual, std::span<real> y) {
+void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
   if (winograd::pays(s)) return winograd::conv2d(s, x, w, shift, residual, y);
   const Index K = s.C * s.kh * s.kw;
   if (y.empty()) return;
@@ -199,7 +197,7 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
   });
 }
 
-void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
+void conv2d_input(const ConvShape& s, In y, In w, Out x) {
   if (winograd::pays(s)) return winograd::conv2d_input(s, y, w, x);
   const Index K = s.C * s.kh * s.kw, L = s.OH * s.OW;
   if (s.O == 0 || L == 0 || K == 0) return fill(x, 0);
@@ -221,7 +219,7 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
   });
 }
 
-void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
+void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
   if (winograd::pays(s)) return winograd::conv2d_weight(s, x, y, w);
   const Index K = s.C * s.kh * s.kw, size = K * s.O;
   if (mirrors(s)) {

@@ -23,8 +23,7 @@ void for_terms(const ConvShape& s, const F& f) {
           }
 }
 
-inline void conv2d_plain(const ConvShape& s, std::span<const real> x, std::span<const real> w,
-                         std::span<const real> shift, std::span<const real> residual, std::span<real> y) {
+inline void conv2d_plain(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
   for (Index i = 0; i < static_cast<Index>(y.size()); ++i) {
     const Index n = i / (s.OH * s.OW * s.O), o = i % s.O;
     y[i] = (residual.empty() ? 0 : residual[i]) +
@@ -33,14 +32,12 @@ inline void conv2d_plain(const ConvShape& s, std::span<const real> x, std::span<
   for_terms(s, [&](Index ix, Index iw, Index iy) { y[iy] += x[ix] * w[iw]; });
 }
 
-inline void conv2d_input_plain(const ConvShape& s, std::span<const real> y, std::span<const real> w,
-                               std::span<real> x) {
+inline void conv2d_input_plain(const ConvShape& s, In y, In w, Out x) {
   std::fill(x.begin(), x.end(), real(0));
   for_terms(s, [&](Index ix, Index iw, Index iy) { x[ix] += w[iw] * y[iy]; });
 }
 
-inline void conv2d_weight_plain(const ConvShape& s, std::span<const real> x, std::span<const real> y,
-                                std::span<real> w) {
+inline void conv2d_weight_plain(const ConvShape& s, In x, In y, Out w) {
   std::fill(w.begin(), w.end(), real(0));
   for_terms(s, [&](Index ix, Index iw, Index iy) { w[iw] += x[ix] * y[iy]; });
 }

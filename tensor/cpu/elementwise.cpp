@@ -9,12 +9,12 @@
 
 namespace dale::cpu {
 
-void fill(std::span<real> y, real value) {
+void fill(Out y, real value) {
   parallel_ranges(static_cast<Index>(y.size()),
                   [&](Index begin, Index end) { std::fill(y.begin() + begin, y.begin() + end, value); });
 }
 
-void unary(Unary op, const View<const real>& x, std::span<real> y) {
+void unary(Unary op, const View<const real>& x, Out y) {
   const Walk<1> walk(x.shape, {&x.strides}, 0, x.shape.rank());
   with_formula(op, [&](auto formula) {
     parallel_ranges(static_cast<Index>(y.size()), [&](Index begin, Index end) {
@@ -32,7 +32,7 @@ void unary(Unary op, const View<const real>& x, std::span<real> y) {
   });
 }
 
-void binary(Binary op, const View<const real>& a, const View<const real>& b, std::span<real> y) {
+void binary(Binary op, const View<const real>& a, const View<const real>& b, Out y) {
   const Walk<2> walk(a.shape, {&a.strides, &b.strides}, 0, a.shape.rank());
   const Index step_a = walk.run_stride(0), step_b = walk.run_stride(1);
   with_formula(op, [&](auto formula) {
@@ -76,7 +76,7 @@ void copy_elements(const View<const T>& x, const View<T>& y) {
 void copy(const View<const real>& x, const View<real>& y) { copy_elements(x, y); }
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_elements(x, y); }
 
-void adam(std::span<const real> settings, std::span<const AdamArrays> parameters) {
+void adam(In settings, std::span<const AdamArrays> parameters) {
   const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2],
              eps = settings[epsilon];
   const real decay_rate = settings[decay], c1 = settings[correction1], c2 = settings[correction2];
@@ -92,7 +92,7 @@ void adam(std::span<const real> settings, std::span<const AdamArrays> parameters
     });
 }
 
-void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays) {
+void lerp(In weight, std::span<const LerpArrays> arrays) {
   const real t = weight[0];
   for (const auto& [x, y] : arrays)
     parallel_ranges(std::ssize(y), [t, x = x, y = y](Index begin, Index end) {

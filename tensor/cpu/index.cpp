@@ -7,7 +7,7 @@
 
 namespace dale::cpu {
 
-void gather(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y) {
+void gather(In x, Index K, std::span<const std::int32_t> i, Out y) {
   const Index M = static_cast<Index>(i.size());
   parallel_ranges(
       M,
@@ -18,7 +18,7 @@ void gather(std::span<const real> x, Index K, std::span<const std::int32_t> i, s
 }
 
 /// Columns are cut into pieces, not rows: a place is added to in order of m.
-void scatter_add(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y) {
+void scatter_add(In x, Index K, std::span<const std::int32_t> i, Out y) {
   fill(y, 0);
   const Index M = static_cast<Index>(i.size());
   parallel_ranges(
@@ -30,7 +30,7 @@ void scatter_add(std::span<const real> x, Index K, std::span<const std::int32_t>
       std::max<Index>(16, piece_size / std::max<Index>(1, M)));
 }
 
-void random(Random kind, std::span<const std::int32_t> state, std::span<real> y) {
+void random(Random kind, std::span<const std::int32_t> state, Out y) {
   const auto join = [&](int i) {
     return std::uint64_t{static_cast<std::uint32_t>(state[i])} |
            std::uint64_t{static_cast<std::uint32_t>(state[i + 1])} << 32;

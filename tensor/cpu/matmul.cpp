@@ -20,7 +20,7 @@ namespace {
 
 constexpr Index block_rows = 48, block_columns = 1024;  // of y, a piece
 
-void by_openblas(const View<const real>& a, const View<const real>& b, std::span<real> y) {
+void by_openblas(const View<const real>& a, const View<const real>& b, Out y) {
   const Index B = a.shape[0], M = a.shape[1], K = a.shape[2], N = b.shape[2];
   const bool ta = a.strides[2] != 1 && K > 1, tb = b.strides[2] != 1 && N > 1;
   const Index lda = std::max(ta ? a.strides[2] : a.strides[1], ta ? M : K);
@@ -35,7 +35,7 @@ void by_openblas(const View<const real>& a, const View<const real>& b, std::span
 
 }  // namespace
 
-void matmul(const View<const real>& a, const View<const real>& b, std::span<real> y) {
+void matmul(const View<const real>& a, const View<const real>& b, Out y) {
   const Index B = a.shape[0], M = a.shape[1], K = a.shape[2], N = b.shape[2];
   if (K == 0) std::fill(y.begin(), y.end(), real(0));
   if (y.empty() || K == 0) return;

@@ -59,9 +59,8 @@ void for_row(Index P, Index C, Index width, const F& f) {
 
 }  // namespace
 
-void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, std::span<const real> x,
-                std::span<const real> gamma, std::span<const real> beta, std::span<real> y,
-                std::span<real> mean, std::span<real> rstd) {
+void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, In x, In gamma, In beta, Out y,
+                Out mean, Out rstd) {
   const Index width = C / G, P = C * pixels_together(L, C);
   const double M = static_cast<double>(width * L);
   parallel(N, [&](Index n) {
@@ -100,10 +99,8 @@ void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, std::sp
   });
 }
 
-void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::span<const real> g,
-                         std::span<const real> x, std::span<const real> gamma, std::span<const real> beta,
-                         std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,
-                         std::span<real> ggamma, std::span<real> gbeta) {
+void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, In g, In x, In gamma, In beta,
+                         In mean, In rstd, Out gx, Out ggamma, Out gbeta) {
   const Index width = C / G, P = C * pixels_together(L, C);
   const double M = static_cast<double>(width * L);
   std::vector<double> s1(static_cast<std::size_t>(N * C)), s2(static_cast<std::size_t>(N * C));

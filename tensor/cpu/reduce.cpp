@@ -49,7 +49,7 @@ constexpr Index chunk = 16384;  // elements of r that one piece reduces
 
 template <class Op>
 void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index outputs, Index terms,
-                   std::span<real> y) {
+                   Out y) {
   const Index chunks = std::max<Index>(1, (terms + chunk - 1) / chunk);
   std::vector<double> partial(static_cast<std::size_t>(outputs * chunks), Op::start);
   const Index group =
@@ -79,8 +79,7 @@ void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r
 /// k's last axis has stride 1: rows of numbers that are combined place by place. A piece is a chunk of the
 /// rows, and 1024 columns of it; 64 rows at most are added in `real` before they go to double.
 template <class Op>
-void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index terms,
-                    std::span<real> y) {
+void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index terms, Out y) {
   constexpr Index width = 64, span = 1024, rows = 64;
   const Index columns = k.shape[k.rank - 1], outer = std::ssize(y) / columns,
               spans = (columns + span - 1) / span;
@@ -128,7 +127,7 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
 }
 
 template <class Op>
-void reduce_with(const View<const real>& x, int kept, std::span<real> y) {
+void reduce_with(const View<const real>& x, int kept, Out y) {
   const Walk<1> k(x.shape, {&x.strides}, 0, kept), r(x.shape, {&x.strides}, kept, x.shape.rank());
   Index terms = 1;
   for (int i = kept; i < x.shape.rank(); ++i) terms *= x.shape[i];
@@ -141,14 +140,14 @@ void reduce_with(const View<const real>& x, int kept, std::span<real> y) {
 
 }  // namespace
 
-void reduce(Reduce op, const View<const real>& x, int kept, std::span<real> y) {
+void reduce(Reduce op, const View<const real>& x, int kept, Out y) {
   if (op == Reduce::sum)
     reduce_with<Sum>(x, kept, y);
   else
     reduce_with<Max>(x, kept, y);
 }
 
-void squared_norms(std::span<const std::span<const real>> x, std::span<real> y) {
+void squared_norms(std::span<const In> x, Out y) {
   std::vector<real> squares;
   for (std::size_t k = 0; k < x.size(); ++k) {
     squares.resize(x[k].size());

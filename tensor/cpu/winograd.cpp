@@ -134,7 +134,7 @@ void transform_tiles(const Tiling& y, const real* images, Index begin, Index end
 
 /// What conv2d adds to its result.
 struct Addends {
-  std::span<const real> shift, residual;  // as in kernels.h
+  In shift, residual;  // as in kernels.h
 };
 
 /// The tiles [begin, end) of y = Aᵀ M A + shift + residual from M_ξ[t − begin, o], rows of whole_lanes(O).
@@ -205,22 +205,21 @@ bool pays(const ConvShape& s) {
   return taps_and_steps && s.C >= 8 && s.O >= 8 && tiled < direct;
 }
 
-void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
-            std::span<const real> residual, std::span<real> y) {
+void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
   const Scratch U(taps_size(s.C, s.O));
   transform_taps(s.C, s.O, false, w.data(), U.data());
   correlate({s.N, s.H, s.W, s.C}, {s.N, s.OH, s.OW, s.O}, s.ph, s.pw, x.data(), U.data(), {shift, residual},
             y.data());
 }
 
-void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
+void conv2d_input(const ConvShape& s, In y, In w, Out x) {
   const Scratch U(taps_size(s.O, s.C));
   transform_taps(s.O, s.C, true, w.data(), U.data());
   correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y.data(), U.data(), {},
             x.data());
 }
 
-void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
+void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
   const Tiling tx{s.N, s.H, s.W, s.C}, ty{s.N, s.OH, s.OW, s.O};
   const Index C = s.C, row = whole_lanes(C), O = whole_lanes(s.O), panels = whole_panels(s.O);
   const Index parts = std::clamp<Index>(ty.tiles / 24, 1, 8), plane = plane_size(C * O), size = 36 * plane;

@@ -11,9 +11,8 @@ namespace dale::cpu::winograd {
 bool pays(const ConvShape& s);
 
 // REQUIRES pays(s), here and below.
-void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
-            std::span<const real> residual, std::span<real> y);
-void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x);
-void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w);
+void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y);
+void conv2d_input(const ConvShape& s, In y, In w, Out x);
+void conv2d_weight(const ConvShape& s, In x, In y, Out w);
 
 }  // namespace dale::cpu::winograd

@@ -76,19 +76,19 @@ bool in_fours(const real* data, Index row) {
 }
 
 /// Windows of x (N,H,W,C) that the pixels of y see, and of y (N,OH,OW,O) that the pixels of x are seen by.
-Windows windows_of_x(const ConvShape& s, std::span<const real> x) {
+Windows windows_of_x(const ConvShape& s, In x) {
   const auto i = [](Index v) { return static_cast<int>(v); };
   return {x,       i(s.N),  i(s.H),   i(s.W),   i(s.C),  i(s.OH), i(s.OW), i(s.kw), i(s.C * s.kh * s.kw),
           i(s.sh), i(s.sw), -i(s.ph), -i(s.pw), i(s.dh), i(s.dw), 1,       1,       in_fours(x.data(), s.C)};
 }
-Windows windows_of_y(const ConvShape& s, std::span<const real> y) {
+Windows windows_of_y(const ConvShape& s, In y) {
   const auto i = [](Index v) { return static_cast<int>(v); };
   return {y, i(s.N), i(s.OH), i(s.OW), i(s.O),   i(s.H),   i(s.W),  i(s.kw), i(s.O * s.kh * s.kw),
           1, 1,      i(s.ph), i(s.pw), -i(s.dh), -i(s.dw), i(s.sh), i(s.sw), in_fours(y.data(), s.O)};
 }
 
 template <bool transposed, int BM, int BN>
-void product(const Windows& a, std::span<const real> b, const Sums& sums, Index splits = 1) {
+void product(const Windows& a, In b, const Sums& sums, Index splits = 1) {
   const Index blocks = splits * ((Index{sums.M} + BM - 1) / BM) * ((sums.N + BN - 1) / BN);
   const bool fours = in_fours(b.data(), sums.N);
 #ifndef DALE_DOUBLE
@@ -101,7 +101,7 @@ void product(const Windows& a, std::span<const real> b, const Sums& sums, Index 
 constexpr Index enough_blocks = 264;  // two for each of a large device's multiprocessors
 
 /// The larger tile reads each operand less often, but must leave no multiprocessor without work.
-void windows_times(const Windows& a, std::span<const real> b, const Sums& sums) {
+void windows_times(const Windows& a, In b, const Sums& sums) {
   if (sums.N <= 32) return product<false, 128, 32>(a, b, sums);
   const Index large_tiles = (Index{sums.M} + 127) / 128 * ((sums.N + 63) / 64);
   if (large_tiles >= enough_blocks) return product<false, 128, 64>(a, b, sums);
@@ -109,14 +109,13 @@ void windows_times(const Windows& a, std::span<const real> b, const Sums& sums) 
 }
 
 /// y[i,j,k] = x[i·strides[0] + j·strides[1] + k·strides[2]], contiguous.
-void reorder(std::span<const real> x, const Shape& shape, const Strides& strides, std::span<real> y) {
+void reorder(In x, const Shape& shape, const Strides& strides, Out y) {
   copy({x.data(), std::ssize(x), shape, strides}, {y.data(), std::ssize(y), shape, row_major(shape)});
 }
 
 }  // namespace
 
-void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w, std::span<const real> shift,
-            std::span<const real> residual, std::span<real> y) {
+void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
   if (plain(s)) return launch(conv2d_plain, blocks_for(std::ssize(y)), threads, s, x, w, shift, residual, y);
   const Index taps = s.kh * s.kw, K = s.C * taps;
   const Scratch b(std::ssize(w));  // (taps,C,O)
@@ -134,7 +133,7 @@ void conv2d(const ConvShape& s, std::span<const real> x, std::span<const real> w
                  .y = y});
 }
 
-void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const real> w, std::span<real> x) {
+void conv2d_input(const ConvShape& s, In y, In w, Out x) {
   if (plain(s)) return launch(conv2d_input_plain, blocks_for(std::ssize(x)), threads, s, y, w, x);
   const Index taps = s.kh * s.kw;
   const Scratch b(std::ssize(w));  // (taps,O,C)
@@ -144,7 +143,7 @@ void conv2d_input(const ConvShape& s, std::span<const real> y, std::span<const r
                 {.M = a.rows(), .N = static_cast<int>(s.C), .K = a.columns, .length = a.columns, .y = x});
 }
 
-void conv2d_weight(const ConvShape& s, std::span<const real> x, std::span<const real> y, std::span<real> w) {
+void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
   if (plain(s)) return launch(conv2d_weight_plain, blocks_for(std::ssize(w)), threads, s, x, y, w);
   const Index taps = s.kh * s.kw, K = s.C * taps;
   const Windows a = windows_of_x(s, x);

@@ -67,18 +67,16 @@ void copy_strided(const View<const T>& x, const View<T>& y) {
 
 }  // namespace
 
-void fill(std::span<real> y, real value) {
-  launch(fill_elements, blocks_for(std::ssize(y)), threads, y, value);
-}
+void fill(Out y, real value) { launch(fill_elements, blocks_for(std::ssize(y)), threads, y, value); }
 
-void unary(Unary op, const View<const real>& x, std::span<real> y) {
+void unary(Unary op, const View<const real>& x, Out y) {
   const Walk<1> walk(x.shape, {&x.strides}, 0, x.shape.rank());
   with_formula(op, [&](auto formula) {
     launch(unary_elements<decltype(formula)>, blocks_for(walk.count), threads, formula, walk, elements(x), y);
   });
 }
 
-void binary(Binary op, const View<const real>& a, const View<const real>& b, std::span<real> y) {
+void binary(Binary op, const View<const real>& a, const View<const real>& b, Out y) {
   const Walk<2> walk(a.shape, {&a.strides, &b.strides}, 0, a.shape.rank());
   with_formula(op, [&](auto formula) {
     launch(binary_elements<decltype(formula)>, blocks_for(walk.count), threads, formula, walk, elements(a),
@@ -89,13 +87,13 @@ void binary(Binary op, const View<const real>& a, const View<const real>& b, std
 void copy(const View<const real>& x, const View<real>& y) { copy_strided(x, y); }
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_strided(x, y); }
 
-void adam(std::span<const real> settings, std::span<const AdamArrays> parameters) {
+void adam(In settings, std::span<const AdamArrays> parameters) {
   launch_multi(parameters, [&](const MultiTensor<AdamArrays>& some) {
     launch(adam_elements, some.blocks(), threads, settings, some);
   });
 }
 
-void lerp(std::span<const real> weight, std::span<const LerpArrays> arrays) {
+void lerp(In weight, std::span<const LerpArrays> arrays) {
   launch_multi(arrays, [&](const MultiTensor<LerpArrays>& some) {
     launch(lerp_elements, some.blocks(), threads, weight, some);
   });

@@ -21,11 +21,11 @@ __global__ void scatter_elements(Span<const real> x, Index K, Span<const std::in
 
 }  // namespace
 
-void gather(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y) {
+void gather(In x, Index K, std::span<const std::int32_t> i, Out y) {
   launch(gather_elements, blocks_for(std::ssize(y)), threads, x, K, i, y);
 }
 
-void scatter_add(std::span<const real> x, Index K, std::span<const std::int32_t> i, std::span<real> y) {
+void scatter_add(In x, Index K, std::span<const std::int32_t> i, Out y) {
   launch(scatter_elements, blocks_for(std::ssize(y)), threads, x, K, i, y);
 }
 

@@ -99,7 +99,7 @@ Span<T> elements(const View<T>& x) {
 class Scratch {
  public:
   explicit Scratch(Index n) : storage_(static_cast<std::size_t>(n) * sizeof(real), Device::cuda), n_(n) {}
-  std::span<real> span() const { return {static_cast<real*>(storage_.data()), static_cast<std::size_t>(n_)}; }
+  Out span() const { return {static_cast<real*>(storage_.data()), static_cast<std::size_t>(n_)}; }
 
  private:
   Storage storage_;

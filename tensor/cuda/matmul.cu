@@ -71,7 +71,7 @@ cublasHandle_t handle() {
 
 }  // namespace
 
-void matmul(const View<const real>& a, const View<const real>& b, std::span<real> y) {
+void matmul(const View<const real>& a, const View<const real>& b, Out y) {
   const Index B = a.shape[0], M = a.shape[1], K = a.shape[2], N = b.shape[2];
   if (K == 0) fill(y, 0);
   if (y.empty() || K == 0) return;

@@ -8,7 +8,7 @@ namespace dale::cuda {
 
 inline __host__ __device__ Index length(const AdamArrays& a) { return std::ssize(a.w); }
 inline __host__ __device__ Index length(const LerpArrays& a) { return std::ssize(a.y); }
-inline __host__ __device__ Index length(const std::span<const real>& x) { return std::ssize(x); }
+inline __host__ __device__ Index length(const In& x) { return std::ssize(x); }
 
 /// Array k belongs to blocks [first_block[k], first_block[k + 1]).
 template <class Arrays>

@@ -166,21 +166,18 @@ __global__ void __launch_bounds__(norm_threads)
 
 }  // namespace
 
-void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, std::span<const real> x,
-                std::span<const real> gamma, std::span<const real> beta, std::span<real> y,
-                std::span<real> mean, std::span<real> rstd) {
+void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, In x, In gamma, In beta, Out y,
+                Out mean, Out rstd) {
   const Share s(N, C, L, G);
   launch(normalise, N * s.blocks_an_image(), norm_threads, s, eps, silu, x, gamma, beta, y, mean, rstd);
 }
 
-void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, std::span<const real> g,
-                         std::span<const real> x, std::span<const real> gamma, std::span<const real> beta,
-                         std::span<const real> mean, std::span<const real> rstd, std::span<real> gx,
-                         std::span<real> ggamma, std::span<real> gbeta) {
+void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, In g, In x, In gamma, In beta,
+                         In mean, In rstd, Out gx, Out ggamma, Out gbeta) {
   const Share s(N, C, L, G);
   const Scratch sums(2 * N * C);
-  const std::span<real> s1 = sums.span().first(static_cast<std::size_t>(N * C)),
-                        s2 = sums.span().last(static_cast<std::size_t>(N * C));
+  const Out s1 = sums.span().first(static_cast<std::size_t>(N * C)),
+            s2 = sums.span().last(static_cast<std::size_t>(N * C));
   launch(differentiate, N * s.blocks_an_image(), norm_threads, s, silu, g, x, gamma, beta, mean, rstd, gx, s1,
          s2);
   reduce(Reduce::sum, {s1.data(), N * C, {C, N}, {1, C}}, 1, gbeta);

@@ -28,7 +28,7 @@ __global__ void random_blocks(Random kind, Span<const std::int32_t> state, Span<
 
 }  // namespace
 
-void random(Random kind, std::span<const std::int32_t> state, std::span<real> y) {
+void random(Random kind, std::span<const std::int32_t> state, Out y) {
   if (!y.empty()) launch(random_blocks, blocks_for(std::ssize(y) / 4 + 2), threads, kind, state, y);
 }
 

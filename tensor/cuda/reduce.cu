@@ -66,13 +66,13 @@ __global__ void reduce_pieces(F combine, real start, Plan p, const __grid_consta
 }
 
 template <class F>
-void reduce_with(F combine, real start, const View<const real>& x, int kept_axes, std::span<real> y) {
+void reduce_with(F combine, real start, const View<const real>& x, int kept_axes, Out y) {
   const Walk<1> kept(x.shape, {&x.strides}, 0, kept_axes);
   const Walk<1> rest(x.shape, {&x.strides}, kept_axes, x.shape.rank());
   const bool columns = kept.run_stride(0) == 1 && rest.run_stride(0) != 1 && kept.count >= 16;
   const Plan p = plan_of(kept.count, rest.count, columns);
   const Index outputs = p.K * p.pieces, tiles = (outputs + p.outputs_per_block - 1) / p.outputs_per_block;
-  const auto pass = [&](std::span<real> out) {
+  const auto pass = [&](Out out) {
     launch(reduce_pieces<F>, at_most_blocks(tiles), threads, combine, start, p, kept, rest, elements(x), out);
   };
   if (p.pieces == 1) return pass(y);
@@ -97,8 +97,7 @@ __device__ real block_sum(real mine) {
 }
 
 /// partial[b] = Σ x² over block b's elements of its array.
-__global__ void squares_of_blocks(const __grid_constant__ MultiTensor<std::span<const real>> arrays,
-                                  Span<real> partial) {
+__global__ void squares_of_blocks(const __grid_constant__ MultiTensor<In> arrays, Span<real> partial) {
   real total = 0;
   arrays.elements([&](const Span<const real> x, Index i) { total += x[i] * x[i]; });
   total = block_sum(total);
@@ -106,8 +105,8 @@ __global__ void squares_of_blocks(const __grid_constant__ MultiTensor<std::span<
 }
 
 /// y[k] = Σ partial over array k's blocks; a block an array.
-__global__ void sums_of_arrays(const __grid_constant__ MultiTensor<std::span<const real>> arrays,
-                               Span<const real> partial, Span<real> y) {
+__global__ void sums_of_arrays(const __grid_constant__ MultiTensor<In> arrays, Span<const real> partial,
+                               Span<real> y) {
   const Index k = blockIdx.x, end = arrays.first_block[k + 1];
   real total = 0;
   for (Index b = arrays.first_block[k] + threadIdx.x; b < end; b += threads) total += partial[b];
@@ -117,8 +116,8 @@ __global__ void sums_of_arrays(const __grid_constant__ MultiTensor<std::span<con
 
 }  // namespace
 
-void squared_norms(std::span<const std::span<const real>> x, std::span<real> y) {
-  launch_multi(x, [&](const MultiTensor<std::span<const real>>& some) {
+void squared_norms(std::span<const In> x, Out y) {
+  launch_multi(x, [&](const MultiTensor<In>& some) {
     const Scratch partial(some.blocks());
     launch(squares_of_blocks, some.blocks(), threads, some, partial.span());
     launch(sums_of_arrays, some.count, threads, some, partial.span(),
@@ -127,7 +126,7 @@ void squared_norms(std::span<const std::span<const real>> x, std::span<real> y) 
   });
 }
 
-void reduce(Reduce op, const View<const real>& x, int kept, std::span<real> y) {
+void reduce(Reduce op, const View<const real>& x, int kept, Out y) {
   if (op == Reduce::sum)
     reduce_with(binary_formula::add{}, 0, x, kept, y);
   else
