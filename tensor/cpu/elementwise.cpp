@@ -3,9 +3,9 @@
 // take the general loop.
 #include <cstring>
 
-#include "tensor/cpu/loops.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/walk.h"
 
 namespace dale::cpu {
 
@@ -61,7 +61,7 @@ template <class T>
 void copy_elements(const View<const T>& x, const View<T>& y) {
   const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
   const Index from_step = walk.run_stride(0), to_step = walk.run_stride(1);
-  parallel_ranges(element_count(x.shape), [&](Index begin, Index end) {
+  parallel_ranges(walk.count, [&](Index begin, Index end) {
     walk.runs(begin, end, [&](Index, const auto& offsets, Index n) {
       const T* from = x.data + offsets[0];
       T* to = y.data + offsets[1];

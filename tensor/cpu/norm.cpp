@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "tensor/cpu/lanes.h"
-#include "tensor/cpu/loops.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/walk.h"
 
 namespace dale::cpu {
 namespace {

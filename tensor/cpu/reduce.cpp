@@ -4,9 +4,9 @@
 // its lines.
 #include <vector>
 
-#include "tensor/cpu/loops.h"
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/walk.h"
 
 namespace dale::cpu {
 namespace {
@@ -48,8 +48,8 @@ double reduce_run(const real* x, Index stride, Index n) {
 constexpr Index chunk = 16384;  // elements of r that one piece reduces
 
 template <class Op>
-void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index outputs, Index terms,
-                   Out y) {
+void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Out y) {
+  const Index outputs = k.count, terms = r.count;
   const Index chunks = std::max<Index>(1, (terms + chunk - 1) / chunk);
   std::vector<double> partial(static_cast<std::size_t>(outputs * chunks), Op::start);
   const Index group =
@@ -79,9 +79,9 @@ void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r
 /// k's last axis has stride 1: rows of numbers that are combined place by place. A piece is a chunk of the
 /// rows, and 1024 columns of it; 64 rows at most are added in `real` before they go to double.
 template <class Op>
-void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Index terms, Out y) {
+void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Out y) {
   constexpr Index width = 64, span = 1024, rows = 64;
-  const Index columns = k.shape[k.rank - 1], outer = std::ssize(y) / columns,
+  const Index columns = k.shape[k.rank - 1], outer = k.count / columns, terms = r.count,
               spans = (columns + span - 1) / span;
   const Index length = std::max(rows, chunk / columns),
               chunks = std::max<Index>(1, (terms + length - 1) / length);
@@ -129,13 +129,10 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
 template <class Op>
 void reduce_with(const View<const real>& x, int kept, Out y) {
   const Walk<1> k(x.shape, {&x.strides}, 0, kept), r(x.shape, {&x.strides}, kept, x.shape.rank());
-  Index terms = 1;
-  for (int i = kept; i < x.shape.rank(); ++i) terms *= x.shape[i];
-  const Index outputs = static_cast<Index>(y.size());
-  if (k.run_stride(0) == 1 && r.run_stride(0) != 1 && outputs >= 16)
-    reduce_columns<Op>(x, k, r, terms, y);
+  if (k.run_stride(0) == 1 && r.run_stride(0) != 1 && k.count >= 16)
+    reduce_columns<Op>(x, k, r, y);
   else
-    reduce_chunks<Op>(x, k, r, outputs, terms, y);
+    reduce_chunks<Op>(x, k, r, y);
 }
 
 }  // namespace

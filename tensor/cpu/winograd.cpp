@@ -17,11 +17,11 @@
 // three stages while it is in the second-level cache.
 #include "tensor/cpu/winograd.h"
 
-#include "tensor/cpu/loops.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/product.h"
 #include "tensor/cpu/scratch.h"
 #include "tensor/cpu/winograd_matrices.h"
+#include "tensor/walk.h"
 
 namespace dale::cpu::winograd {
 namespace {

@@ -1,5 +1,5 @@
-// What the CUDA kernels are made of: a check of the runtime's answers, one function that starts a kernel, and
-// the walk over strided arrays (the CPU's Walk, cpu/loops.h, by index and not by run).
+// What the CUDA kernels are made of: the machine's functions as promised in kernels.h, a check of the runtime's
+// answers, and one function that starts a kernel.
 //
 // launch() takes the place of the chevrons: the sources are then plain C++, and the tests compile them a
 // second time for the host, against headers that play the runtime (tests/emulated) and define DALE_EMULATED.
@@ -10,14 +10,15 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <type_traits>
 
-#include "tensor/cuda/verbs.h"
 #include "tensor/storage.h"
+#include "tensor/walk.h"
 
 namespace dale::cuda {
+
+DALE_VERBS(DALE_FUNCTION)
 
 /// Throws std::runtime_error unless the runtime agreed to `what`.
 inline void check(cudaError_t status, const char* what) {
@@ -104,51 +105,6 @@ class Scratch {
  private:
   Storage storage_;
   Index n_;
-};
-
-/// K arrays of one shape walked together, after merging axes that lie together in all of them: contiguous and
-/// fully broadcast arrays have one axis left, and need no division.
-template <int K>
-struct Walk {
-  int rank = 0;
-  Index count = 1;
-  Index shape[Dims::max_rank] = {};
-  Index strides[K][Dims::max_rank] = {};
-
-  /// Axes [first_axis, end_axis) of the arrays.
-  Walk(const Shape& full, const std::array<const Strides*, K>& full_strides, int first_axis, int end_axis) {
-    for (int i = first_axis; i < end_axis; ++i) {
-      count *= full[i];
-      if (full[i] == 1) continue;
-      bool merges = rank > 0;
-      for (int k = 0; k < K && merges; ++k) merges = strides[k][rank - 1] == full[i] * (*full_strides[k])[i];
-      if (!merges) ++rank;
-      shape[rank - 1] = merges ? shape[rank - 1] * full[i] : full[i];
-      for (int k = 0; k < K; ++k) strides[k][rank - 1] = (*full_strides[k])[i];
-    }
-  }
-
-  Index run_stride(int k) const { return rank == 0 ? 0 : strides[k][rank - 1]; }
-
-  /// Where element i of [0, count), in row-major order, lies in each array. Divisions in 32 bits, where they
-  /// do, cost a fifth of those in 64.
-  __device__ std::array<Index, K> operator()(Index i) const {
-    return count >> 32 == 0 ? offsets<std::uint32_t>(static_cast<std::uint32_t>(i))
-                            : offsets<std::uint64_t>(i);
-  }
-
- private:
-  template <class U>
-  __device__ std::array<Index, K> offsets(U i) const {
-    std::array<Index, K> at{};
-    for (int axis = rank - 1; axis > 0; --axis) {
-      const U length = static_cast<U>(shape[axis]), rest = i / length;
-      for (int k = 0; k < K; ++k) at[k] += static_cast<Index>(i - rest * length) * strides[k][axis];
-      i = rest;
-    }
-    for (int k = 0; k < K; ++k) at[k] += static_cast<Index>(i) * strides[k][0];
-    return at;
-  }
 };
 
 }  // namespace dale::cuda

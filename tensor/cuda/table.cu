@@ -1,5 +1,5 @@
 // The CUDA machine: one constant table.
-#include "tensor/cuda/verbs.h"
+#include "tensor/cuda/launch.h"
 
 namespace dale {
 
