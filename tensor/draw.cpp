@@ -55,7 +55,7 @@ std::vector<std::int32_t> permutation(Key key, Index n) {
   std::iota(order.begin(), order.end(), 0);
   for (Index i = n; i-- > 1;) {
     const Words w = random_block(key.value, static_cast<std::uint64_t>(i));
-    const std::uint64_t word = std::uint64_t{w.w[0]} | std::uint64_t{w.w[1]} << 32;
+    const std::uint64_t word = joined(w.w[0], w.w[1]);
     std::swap(order[static_cast<std::size_t>(i)], order[word % static_cast<std::uint64_t>(i + 1)]);
   }
   return order;

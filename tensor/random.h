@@ -33,6 +33,11 @@ struct Words {
   std::uint32_t w[4];
 };
 
+/// A 64-bit number of its words.
+DALE_BOTH std::uint64_t joined(std::uint32_t low, std::uint32_t high) {
+  return std::uint64_t{low} | std::uint64_t{high} << 32;
+}
+
 /// Philox4x32-10. The multipliers and the Weyl increments are those of the paper.
 DALE_BOTH Words philox(Words c, std::uint32_t key0, std::uint32_t key1) {
   for (int round = 0; round < 10; ++round) {
@@ -74,7 +79,7 @@ DALE_BOTH float normal_of(const Words& block, int lane) {
 
 inline Key Key::split(std::uint64_t n) const {
   const Words b = random_block(value, n, 1);
-  return Key{std::uint64_t{b.w[0]} | std::uint64_t{b.w[1]} << 32};
+  return Key{joined(b.w[0], b.w[1])};
 }
 
 }  // namespace dale

@@ -31,11 +31,7 @@ void scatter_add(In x, Index K, std::span<const std::int32_t> i, Out y) {
 }
 
 void random(Random kind, std::span<const std::int32_t> state, Out y) {
-  const auto join = [&](int i) {
-    return std::uint64_t{static_cast<std::uint32_t>(state[i])} |
-           std::uint64_t{static_cast<std::uint32_t>(state[i + 1])} << 32;
-  };
-  const std::uint64_t key = join(0), counter = join(2);
+  const std::uint64_t key = joined(state[0], state[1]), counter = joined(state[2], state[3]);
   parallel_ranges(static_cast<Index>(y.size()), [&](Index begin, Index end) {
     for (Index e = begin; e < end;) {
       const std::uint64_t element = counter + static_cast<std::uint64_t>(e);

@@ -7,14 +7,9 @@
 namespace dale::cuda {
 namespace {
 
-__device__ std::uint64_t join(Span<const std::int32_t> state, int i) {
-  return std::uint64_t{static_cast<std::uint32_t>(state[i])} |
-         std::uint64_t{static_cast<std::uint32_t>(state[i + 1])} << 32;
-}
-
 /// y[e] for e = 4 block + lane − counter. Blocks from counter/4 on, n/4 + 2 at most, have elements in y.
 __global__ void random_blocks(Random kind, Span<const std::int32_t> state, Span<real> y) {
-  const std::uint64_t key = join(state, 0), counter = join(state, 2);
+  const std::uint64_t key = joined(state[0], state[1]), counter = joined(state[2], state[3]);
   const Index skipped = static_cast<Index>(counter % 4);  // elements of the first block that lie before y
   for (Index b = first(); 4 * b - skipped < std::ssize(y); b += step()) {
     const Words block = random_block(key, counter / 4 + static_cast<std::uint64_t>(b));
