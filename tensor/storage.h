@@ -40,7 +40,6 @@ class Storage {
 
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
-  Device device() const { return device_; }
 
   std::uint64_t version = 0;  // how often it was opened for writing
 

@@ -36,8 +36,6 @@ class Array {
   Device device() const { return device_; }
   bool defined() const { return storage_ != nullptr; }
   bool contiguous() const;
-  /// True when no other array looks into this storage.
-  bool alone() const { return storage_.use_count() == 1; }
 
   /// The first element's address, on the array's machine. Throws std::logic_error unless defined(); so do
   /// span() and view().
