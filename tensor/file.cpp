@@ -82,21 +82,15 @@ bool is_special(const std::filesystem::path& path) {
 
 template <class Number>
 std::string number_bytes(const std::vector<real>& values) {
-  std::string bytes(values.size() * sizeof(Number), '\0');
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const Number value = static_cast<Number>(values[i]);
-    std::memcpy(bytes.data() + i * sizeof(Number), &value, sizeof(Number));
-  }
-  return bytes;
+  const std::vector<Number> numbers(values.begin(), values.end());
+  return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(Number)};
 }
 
 template <class Number>
 void read_numbers(std::string_view bytes, real* y) {
-  for (std::size_t i = 0; i < bytes.size() / sizeof(Number); ++i) {
-    Number value;
-    std::memcpy(&value, bytes.data() + i * sizeof(Number), sizeof(Number));
-    y[i] = static_cast<real>(value);
-  }
+  std::vector<Number> numbers(bytes.size() / sizeof(Number));
+  bytes.copy(reinterpret_cast<char*>(numbers.data()), bytes.size());
+  std::copy(numbers.begin(), numbers.end(), y);
 }
 
 }  // namespace
@@ -187,6 +181,12 @@ void make_folder(const std::filesystem::path& path) {
   if (file < 0) failed("cannot write into the folder {}: {}", path.string(), reason(errno));
   close(file);
   std::remove(probe.c_str());
+}
+
+std::uint32_t big_endian(std::string_view bytes) {
+  std::uint32_t value = 0;
+  for (char c : bytes.substr(0, 4)) value = value << 8 | static_cast<unsigned char>(c);
+  return value;
 }
 
 std::optional<Index> byte_count(const Shape& shape, Index width) {

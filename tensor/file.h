@@ -56,6 +56,9 @@ std::string read_file(const std::filesystem::path& path);
 /// std::runtime_error with the path and the system's reason, std::invalid_argument for an empty name.
 void make_folder(const std::filesystem::path& path);
 
+/// The first four bytes as a number, the high byte first.
+std::uint32_t big_endian(std::string_view bytes);
+
 /// Π shape_k × width in bytes; nothing when a size is negative or the product passes 2⁶³ − 1.
 std::optional<Index> byte_count(const Shape& shape, Index width);
 

@@ -62,12 +62,6 @@ void write_png(const std::filesystem::path& path, const Tensor& image) { write_f
 
 namespace {
 
-std::uint64_t big_endian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (char c : bytes.substr(0, 4)) value = value << 8 | static_cast<unsigned char>(c);
-  return value;
-}
-
 /// Throws unless the chunks fill the file, each with its checksum, and the pixels can be in them: zlib's
 /// format makes at most 1032 bytes of one.
 void expect_png(std::string_view bytes, const std::string& path) {

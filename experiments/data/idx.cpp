@@ -53,12 +53,6 @@ std::string read_bytes(gzFile file, std::uint64_t limit, const std::string& name
   return bytes;
 } catch (const std::bad_alloc&) { failed("cannot read {}: it holds more than memory does", name); }
 
-Index big_endian(std::string_view bytes) {
-  Index value = 0;
-  for (char c : bytes.substr(0, 4)) value = value << 8 | static_cast<unsigned char>(c);
-  return value;
-}
-
 Idx read_idx(const std::filesystem::path& path, Index magic, int rank) {
   const std::string name = path.string();
   const GzFile file = open_gzip(path);
