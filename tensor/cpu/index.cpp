@@ -9,25 +9,19 @@ namespace dale::cpu {
 
 void gather(In x, Index K, std::span<const std::int32_t> i, Out y) {
   const Index M = static_cast<Index>(i.size());
-  parallel_ranges(
-      M,
-      [&](Index begin, Index end) {
-        for (Index m = begin; m < end; ++m) std::copy_n(x.data() + i[m] * K, K, y.data() + m * K);
-      },
-      std::max<Index>(1, piece_size / std::max<Index>(1, K)));
+  parallel_ranges(M, std::max<Index>(1, piece_size / std::max<Index>(1, K)), [&](Index begin, Index end) {
+    for (Index m = begin; m < end; ++m) std::copy_n(x.data() + i[m] * K, K, y.data() + m * K);
+  });
 }
 
 /// Columns are cut into pieces, not rows: a place is added to in order of m.
 void scatter_add(In x, Index K, std::span<const std::int32_t> i, Out y) {
   fill(y, 0);
   const Index M = static_cast<Index>(i.size());
-  parallel_ranges(
-      K,
-      [&](Index begin, Index end) {
-        for (Index m = 0; m < M; ++m)
-          for (Index k = begin; k < end; ++k) y[i[m] * K + k] += x[m * K + k];
-      },
-      std::max<Index>(16, piece_size / std::max<Index>(1, M)));
+  parallel_ranges(K, std::max<Index>(16, piece_size / std::max<Index>(1, M)), [&](Index begin, Index end) {
+    for (Index m = 0; m < M; ++m)
+      for (Index k = begin; k < end; ++k) y[i[m] * K + k] += x[m * K + k];
+  });
 }
 
 void random(Random kind, std::span<const std::int32_t> state, Out y) {

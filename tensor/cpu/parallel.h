@@ -30,10 +30,14 @@ void parallel(Index pieces, const Body& body) {
 /// cache.
 constexpr Index piece_size = 16384;
 
-/// Calls body(begin, end) for consecutive ranges of [0, n).
+/// Calls body(begin, end) for consecutive ranges of [0, n), of `piece` elements each.
 template <class Body>
-void parallel_ranges(Index n, const Body& body, Index piece = piece_size) {
+void parallel_ranges(Index n, Index piece, const Body& body) {
   parallel((n + piece - 1) / piece, [&](Index p) { body(p * piece, std::min(n, (p + 1) * piece)); });
+}
+template <class Body>
+void parallel_ranges(Index n, const Body& body) {
+  parallel_ranges(n, piece_size, body);
 }
 
 }  // namespace dale

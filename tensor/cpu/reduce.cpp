@@ -54,21 +54,18 @@ void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r
   std::vector<double> partial(static_cast<std::size_t>(outputs * chunks), Op::start);
   const Index group =
       std::max<Index>(1, chunk / std::max<Index>(1, terms));  // outputs a piece, when they are short
-  parallel_ranges(
-      outputs * chunks,
-      [&](Index begin, Index end) {
-        for (Index p = begin; p < end; ++p) {
-          Index start = 0;
-          k.runs(p / chunks, p / chunks + 1, [&](Index, const auto& offset, Index) { start = offset[0]; });
-          double total = Op::start;
-          r.runs(p % chunks * chunk, std::min(terms, (p % chunks + 1) * chunk),
-                 [&](Index, const auto& offset, Index n) {
-                   total = Op::combine(total, reduce_run<Op>(x.data + start + offset[0], r.run_stride(0), n));
-                 });
-          partial[p] = total;
-        }
-      },
-      group);
+  parallel_ranges(outputs * chunks, group, [&](Index begin, Index end) {
+    for (Index p = begin; p < end; ++p) {
+      Index start = 0;
+      k.runs(p / chunks, p / chunks + 1, [&](Index, const auto& offset, Index) { start = offset[0]; });
+      double total = Op::start;
+      r.runs(p % chunks * chunk, std::min(terms, (p % chunks + 1) * chunk),
+             [&](Index, const auto& offset, Index n) {
+               total = Op::combine(total, reduce_run<Op>(x.data + start + offset[0], r.run_stride(0), n));
+             });
+      partial[p] = total;
+    }
+  });
   for (Index i = 0; i < outputs; ++i) {
     double total = Op::start;
     for (Index c = 0; c < chunks; ++c) total = Op::combine(total, partial[i * chunks + c]);
@@ -106,18 +103,15 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
       }
     }
   };
-  parallel_ranges(
-      outer * chunks * spans,
-      [&](Index begin, Index end) {
-        for (Index piece = begin; piece < end; ++piece) {
-          const Index p = piece / spans, row = p % chunks * length;
-          k.runs(p / chunks * columns, p / chunks * columns + 1, [&](Index, const auto& start, Index) {
-            reduce_piece(x.data + start[0], piece % spans * span, row, std::min(terms, row + length),
-                         &partial[p * columns]);
-          });
-        }
-      },
-      group);
+  parallel_ranges(outer * chunks * spans, group, [&](Index begin, Index end) {
+    for (Index piece = begin; piece < end; ++piece) {
+      const Index p = piece / spans, row = p % chunks * length;
+      k.runs(p / chunks * columns, p / chunks * columns + 1, [&](Index, const auto& start, Index) {
+        reduce_piece(x.data + start[0], piece % spans * span, row, std::min(terms, row + length),
+                     &partial[p * columns]);
+      });
+    }
+  });
   for (Index i = 0; i < std::ssize(y); ++i) {
     const double* of_chunks = &partial[i / columns * chunks * columns + i % columns];
     double total = Op::start;
