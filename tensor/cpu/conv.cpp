@@ -33,8 +33,8 @@
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/product.h"
-#include "tensor/cpu/scratch.h"
 #include "tensor/cpu/winograd.h"
+#include "tensor/scratch.h"
 #include "tensor/walk.h"
 
 namespace dale::cpu {
@@ -102,16 +102,9 @@ void turn(Index A, Index B, Index taps, const real* from, real* to) {
       for (Index tap = 0; tap < taps; ++tap) to[(b * A + a) * taps + taps - 1 - tap] = *from++;
 }
 /// The taps of the mirrored shape.
-class Mirror {
+class Mirror : public Scratch {
  public:
-  Mirror(const ConvShape& s, In w) : taps_(std::ssize(w)), size_(w.size()) {
-    turn(s.O, s.C, s.kh * s.kw, w.data(), taps_.data());
-  }
-  operator In() const { return {taps_.data(), size_}; }
-
- private:
-  Scratch taps_;
-  std::size_t size_;
+  Mirror(const ConvShape& s, In w) : Scratch(std::ssize(w)) { turn(s.O, s.C, s.kh * s.kw, w.data(), data()); }
 };
 
 /// The output in pieces of whole rows, so that col of a piece, which stays in the second-level cache, has
@@ -179,7 +172,7 @@ void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
   const Index K = s.C * s.kh * s.kw;
   if (y.empty()) return;
   if (mirrors(s)) {
-    conv2d_input(mirrored(s), x, Mirror(s, w), y);
+    conv2d_input(mirrored(s), x, Mirror(s, w).span(), y);
     return parallel_ranges(s.N * s.OH * s.OW, [&](Index begin, Index end) {
       add_to(s, shift, residual, begin, end - begin, y.data());
     });
@@ -201,7 +194,7 @@ void conv2d_input(const ConvShape& s, In y, In w, Out x) {
   if (winograd::pays(s)) return winograd::conv2d_input(s, y, w, x);
   const Index K = s.C * s.kh * s.kw, L = s.OH * s.OW;
   if (s.O == 0 || L == 0 || K == 0) return fill(x, 0);
-  if (mirrors(s)) return conv2d(mirrored(s), y, Mirror(s, w), {}, {}, x);
+  if (mirrors(s)) return conv2d(mirrored(s), y, Mirror(s, w).span(), {}, {}, x);
   const Pieces pieces(s);
   const Taps W(s, w, true);
   parallel(s.N, [&](Index n) {  // windows overlap: an image is one piece
@@ -224,7 +217,7 @@ void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
   const Index K = s.C * s.kh * s.kw, size = K * s.O;
   if (mirrors(s)) {
     const Scratch turned(size);
-    conv2d_weight(mirrored(s), y, x, {turned.data(), w.size()});
+    conv2d_weight(mirrored(s), y, x, turned.span());
     return turn(s.C, s.O, s.kh * s.kw, turned.data(), w.data());
   }
   const Pieces pieces(s);

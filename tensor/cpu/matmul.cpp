@@ -13,7 +13,7 @@
 #include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/product.h"
-#include "tensor/cpu/scratch.h"
+#include "tensor/scratch.h"
 
 namespace dale::cpu {
 namespace {

@@ -19,8 +19,8 @@
 
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/product.h"
-#include "tensor/cpu/scratch.h"
 #include "tensor/cpu/winograd_matrices.h"
+#include "tensor/scratch.h"
 #include "tensor/walk.h"
 
 namespace dale::cpu::winograd {

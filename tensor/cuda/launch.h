@@ -13,7 +13,7 @@
 #include <iterator>
 #include <type_traits>
 
-#include "tensor/storage.h"
+#include "tensor/scratch.h"
 #include "tensor/walk.h"
 
 namespace dale::cuda {
@@ -94,17 +94,5 @@ template <class T>
 Span<T> elements(const View<T>& x) {
   return {x.data, static_cast<std::size_t>(x.extent)};
 }
-
-/// Device memory for n numbers between two kernels. Its next user is a later kernel of the same stream: it
-/// cannot be early.
-class Scratch {
- public:
-  explicit Scratch(Index n) : storage_(static_cast<std::size_t>(n) * sizeof(real), Device::cuda), n_(n) {}
-  Out span() const { return {static_cast<real*>(storage_.data()), static_cast<std::size_t>(n_)}; }
-
- private:
-  Storage storage_;
-  Index n_;
-};
 
 }  // namespace dale::cuda
