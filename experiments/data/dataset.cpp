@@ -87,14 +87,10 @@ Dataset load_npy(const fs::path& path) {
   expect_sides(path.string(), images.dim(2), images.dim(3));
   for (real v : images.cspan())
     if (!(v >= 0 && v <= 1)) failed("{}: a pixel is {}; expected values in [0, 1]", path.string(), v);
-  return {path.string(),
-          Split::train,
-          path,
-          images,
-          {},
-          0,
-          {{path.filename().string(), md5(read_file(path))}},
-          ""};
+  return {.name = path.string(),
+          .folder = path,
+          .images = images,
+          .digests = {{path.filename().string(), md5(read_file(path))}}};
 }
 
 /// What lies in a folder, by name, without hidden files.
@@ -164,11 +160,13 @@ Dataset load_png_folder(const fs::path& folder) {
     std::copy(image.data(), image.data() + H * W, images.data() + n * H * W);
     digests += md5(bytes);
   }
-  const IntTensor labels = found.classes ? IntTensor({N}, found.labels) : IntTensor();
-  const std::string note =
-      found.others ? fmt::format("{} files that are not PNG were left out", found.others) : "";
-  return {folder.string(),         Split::train, folder, images, labels, found.classes,
-          {{"png", md5(digests)}}, note};
+  return {.name = folder.string(),
+          .folder = folder,
+          .images = images,
+          .labels = found.classes ? IntTensor({N}, found.labels) : IntTensor(),
+          .classes = found.classes,
+          .digests = {{"png", md5(digests)}},
+          .note = found.others ? fmt::format("{} files that are not PNG were left out", found.others) : ""};
 }
 
 }  // namespace

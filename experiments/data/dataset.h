@@ -23,14 +23,14 @@ enum class Split { train, test };
 
 struct Dataset {
   std::string name;
-  Split split;
+  Split split = Split::train;
   std::filesystem::path folder;  // or file
   Tensor images;                 // (N,1,H,W) in [0,1]
-  IntTensor labels;              // (N), 0 … classes − 1; undefined without classes
-  Index classes;                 // 0: no labels
+  IntTensor labels = {};         // (N), 0 … classes − 1; undefined without classes
+  Index classes = 0;             // 0: no labels
   /// MD5 of what was read: of each idx file's contents, of the .npy file, or of the MD5s of all PNG files.
-  std::map<std::string, std::string> digests;
-  std::string note;  // what a reader of a report must know of the images, or ""
+  std::map<std::string, std::string> digests = {};
+  std::string note = {};  // what a reader of a report must know of the images, or ""
 };
 
 /// fashion-mnist, mnist, kmnist.
