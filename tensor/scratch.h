@@ -1,5 +1,5 @@
-// Memory for one call of a kernel, from the cache of storage.h: uninitialised numbers, 64-byte aligned. On CUDA
-// its next user is a later kernel of the same stream: it cannot be early.
+// Memory for one call of a kernel, from the cache of storage.h: uninitialised numbers, 64-byte aligned. On
+// CUDA its next user is a later kernel of the same stream: it cannot be early.
 #pragma once
 
 #include "tensor/kernels.h"

@@ -1,6 +1,7 @@
-// Rows by index, and random fills. A thread makes one element of the result; sums take their terms in order of
-// m. Random bits are the CPU's: Philox makes four numbers at a time, so a thread takes a block of the stream
-// and writes those of its four elements that lie in y; key and counter are read from the machine's memory.
+// Rows by index, and random fills. A thread makes one element of the result; sums take their terms in order
+// of m. Random bits are the CPU's: Philox makes four numbers at a time, so a thread takes a block of the
+// stream and writes those of its four elements that lie in y; key and counter are read from the machine's
+// memory.
 #include "tensor/cuda/launch.h"
 #include "tensor/random.h"
 

@@ -1,5 +1,5 @@
-// What the CUDA kernels are made of: the machine's functions as promised in kernels.h, a check of the runtime's
-// answers, and one function that starts a kernel.
+// What the CUDA kernels are made of: the machine's functions as promised in kernels.h, a check of the
+// runtime's answers, and one function that starts a kernel.
 //
 // launch() takes the place of the chevrons: the sources are then plain C++, and the tests compile them a
 // second time for the host, against headers that play the runtime (tests/emulated) and define DALE_EMULATED.
