@@ -6,18 +6,20 @@
 
 namespace dale::cuda {
 
-struct Cublas {
-  decltype(&cublasGetStatusString) status;
-  decltype(&cublasCreate) create;
-  decltype(&cublasSetStream) set_stream;
-  decltype(&cublasSetWorkspace) set_workspace;
-  decltype(&cublasSetMathMode) set_math_mode;
 #ifdef DALE_DOUBLE
-  decltype(&cublasDgemmStridedBatched_64) gemm;
+#define DALE_GEMM cublasDgemmStridedBatched_64
 #else
-  decltype(&cublasSgemmStridedBatched_64) gemm;
+#define DALE_GEMM cublasSgemmStridedBatched_64
 #endif
-};
+// clang-format off
+// member, the library's function
+#define DALE_CUBLAS(row)                                                    \
+  row(status, cublasGetStatusString) row(create, cublasCreate)              \
+  row(set_stream, cublasSetStream) row(set_workspace, cublasSetWorkspace)   \
+  row(set_math_mode, cublasSetMathMode) row(gemm, DALE_GEMM)
+#define DALE_MEMBER(member, name) decltype(&name) member;
+struct Cublas { DALE_CUBLAS(DALE_MEMBER) };
+// clang-format on
 
 /// nullptr when the library of this build's version is not found (matmul.cu).
 const Cublas* open_cublas();

@@ -24,17 +24,9 @@ const Cublas* open_cublas() {
   if (!file) return nullptr;
   static const Cublas library = [&] {
     Cublas found;
-#define DALE_TAKE(member, name) found.member = reinterpret_cast<decltype(&name)>(dlsym(file, DALE_TEXT(name)))
-    DALE_TAKE(status, cublasGetStatusString);
-    DALE_TAKE(create, cublasCreate);
-    DALE_TAKE(set_stream, cublasSetStream);
-    DALE_TAKE(set_workspace, cublasSetWorkspace);
-    DALE_TAKE(set_math_mode, cublasSetMathMode);
-#ifdef DALE_DOUBLE
-    DALE_TAKE(gemm, cublasDgemmStridedBatched_64);
-#else
-    DALE_TAKE(gemm, cublasSgemmStridedBatched_64);
-#endif
+#define DALE_TAKE(member, name) \
+  found.member = reinterpret_cast<decltype(&name)>(dlsym(file, DALE_TEXT(name)));
+    DALE_CUBLAS(DALE_TAKE)
     return found;
   }();
   return &library;
