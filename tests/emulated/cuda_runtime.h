@@ -53,17 +53,12 @@ using cudaGraph_t = emulated::Work*;
 using cudaGraphExec_t = emulated::Work*;
 struct cudaDeviceProp {
   char name[256];
-  int major, minor, multiProcessorCount;
-  std::size_t totalGlobalMem;
+  int major, minor;
 };
 struct cudaFuncAttributes {};
-struct cudaLaunchAttribute {};
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;
-  std::size_t dynamicSmemBytes;
   cudaStream_t stream;
-  cudaLaunchAttribute* attrs;
-  unsigned numAttrs;
 };
 
 namespace emulated {
@@ -88,8 +83,6 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   *p = {};
   std::strcpy(p->name, "no GPU: the kernels run on the CPU, emulated for tests");
   p->major = 9;
-  p->multiProcessorCount = 2;
-  p->totalGlobalMem = emulated::computer.memory;
   return cudaSuccess;
 }
 template <class F>
@@ -104,10 +97,6 @@ inline cudaError_t cudaMalloc(void** block, std::size_t bytes) {
   if (!*block) return cudaErrorMemoryAllocation;
   std::memset(*block, 0xff, bytes);
   return cudaSuccess;
-}
-template <class T>
-cudaError_t cudaMalloc(T** block, std::size_t bytes) {
-  return cudaMalloc(reinterpret_cast<void**>(block), bytes);
 }
 inline cudaError_t cudaFree(void* block) { return std::free(block), cudaSuccess; }
 inline cudaError_t cudaMallocHost(void** block, std::size_t bytes) { return cudaMalloc(block, bytes); }

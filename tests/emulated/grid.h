@@ -1,6 +1,6 @@
-// A grid of CUDA threads on the CPU. Blocks run in turn; the threads of a block are fibres, so that a barrier
-// and a warp's exchange mean what they mean on a device. A fibre that ends without having waited serves the
-// next thread at once: a kernel without barriers costs function calls.
+// A grid of CUDA threads on the CPU. Blocks run in turn; the threads of a block are fibres, so that barriers
+// of a block and of a warp mean what they mean on a device. A fibre that ends without having waited serves
+// the next thread at once: a kernel without barriers costs function calls.
 //
 // What a device would not tell is an error here, one sentence with the place: an index outside its buffer,
 // shared memory read before it was written or written and read by two threads without a barrier between, a
@@ -75,18 +75,6 @@ class Block {
     swapcontext(&fibres_[running_].context, &scheduler_);
     threadIdx.x = t;
     threads_[t].state = fresh;
-  }
-
-  /// What lane `lane` of the asking thread's warp offers.
-  template <class T>
-  T exchange(T mine, unsigned lane) {
-    static T offered[1024];
-    const unsigned warp = threadIdx.x / warp_size * warp_size;
-    offered[threadIdx.x] = mine;
-    wait(at_warp);
-    const T theirs = warp + lane < blockDim.x ? offered[warp + lane] : mine;
-    wait(at_warp);
-    return theirs;
   }
 
  private:
@@ -293,7 +281,3 @@ class Shared {
 
 inline void __syncthreads() { emulated::Block::current().wait(emulated::Block::at_block); }
 inline void __syncwarp(unsigned = ~0u) { emulated::Block::current().wait(emulated::Block::at_warp); }
-template <class T>
-T __shfl_xor_sync(unsigned, T v, unsigned mask) {
-  return emulated::Block::current().exchange(v, threadIdx.x % emulated::warp_size ^ mask);
-}

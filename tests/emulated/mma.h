@@ -32,7 +32,6 @@ struct fragment {
 template <int m, int n, int k>
 struct fragment<accumulator, m, n, k, float> {
   float x[8] = {};
-  static constexpr int num_elements = 8;
 };
 
 template <int m, int n, int k>
