@@ -6,6 +6,10 @@
 
 namespace dale::cuda {
 
+// The name that a header's macro makes of one: cublasCreate is cublasCreate_v2.
+#define DALE_TEXT(name) DALE_TEXT_OF(name)
+#define DALE_TEXT_OF(name) #name
+
 #ifdef DALE_DOUBLE
 #define DALE_GEMM cublasDgemmStridedBatched_64
 #else

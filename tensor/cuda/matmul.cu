@@ -15,10 +15,6 @@ void cuda_set_products(CudaProducts how) { products = how; }
 
 namespace cuda {
 
-// The name that a header's macro makes of one: cublasCreate is cublasCreate_v2.
-#define DALE_TEXT(name) DALE_TEXT_OF(name)
-#define DALE_TEXT_OF(name) #name
-
 const Cublas* open_cublas() {
   void* const file = dlopen("libcublas.so." DALE_TEXT(CUBLAS_VER_MAJOR), RTLD_LAZY | RTLD_LOCAL);
   if (!file) return nullptr;
