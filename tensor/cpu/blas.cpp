@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <tuple>
 #include <vector>
 
 #include "tensor/check.h"
@@ -17,8 +18,7 @@ using Syev = void (*)(const char*, const char*, const int*, double*, const int*,
                       int*);
 
 struct Library {
-  Gemm<float> sgemm;
-  Gemm<double> dgemm;
+  std::tuple<Gemm<float>, Gemm<double>> gemm;
   Syev dsyev;
   const char* (*config)();
   const char* (*core)();
@@ -37,10 +37,10 @@ const Library* find() {
       function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(file, name));
       return function != nullptr;
     };
-    const bool whole = take(library.sgemm, "sgemm_") && take(library.dgemm, "dgemm_") &&
-                       take(library.dsyev, "dsyev_") && take(library.config, "openblas_get_config") &&
-                       take(library.core, "openblas_get_corename") &&
-                       take(set_threads, "openblas_set_num_threads");
+    const bool whole =
+        take(std::get<0>(library.gemm), "sgemm_") && take(std::get<1>(library.gemm), "dgemm_") &&
+        take(library.dsyev, "dsyev_") && take(library.config, "openblas_get_config") &&
+        take(library.core, "openblas_get_corename") && take(set_threads, "openblas_set_num_threads");
     if (!whole) return nullptr;
     set_threads(1);  // its threads would change the order of sums with their number, and fight with ours
     return &library;
@@ -54,28 +54,24 @@ const Library& open() {
   return *library;
 }
 
-/// By columns the row-major y = a b is yᵀ = bᵀ aᵀ.
-template <class T>
-void by_columns(Gemm<T> gemm, bool ta, bool tb, Index M, Index N, Index K, const T* a, Index lda, const T* b,
-                Index ldb, T* y, Index ldy) {
-  const auto i = [](Index n) { return static_cast<int>(n); };
-  const int m = i(M), n = i(N), k = i(K), a_row = i(lda), b_row = i(ldb), y_row = i(ldy);
-  const T one = 1, zero = 0;
-  gemm(tb ? "T" : "N", ta ? "T" : "N", &n, &m, &k, &one, b, &b_row, a, &a_row, &zero, y, &y_row);
-}
-
 }  // namespace
 
 void require() { open(); }
 
-void product(bool ta, bool tb, Index M, Index N, Index K, const float* a, Index lda, const float* b,
-             Index ldb, float* y, Index ldy) {
-  by_columns(open().sgemm, ta, tb, M, N, K, a, lda, b, ldb, y, ldy);
+/// By columns the row-major y = a b is yᵀ = bᵀ aᵀ.
+template <class T>
+void product(bool ta, bool tb, Index M, Index N, Index K, const T* a, Index lda, const T* b, Index ldb, T* y,
+             Index ldy) {
+  const auto i = [](Index n) { return static_cast<int>(n); };
+  const int m = i(M), n = i(N), k = i(K), a_row = i(lda), b_row = i(ldb), y_row = i(ldy);
+  const T one = 1, zero = 0;
+  std::get<Gemm<T>>(open().gemm)(tb ? "T" : "N", ta ? "T" : "N", &n, &m, &k, &one, b, &b_row, a, &a_row,
+                                 &zero, y, &y_row);
 }
-void product(bool ta, bool tb, Index M, Index N, Index K, const double* a, Index lda, const double* b,
-             Index ldb, double* y, Index ldy) {
-  by_columns(open().dgemm, ta, tb, M, N, K, a, lda, b, ldb, y, ldy);
-}
+template void product(bool, bool, Index, Index, Index, const float*, Index, const float*, Index, float*,
+                      Index);
+template void product(bool, bool, Index, Index, Index, const double*, Index, const double*, Index, double*,
+                      Index);
 
 void eigen(Index n, double* matrix, double* values) {
   const int order = static_cast<int>(n), size = 34 * order;

@@ -13,11 +13,10 @@ namespace dale::blas {
 void require();
 
 /// y (M,N) ← op(a) op(b), row-major with rows lda, ldb, ldy numbers apart: op(a) is M×K, op(b) K×N. One
-/// thread. REQUIRES, here and below, that require() did not throw.
-void product(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const float* a, Index lda,
-             const float* b, Index ldb, float* y, Index ldy);
-void product(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const double* a, Index lda,
-             const double* b, Index ldb, double* y, Index ldy);
+/// thread. REQUIRES T float or double and, here and below, that require() did not throw.
+template <class T>
+void product(bool transpose_a, bool transpose_b, Index M, Index N, Index K, const T* a, Index lda, const T* b,
+             Index ldb, T* y, Index ldy);
 
 /// The n eigenvalues of a symmetric matrix (n,n), ascending; `matrix` becomes its eigenvectors, as rows.
 /// Throws std::runtime_error when LAPACK's dsyev finds none.
