@@ -64,70 +64,49 @@ struct Sequence {
   }
 };
 
-using S = Sequence&;
-const std::vector<std::function<Var(S)>> calls = {
-    [](S s) { return s.fresh(); },
-    [](S s) { return s.any() + s.any(); },
-    [](S s) { return s.any() - s.any(); },
-    [](S s) { return s.any() * s.any(); },
-    [](S s) { return s.any() / s.any(); },
-    [](S s) { return power(s.any(), s.any()); },
-    [](S s) { return exp(s.any()); },
-    [](S s) { return log(s.any()); },
-    [](S s) { return abs(s.any()); },
-    [](S s) { return silu(s.any()); },
-    [](S s) { return maximum(s.any(), s.any()); },
-    [](S s) { return masked(s.any(), s.any()); },
-    [](S s) { return where(s.any(), s.any(), s.any()); },
-    [](S s) { return reshape(s.any(), s.shape()); },
-    [](S s) { return permute(s.any(), s.axes()); },
-    [](S s) { return slice(s.any(), s.axis(), s.number() - 1, s.number(), s.number()); },
-    [](S s) { return place(s.any(), s.axis(), s.number() - 1, s.number(), s.number()); },
-    [](S s) { return concat(s.several(), s.axis()); },
-    [](S s) { return stack(s.several(), s.axis()); },
-    [](S s) { return broadcast_to(s.any(), s.shape()); },
-    [](S s) { return sum_to(s.any(), s.shape()); },
-    [](S s) { return gather(s.any(), s.indices()); },
-    [](S s) { return scatter_add(s.any(), s.indices(), s.number()); },
-    [](S s) { return embedding(s.any(), s.indices()); },
-    [](S s) { return one_hot(s.indices(), s.number()); },
-    [](S s) { return pad(s.any(), s.axis(), s.number() - 1, s.number() - 1); },
-    [](S s) {
-      return split(s.any(), {s.number(), s.number()}, s.axis()).at(0);
-    },
-    [](S s) { return flip(s.any(), s.axis()); },
-    [](S s) { return sum(s.any(), s.axes(), s.coin()); },
-    [](S s) { return mean(s.any(), s.axes(), s.coin()); },
-    [](S s) { return max(s.any(), s.axes(), s.coin()); },
-    [](S s) { return variance(s.any(), s.axes(), s.coin(), s.number()); },
-    [](S s) { return logsumexp(s.any(), s.axes(), s.coin()); },
-    [](S s) { return log_softmax(s.any(), s.axis()); },
-    [](S s) { return norm(s.any(), s.axes(), s.coin()); },
-    [](S s) { return argmax(s.any(), s.axis()).defined() ? s.any() : Var(); },
-    [](S s) { return matmul(s.any(), s.any(), s.coin(), s.coin()); },
-    [](S s) { return conv2d(s.any(), s.any(), s.window()); },
-    [](S s) { return conv2d(s.any(), s.any(), s.any(), s.coin() ? s.any() : Var(), s.window()); },
-    [](S s) {
+// clang-format off
+#define CALL(...) [](Sequence& s) -> Var { return __VA_ARGS__; }
+const std::vector<std::function<Var(Sequence&)>> calls = {
+    CALL(s.fresh()), CALL(s.any() + s.any()), CALL(s.any() - s.any()), CALL(s.any() * s.any()),
+    CALL(s.any() / s.any()), CALL(power(s.any(), s.any())), CALL(exp(s.any())), CALL(log(s.any())),
+    CALL(abs(s.any())), CALL(silu(s.any())), CALL(maximum(s.any(), s.any())), CALL(masked(s.any(), s.any())),
+    CALL(where(s.any(), s.any(), s.any())), CALL(reshape(s.any(), s.shape())),
+    CALL(permute(s.any(), s.axes())),
+    CALL(slice(s.any(), s.axis(), s.number() - 1, s.number(), s.number())),
+    CALL(place(s.any(), s.axis(), s.number() - 1, s.number(), s.number())),
+    CALL(concat(s.several(), s.axis())), CALL(stack(s.several(), s.axis())),
+    CALL(broadcast_to(s.any(), s.shape())), CALL(sum_to(s.any(), s.shape())),
+    CALL(gather(s.any(), s.indices())), CALL(scatter_add(s.any(), s.indices(), s.number())),
+    CALL(embedding(s.any(), s.indices())), CALL(one_hot(s.indices(), s.number())),
+    CALL(pad(s.any(), s.axis(), s.number() - 1, s.number() - 1)),
+    CALL(split(s.any(), {s.number(), s.number()}, s.axis()).at(0)), CALL(flip(s.any(), s.axis())),
+    CALL(sum(s.any(), s.axes(), s.coin())), CALL(mean(s.any(), s.axes(), s.coin())),
+    CALL(max(s.any(), s.axes(), s.coin())), CALL(variance(s.any(), s.axes(), s.coin(), s.number())),
+    CALL(logsumexp(s.any(), s.axes(), s.coin())), CALL(log_softmax(s.any(), s.axis())),
+    CALL(norm(s.any(), s.axes(), s.coin())),
+    CALL(argmax(s.any(), s.axis()).defined() ? s.any() : Var()),
+    CALL(matmul(s.any(), s.any(), s.coin(), s.coin())), CALL(conv2d(s.any(), s.any(), s.window())),
+    CALL(conv2d(s.any(), s.any(), s.any(), s.coin() ? s.any() : Var(), s.window())),
+    [](Sequence& s) {
       const Var x = s.any(), w = s.any();
       const Window k = s.window();
       return conv2d_input(s.coin() ? s.any() : conv2d(x, w, k), w, s.coin() ? s.shape() : x.shape(), k);
     },
-    [](S s) {
+    [](Sequence& s) {
       const Var x = s.any(), w = s.any();
       const Window k = s.window();
       return conv2d_weight(x, s.coin() ? s.any() : conv2d(x, w, k), s.coin() ? s.shape() : w.shape(), k);
     },
-    [](S s) { return cross_entropy(s.any(), s.indices()); },
-    [](S s) { return attention(s.any(), s.any(), s.any(), s.coin() ? s.any() : Var()); },
-    [](S s) { return layer_norm(s.any(), s.any(), s.any()); },
-    [](S s) { return group_norm(s.any(), s.any(), s.any(), s.number(), 1e-5f, s.coin()); },
-    [](S s) { return upsample_nearest(s.any(), s.number()); },
-    [](S s) { return upsample_bilinear(s.any(), s.number()); },
-    [](S s) { return max_pool(s.any(), s.number(), s.number(), s.number() - 1); },
-    [](S s) { return average_pool(s.any(), s.number(), s.number(), s.number() - 1); },
-    [](S s) { return vjp(s.any(), s.any(), s.several(), s.coin()).at(0); },
-    [](S s) { return grad(sum(s.any()), s.leaves, s.coin()).at(0); },
-};
+    CALL(cross_entropy(s.any(), s.indices())),
+    CALL(attention(s.any(), s.any(), s.any(), s.coin() ? s.any() : Var())),
+    CALL(layer_norm(s.any(), s.any(), s.any())),
+    CALL(group_norm(s.any(), s.any(), s.any(), s.number(), 1e-5f, s.coin())),
+    CALL(upsample_nearest(s.any(), s.number())), CALL(upsample_bilinear(s.any(), s.number())),
+    CALL(max_pool(s.any(), s.number(), s.number(), s.number() - 1)),
+    CALL(average_pool(s.any(), s.number(), s.number(), s.number() - 1)),
+    CALL(vjp(s.any(), s.any(), s.several(), s.coin()).at(0)),
+    CALL(grad(sum(s.any()), s.leaves, s.coin()).at(0))};
+// clang-format on
 
 }  // namespace
 
