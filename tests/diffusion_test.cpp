@@ -1,8 +1,6 @@
 // Chapter IV against problems with exact answers: statistics with fixed keys, bounds of four standard errors.
-#include "autograd/gradcheck.h"
 #include "diffusion/exact.h"
 #include "diffusion/loss.h"
-#include "diffusion/sampler.h"
 #include "tests/compare.h"
 
 using namespace dale;
@@ -167,21 +165,6 @@ TEST_CASE("Dale-Langevin's recursion converges at first order", "[diffusion][sam
   for (int steps : {500, 1000, 2000})
     CHECK(std::log2(error(steps) / error(2 * steps)) == Approx(1).margin(0.08));
   CHECK(problem.dale_langevin_moments(gbm, 100000).mean == Approx(problem.a).margin(1e-4));
-}
-
-TEST_CASE("Heun's rule follows the probability flow at second order", "[diffusion][sampler]") {
-  // On one log-normal the flow is known: y(s) = a + (y(s₀) − a) √((v + s²)/(v + s₀²)).
-  const LogNormal problem{0.2, 0.05};
-  const Var start = normal_prior({200}, 0.2, std::sqrt(0.05 + 9), Key{1});
-  const auto error = [&](int steps) {
-    std::vector<double> levels = edm_levels(steps, 0.02, 3);
-    levels.pop_back();
-    const Var y = heun(problem.denoiser(), start, levels);
-    const Var exact = 0.2 + (start - 0.2) * std::sqrt((0.05 + 0.0004) / (0.05 + 9));
-    return std::sqrt(mean(square(y - exact)).item());
-  };
-  CHECK(std::log2(error(9) / error(17)) == Approx(2).margin(0.25));
-  CHECK(error(33) < 2e-3);
 }
 
 TEST_CASE("the grid of noise levels", "[diffusion][sampler]") {
