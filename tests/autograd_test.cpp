@@ -5,7 +5,6 @@
 #include "tests/compare.h"
 
 using namespace dale;
-using Catch::Contains;
 
 namespace {
 Var scalar_parameter(real v) { return parameter(Tensor({}, {v})); }

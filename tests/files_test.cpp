@@ -2,19 +2,16 @@
 // A row is a file's bytes and a fragment of what is said of it, in one line that names the file.
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 
 #include "experiments/data/idx.h"
 #include "nn/checkpoint.h"
-#include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
-#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;
-using Path = std::filesystem::path;
+using Path = fs::path;
 using Bad = std::runtime_error;
 using Caller = std::invalid_argument;
 using Strings = std::vector<std::string>;
@@ -24,7 +21,6 @@ namespace {
 
 template <class Error>
 void refuses(const auto& act, const std::string& message, const Path& path = "") {
-  using Catch::Contains;
   std::string said = "nothing was thrown";
   try {
     act();
@@ -84,12 +80,12 @@ const real inf = std::numeric_limits<real>::infinity();
 TEST_CASE("a file is written whole or not at all; a folder is made and tried", "[files]") {
   const Folder folder;
   for (int twice = 0; twice < 2; ++twice) make_folder(folder / "taken/inside");
-  CHECK(std::filesystem::is_empty(folder / "taken/inside"));
+  CHECK(fs::is_empty(folder / "taken/inside"));
   for (const std::string& bytes : {std::string("old"), one_minus_two}) {
     write_file(folder / "file", bytes);
     CHECK(read_file(folder / "file") == bytes);
   }
-  std::filesystem::create_symlink("/dev/full", folder / "full.tmp");
+  fs::create_symlink("/dev/full", folder / "full.tmp");
   const Rows names = {{"nowhere/x", "No such file or directory"},
                       {"file/x", "Not a directory"},
                       {"full", "No space left on device"},
@@ -97,8 +93,8 @@ TEST_CASE("a file is written whole or not at all; a folder is made and tried", "
   for (const auto& [name, reason] : names) {
     const std::string path = folder / name.c_str();
     refuses<Bad>([&] { write_file(path, "x"); }, "cannot write " + path + ": " + reason);
-    CHECK_FALSE(std::filesystem::exists(std::filesystem::symlink_status(path + ".tmp")));
-    CHECK(std::filesystem::exists(path) == (name == "taken"));
+    CHECK_FALSE(fs::exists(fs::symlink_status(path + ".tmp")));
+    CHECK(fs::exists(path) == (name == "taken"));
   }
   refuses<Bad>([&] { read_file(folder.path); }, ": Is a directory", folder.path);
   for (const Path& path : {folder / "file", folder / "file/x"})

@@ -10,15 +10,18 @@
 #include <vector>
 
 #include "tensor/file.h"
+#include "tests/catch.h"
+
+namespace fs = std::filesystem;
 
 struct Folder {
-  std::string name = std::filesystem::temp_directory_path() / "dale-test-XXXXXX";
-  std::filesystem::path path = mkdtemp(name.data());
+  std::string name = fs::temp_directory_path() / "dale-test-XXXXXX";
+  fs::path path = mkdtemp(name.data());
 
   Folder() = default;
   Folder(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path operator/(const std::string& file) const { return path / file; }
+  ~Folder() { fs::remove_all(path); }
+  fs::path operator/(const std::string& file) const { return path / file; }
 };
 
 /// The numbers as four bytes each, the high one first.
@@ -28,6 +31,11 @@ inline std::string idx_head(const std::vector<std::uint32_t>& head) {
     for (int shift : {24, 16, 8, 0}) bytes += static_cast<char>(h >> shift);
   return bytes;
 }
+/// The CRC-32 of bytes in that way.
+inline std::string crc_of(const std::string& bytes) {
+  const auto sum = crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size()));
+  return idx_head({static_cast<std::uint32_t>(sum)});
+}
 /// n bytes below `limit`.
 inline std::string noise(std::size_t n, unsigned limit) {
   std::string bytes;
@@ -35,10 +43,10 @@ inline std::string noise(std::size_t n, unsigned limit) {
   return bytes;
 }
 /// A part, "train" or "t10k", of a named set: images of 28 × 28 pixels, and their labels.
-inline void write_part(const std::filesystem::path& set, const std::string& part, const std::string& pixels,
+inline void write_part(const fs::path& set, const std::string& part, const std::string& pixels,
                        const std::string& labels) {
   const auto n = static_cast<std::uint32_t>(labels.size());
-  std::filesystem::create_directories(set);
+  fs::create_directories(set);
   dale::write_file(set / (part + "-images-idx3-ubyte"), idx_head({0x803, n, 28, 28}) + pixels);
   dale::write_file(set / (part + "-labels-idx1-ubyte"), idx_head({0x801, n}) + labels);
 }

@@ -1,7 +1,6 @@
 // Chapter I: the functions of analysis. How far they are from the exact value, what they make of ±0, ±∞ and
 // NaN, and that every processor and compiler gives the bits that stand here; so do the kernels that multiply
 // no matrices.
-#include <cmath>
 #include <cstring>
 
 #include "autograd/ops.h"

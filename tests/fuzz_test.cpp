@@ -6,21 +6,17 @@
 // DALE_FUZZ=1000000 build/check "[fuzz]" reads a million inputs; without it, 20000. Everything is a function
 // of the input's number, which a failure names.
 #include <unistd.h>
-#include <zlib.h>
 
 #include <atomic>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "experiments/data/idx.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/model.h"
-#include "tensor/file.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
-#include "tests/catch.h"
 #include "tests/choices.h"
 #include "tests/folder.h"
 
@@ -57,7 +53,6 @@ static const int hooked = 1;
 #endif
 
 using namespace dale;
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -102,9 +97,7 @@ std::string with_checksums(std::string png) {
     std::size_t length = 0;
     for (std::size_t i = 0; i < 4; ++i) length = length << 8 | static_cast<unsigned char>(png[at + i]);
     if (length > png.size() - at - 12) break;
-    const auto sum =
-        crc32(0, reinterpret_cast<const Bytef*>(png.data() + at + 4), static_cast<uInt>(length + 4));
-    png.replace(at + 8 + length, 4, idx_head({static_cast<std::uint32_t>(sum)}));
+    png.replace(at + 8 + length, 4, crc_of(png.substr(at + 4, length + 4)));
     at += length + 12;
   }
   return png;

@@ -1,21 +1,15 @@
 // Chapter V: distances between sets of pictures, against closed forms and golden values; the classifiers that
 // come with the program; what evaluation says of copies, of strangers and of too few.
-#include <unistd.h>
 
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "experiments/judge/evaluate.h"
 #include "nn/checkpoint.h"
 #include "tensor/cpu/parallel.h"
-#include "tensor/file.h"
-#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;
-using Catch::Contains;
-namespace fs = std::filesystem;
 
 namespace {
 

@@ -3,7 +3,6 @@
 #include "experiments/run/train.h"
 
 #include <csignal>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -15,12 +14,9 @@
 #include "tensor/cpu/parallel.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
-#include "tests/catch.h"
 #include "tests/folder.h"
 
 using namespace dale;
-using Catch::Contains;
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -41,16 +37,14 @@ struct Workplace {
   ~Workplace() { fail_file_operation(0); }
 
   TrainOptions options(const std::string& run) const {
-    TrainOptions o;
-    o.dataset = path / "images.npy";
-    o.out = path / run;
-    o.steps = 8;
-    o.batch = 5;
-    o.channels = 8;
-    o.warmup = 4;
-    o.checkpoint_every = 3;
-    o.seed = 5;
-    return o;
+    return {.dataset = path / "images.npy",
+            .out = path / run,
+            .steps = 8,
+            .batch = 5,
+            .channels = 8,
+            .warmup = 4,
+            .checkpoint_every = 3,
+            .seed = 5};
   }
   /// The same with everything that draws random numbers in use.
   TrainOptions full_options(const std::string& run) const {
@@ -176,13 +170,12 @@ TEST_CASE("what a run does not continue", "[train][errors]") {
   const Workplace w;
   TrainOptions o = w.full_options("run");
   train(o);
-  CHECK_THROWS_WITH(train(o),
-                    Contains("run holds a run already: continue it with --resume, or choose another --out"));
+  REFUSES(train(o), "run holds a run already: continue it with --resume, or choose another --out");
   o.resume = true;
   const auto refuses = [&](const std::function<void(TrainOptions&)>& change, const std::string& message) {
     TrainOptions other = o;
     change(other);
-    CHECK_THROWS_WITH(train(other), Contains(message));
+    REFUSES(train(other), message);
     CHECK_THROWS_AS(train(other), std::invalid_argument);
   };
   refuses([](auto& t) { t.learning_rate = 0.5; },
@@ -196,9 +189,9 @@ TEST_CASE("what a run does not continue", "[train][errors]") {
   train(constant);
   constant.resume = true;
   constant.steps = 4;
-  CHECK_THROWS_WITH(train(constant), Contains("is beyond the 4 steps asked for"));
+  REFUSES(train(constant), "is beyond the 4 steps asked for");
   for (const char* text : {"", "[1]", "{\"a\":", "{\"a\":{\"b\":{\"c\":{\"d\":1}}}}", "{}{}"})
-    CHECK_THROWS_WITH(read_config(text, "here"), Contains("here: no JSON object of at most three levels"));
+    REFUSES(read_config(text, "here"), "here: no JSON object of at most three levels");
 }
 
 TEST_CASE("memory and live nodes are flat", "[train]") {
@@ -277,9 +270,7 @@ TEST_CASE("labels are learnt from, and a network with classes serves without the
   const auto output = [&](const Condition& c) { return model.network(x, t, c).value().to_vector(); };
   CHECK(output({}) == output({IntTensor({2}, {3, 3}), {}}));
   CHECK(output({}) != output({IntTensor({2}, {0, 1}), {}}));
-  SampleOptions s;
-  s.count = s.steps = 2;
-  CHECK(sample(model, s).images.shape() == Shape{2, 1, 8, 8});
+  CHECK(sample(model, {.steps = 2, .count = 2}).images.shape() == Shape{2, 1, 8, 8});
   o.dataset = w.path / "images.npy";
   o.out = w.path / "other";
   CHECK_THROWS_WITH(train(o), Contains("--classes needs labels, which ") && Contains("a folder of its own"));

@@ -2,27 +2,24 @@
 #pragma once
 
 #include "experiments/run/train.h"
-#include "tensor/file.h"
 #include "tests/folder.h"
 
 namespace dale {
 
 struct Workplace {
   Folder folder;
-  const std::filesystem::path& path = folder.path;
+  const fs::path& path = folder.path;
 
   Workplace() { write_part(path / "mnist", "train", noise(64 * 784, 256), noise(64, 10)); }
 
   TrainOptions options(const std::string& run) const {
-    TrainOptions o;
-    o.dataset = "mnist";
-    o.data = path.string();
-    o.out = path / run;
-    o.steps = 3;
-    o.batch = 10;
-    o.channels = 8;
-    o.seed = 5;
-    return o;
+    return {.dataset = "mnist",
+            .data = path.string(),
+            .out = path / run,
+            .steps = 3,
+            .batch = 10,
+            .channels = 8,
+            .seed = 5};
   }
 };
 
