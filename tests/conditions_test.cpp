@@ -1,13 +1,8 @@
 // Chapters IV and V: guidance and inpainting, in either chart; on problems with known answers, and on a
 // network.
-#include <unistd.h>
-
-#include <cmath>
-#include <filesystem>
 
 #include "diffusion/exact.h"
 #include "diffusion/guidance.h"
-#include "diffusion/sampler.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/sample.h"
 #include "tests/compare.h"
@@ -28,7 +23,7 @@ Model small_model(const std::string& process, Index classes) {
       &p, {p.multiplicative() ? 0.2 : 1.3, 0.25}, default_prediction(p), ScoreUNet(shape, Key{3}), 28, 28,
       {}};
   Var& head = model.network.head->weight;  // one that says little does not diverge in a few steps
-  head.leaf_value() = (Var(head.value()) * 1e-2).value();
+  head.leaf_value() = (Var(head.value()) * 1e-3).value();
   return model;
 }
 
@@ -44,12 +39,10 @@ TEST_CASE("guidance combines scores: between two normals it samples the tilted o
   CHECK(mean(y).item() == Approx(w * 0.6 + (1 - w) * 0.4).margin(0.01));
   CHECK(std::sqrt(variance(y).item()) == Approx(0.2).margin(0.01));
   const Var at = Tensor({2}, {0.1, 0.9});
-  for (double s : {0.1, 1.0}) {
-    CHECK(norm(guided(normal_denoiser(1, v), normal_denoiser(0, v), 1)(at, s) - normal_denoiser(1, v)(at, s))
-              .item() == 0);
-    CHECK(norm(guided(normal_denoiser(1, v), normal_denoiser(0, v), 0)(at, s) - normal_denoiser(0, v)(at, s))
-              .item() == 0);
-  }
+  for (double s : {0.1, 1.0})
+    for (double weight : {0.0, 1.0})
+      CHECK(values(guided(normal_denoiser(1, v), normal_denoiser(0, v), weight)(at, s)) ==
+            values(normal_denoiser(weight, v)(at, s)));
 }
 
 TEST_CASE("replacement: what is known comes out, and is a noisy known picture on the way", "[conditions]") {
@@ -74,20 +67,17 @@ TEST_CASE("replacement: what is known comes out, and is a noisy known picture on
 TEST_CASE("every sampler completes a picture and obeys a class, in either chart", "[conditions]") {
   for (const std::string& process : process_names()) {
     Model model = small_model(process, 10);
-    SampleOptions o;
-    o.steps = 3;
-    o.count = 4;
-    o.batch = 3;
-    o.known = Tensor::full({1, 28, 28}, 0.25);
-    o.mask = greater(Var(uniform(Key{4}, {1, 28, 28})), Var(Tensor::full({}, 0.5))).value();
-    const Tensor mask = o.mask;
-    for (const char* sampler : {"probability-flow", "ddim", "dpm-solver"}) {
+    SampleOptions o{.steps = 3, .count = 4, .batch = 3};
+    o.known = uniform(Key{5}, {1, 28, 28});
+    o.mask = bernoulli(Key{4}, {1, 28, 28}, 0.5);
+    for (const std::string& sampler : sampler_names()) {
+      if (sampler == "dale-langevin" && !model.process->multiplicative()) break;  // as do those that follow
       INFO(process << ", " << sampler);
       o.sampler = sampler;
-      const Tensor images = sample(model, o).images;
-      const Var gap = masked(abs(Var(images) - 0.25), broadcast_to(Var(mask), images.shape()));
-      CHECK(max(gap).item() < 1e-3);
+      const Var images = sample(model, o).images, known = broadcast_to(Var(o.known), images.shape());
+      CHECK(max(masked(abs(images - known), broadcast_to(Var(o.mask), images.shape()))).item() == 0);
     }
+    o.sampler = "dpm-solver";
     o.known = o.mask = {};
     o.classes = {1, 7};
     o.guidance = 2;
@@ -104,10 +94,7 @@ TEST_CASE("every sampler completes a picture and obeys a class, in either chart"
 
 TEST_CASE("conditions that a model cannot meet", "[conditions][errors]") {
   Model model = small_model("gbm", 0), labelled = small_model("ve", 10);
-  SampleOptions o;
-  o.count = 1;
-  o.steps = 1;
-  o.classes = {3};
+  SampleOptions o{.steps = 1, .count = 1, .classes = {3}};
   REFUSES(sample(model, o), "trained without classes: train one with --classes");
   o.classes = {10};
   REFUSES(sample(labelled, o), "there is no class 10; the model knows 0 to 9");

@@ -5,7 +5,6 @@
 #include "experiments/data/idx.h"
 #include "experiments/run/sample.h"
 #include "tensor/cpu/level.h"
-#include "tests/catch.h"
 #include "tests/workplace.h"
 
 using namespace dale;
@@ -62,10 +61,7 @@ TEST_CASE("a model and its samples have the bytes that they have on every other 
     found += process + " " + md5(read_file(w.path / process / "model.safetensors")) + "\n";
     for (const std::string& sampler : sampler_names()) {
       if (process == "vp" && sampler == "dale-langevin") break;  // those that follow multiply too
-      SampleOptions o;
-      o.sampler = sampler;
-      o.steps = 4;
-      o.count = 3;
+      const SampleOptions o{.sampler = sampler, .steps = 4, .count = 3};
       found += sampler + " " + digest_of(sample(model, o).images) + "\n";
     }
   }
@@ -78,10 +74,7 @@ TEST_CASE("an image's bytes do not depend on the batch it is made in", "[experim
   Model model = trained(w, "gbm");
   for (const std::string& sampler : sampler_names()) {
     INFO(sampler);
-    SampleOptions o;
-    o.sampler = sampler;
-    o.steps = 3;
-    o.count = 65;
+    SampleOptions o{.sampler = sampler, .steps = 3, .count = 65};
     std::vector<std::string> digests;
     for (Index batch : {1, 7, 16, 64}) {
       o.batch = batch;
