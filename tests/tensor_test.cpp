@@ -92,6 +92,16 @@ TEST_CASE("random numbers depend on key and counter alone", "[tensor][random]") 
   same_bits("normal", [] { return normal(Key{5}, {100001}); });
 }
 
+TEST_CASE("random numbers are the same bits on every machine", "[machines]") {
+  ON_EVERY_MACHINE();
+  for (const std::uint64_t first : std::vector<std::uint64_t>{0, 1, 4, 4'294'967'295, 4'294'967'298})
+    for (const Index n : {0, 1, 3, 4, 1000}) {
+      INFO(n << " from " << first);
+      CHECK(normal(Key{7}, {n}, first, device).to_vector() == normal(Key{7}, {n}, first).to_vector());
+      CHECK(uniform(Key{7}, {n}, first, device).to_vector() == uniform(Key{7}, {n}, first).to_vector());
+    }
+}
+
 TEST_CASE("uniform and normal have their moments", "[tensor][random]") {
   const Index n = 1 << 20;
   const auto moment = [&](const Tensor& x, int p) {
