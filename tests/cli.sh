@@ -2,12 +2,7 @@
 # The command line: exit statuses, one-sentence errors, nothing half-written, the same bytes from the same
 # seed.
 unset DALE_DATA  # what the user has must not change what is tested
-build=$1
-dale=$build/dale
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-fail() { echo "$1"; failures=$((failures + 1)); }
+. tests/scratch.sh
 left() { [ ! -e "$1" ] || fail "a refused command left $1 behind"; }
 small='--steps 4 --batch 16 --width 8 --seed 1'  # a run; the words are the options
 run() { "$dale" train $small "$@" >/dev/null 2>&1; }
@@ -22,6 +17,9 @@ expect() {  # status, fragment of stderr, arguments…
     fail "dale $*: status $got (expected $status), expected '$fragment' in: $(cat "$work/err")"
   fi
 }
+# What is said of options for which there is no run, or no samples.
+train_says() { said=$1; shift; expect 2 "$said" train "$@" --out "$work/x"; }
+sample_says() { said=$1; shift; expect 2 "$said" sample --checkpoint "$model" "$@" --out "$work/z"; }
 
 expect 0 '' --help
 expect 0 '' --version
@@ -34,37 +32,34 @@ expect 2 '--out is required' sample
 expect 2 '--mask requires --inpaint' sample --mask "$work/mask.png" --out "$work/x"
 expect 2 '--samples is required' evaluate
 expect 2 '--out is required' train-classifier
-expect 2 "unknown data set 'fashion-mnits'; did you mean 'fashion-mnist'?" \
-  train --dataset fashion-mnits --out "$work/x"
-expect 2 "unknown process 'gmb'; did you mean 'gbm'?" train --process gmb --out "$work/x"
-expect 2 'the number of steps is 0; it must be at least 1' train --steps 0 --out "$work/x"
-expect 2 '--steps = many; expected a number' train --steps many --out "$work/x"
-expect 2 '--threads: Value 0 not in range' train --threads 0 --out "$work/x"
-expect 2 'the number of images per batch is 0' train --batch 0 --out "$work/x"
-expect 2 '-1 is no whole number from 0 to 2^64 - 1' train --seed -1 --out "$work/x"
-expect 2 '18446744073709551616 is no whole number' train --seed 18446744073709551616 --out "$work/x"
-expect 2 'multiple of 8' train --width 20 --out "$work/x"
-expect 2 'the learning rate is nan; it must be positive and finite' train --lr nan --out "$work/x"
-expect 2 '--lr = fast; expected a number' train --lr fast --out "$work/x"
-expect 2 'the number of warm-up steps is -1; it must be at least 0' train --warmup -1 --out "$work/x"
-expect 2 'the largest norm of the gradient is -1; it must be positive' train --clip -1 --out "$work/x"
-expect 2 "mean of the noise levels' logarithm is inf; it must be finite" \
-  train --level-mean inf --out "$work/x"
-expect 2 "deviation of the noise levels' logarithm is 0; it must be positive" \
-  train --level-deviation 0 --out "$work/x"
-expect 2 'average is 1; it must be in [0, 1)' train --ema 1 --out "$work/x"
-expect 2 'the probability of dropout is 1; it must be in [0, 1)' train --dropout 1 --out "$work/x"
-expect 2 'label dropout is -1; it must be in [0, 1]' train --classes --label-dropout -1 --out "$work/x"
-expect 2 "unknown decay 'cosin'; did you mean 'cosine'?" train --decay cosin --out "$work/x"
-expect 2 'between checkpoints is 0; it must be at least 1' train --checkpoint-every 0 --out "$work/x"
-expect 2 '--label-dropout does nothing without --classes' train --label-dropout 0.2 --out "$work/x"
-expect 2 '--level-mean does nothing for the process vp' train --process vp --level-mean 0 --out "$work/x"
+train_says "unknown data set 'fashion-mnits'; did you mean 'fashion-mnist'?" --dataset fashion-mnits
+train_says "unknown process 'gmb'; did you mean 'gbm'?" --process gmb
+train_says 'the number of steps is 0; it must be at least 1' --steps 0
+train_says '--steps = many; expected a number' --steps many
+train_says '--threads: Value 0 not in range' --threads 0
+train_says 'the number of images per batch is 0' --batch 0
+train_says '-1 is no whole number from 0 to 2^64 - 1' --seed -1
+train_says '18446744073709551616 is no whole number' --seed 18446744073709551616
+train_says 'multiple of 8' --width 20
+train_says 'the learning rate is nan; it must be positive and finite' --lr nan
+train_says '--lr = fast; expected a number' --lr fast
+train_says 'the number of warm-up steps is -1; it must be at least 0' --warmup -1
+train_says 'the largest norm of the gradient is -1; it must be positive' --clip -1
+train_says "mean of the noise levels' logarithm is inf; it must be finite" --level-mean inf
+train_says "deviation of the noise levels' logarithm is 0; it must be positive" --level-deviation 0
+train_says 'average is 1; it must be in [0, 1)' --ema 1
+train_says 'the probability of dropout is 1; it must be in [0, 1)' --dropout 1
+train_says 'label dropout is -1; it must be in [0, 1]' --classes --label-dropout -1
+train_says "unknown decay 'cosin'; did you mean 'cosine'?" --decay cosin
+train_says 'between checkpoints is 0; it must be at least 1' --checkpoint-every 0
+train_says '--label-dropout does nothing without --classes' --label-dropout 0.2
+train_says '--level-mean does nothing for the process vp' --process vp --level-mean 0
 expect 2 '--stall does nothing without --fetch' data --stall 3
 expect 2 'the name of the folder is empty' train --out ''
 expect 1 'no such folder; expected one of PNG files, or a .npy file' \
   train --dataset "$work/none" --out "$work/x"
 expect 1 "cannot read $work/none.npy: No such file" train --dataset "$work/none.npy" --out "$work/x"
-expect 2 "unknown device 'gpu'" train --device gpu --out "$work/x"
+train_says "unknown device 'gpu'" --device gpu
 expect 2 "unknown data set 'mnits'; did you mean 'mnist'?" data --fetch mnits
 expect 2 '--stall: Value 0 not in range' data --fetch mnist --stall 0
 expect 1 'by hand, put it there from elsewhere' \
@@ -72,15 +67,14 @@ expect 1 'by hand, put it there from elsewhere' \
 [ -z "$(ls "$work/data/mnist")" ] || fail 'a fetch in vain left something behind'
 expect 2 "unknown profile 'quik'; did you mean 'quick'?" compare --profile quik --out "$work/x"
 expect 1 'nowhere.safetensors' sample --checkpoint "$work/nowhere.safetensors" --out "$work/x"
-expect 2 'add --device cuda' train --precision tf32 --out "$work/x"
-expect 2 "unknown precision 'half'" train --precision half --out "$work/x"
+train_says 'add --device cuda' --precision tf32
+train_says "unknown precision 'half'" --precision half
 if "$dale" info | grep -q '^cuda *none'; then expect 1 'cuda' train --device cuda --out "$work/x"; fi
 left "$work/x"
 touch "$work/file"
 expect 1 "$work/file" train --out "$work/file/run"
 mkdir "$work/empty"
-(cd "$work/empty" && DALE_DATA=$work/empty "$OLDPWD/$dale" \
-  train --dataset kmnist --out "$work/y" 2>"$work/err")
+(cd "$work/empty" && DALE_DATA=$work/empty "$dale" train --dataset kmnist --out "$work/y" 2>"$work/err")
 grep -qF "$work/empty" "$work/err" || fail "it must say where it looked for a data set: $(cat "$work/err")"
 
 # The real path on real data, where the package is installed (make deps installs it).
@@ -128,21 +122,19 @@ for sampler in dale-langevin probability-flow; do
   done
   same ${sampler}1/samples.npy ${sampler}2/samples.npy
 done
-expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-min nan --out "$work/z"
-expect 2 'noise levels need 0 < s_min < s_max' sample --checkpoint "$model" --s-max 0 --out "$work/z"
-sampled() { expect 2 "$1" sample --checkpoint "$model" --out "$work/z" --sampler "$2" "$3" ${4:+"$4"}; }
-expect 2 '--s-max is 1e+30 deviations of the data' sample --checkpoint "$model" --s-max 1e30 --out "$work/z"
-sampled '--eta does nothing for the sampler ddim' ddim --eta 1
-sampled '--annealed does nothing for the sampler eta' eta --annealed
-sampled "the paper's constants are of" dale-langevin --annealed
-expect 2 '--guidance does nothing without --classes' sample --checkpoint "$model" --guidance 2 --out "$work/z"
-expect 2 'eta is -1; it must be 0' sample --checkpoint "$model" --sampler eta --eta -1 --out "$work/z"
-expect 2 'needs sigma > 0 and T > 0' \
-  sample --checkpoint "$model" --sampler dale-langevin --sigma 0 --out "$work/z"
+sample_says 'noise levels need 0 < s_min < s_max' --s-min nan
+sample_says 'noise levels need 0 < s_min < s_max' --s-max 0
+sample_says '--s-max is 1e+30 deviations of the data' --s-max 1e30
+sample_says '--eta does nothing for the sampler ddim' --sampler ddim --eta 1
+sample_says '--annealed does nothing for the sampler eta' --sampler eta --annealed
+sample_says "the paper's constants are of" --sampler dale-langevin --annealed
+sample_says '--guidance does nothing without --classes' --guidance 2
+sample_says 'eta is -1; it must be 0' --sampler eta --eta -1
+sample_says 'needs sigma > 0 and T > 0' --sampler dale-langevin --sigma 0
 expect 1 'out of cpu memory: asked for' sample --checkpoint "$model" --count 1000000000 --out "$work/z"
 expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --count 0
 expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"
-expect 2 "did you mean 'dale-langevin'?" sample --checkpoint "$model" --sampler dale-langvin --out "$work/z"
+sample_says "did you mean 'dale-langevin'?" --sampler dale-langvin
 expect 2 "a covariance of 64 features needs at least 65" \
   evaluate --samples "$work/probability-flow1/samples.npy" --out "$work/z.json"
 head -c 5000 "$work/a/model.safetensors" >"$work/short.safetensors"

@@ -1,15 +1,11 @@
 #!/bin/sh
 # What a hostile place does to a program that means well: full or closed outputs, devices, links and FIFOs for
 # names, two runs in one folder, limits, signals. Nothing may be lost, and what is wrong is one sentence.
-build=$1
-dale=$(realpath "$build/dale")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-fail() { echo "hostile: $1"; [ ! -s "$work/err" ] || cat "$work/err"; failures=$((failures + 1)); }
+. tests/scratch.sh
 is() { [ "$1" = "$2" ] || fail "$3: '$1', expected '$2'"; }
 says() { grep -qF -- "$1" "$work/err" || fail "expected '$1' in: $(cat "$work/err")"; }
 . tests/few.sh
+fail() { echo "hostile: $1"; [ ! -s "$work/err" ] || cat "$work/err"; failures=$((failures + 1)); }
 
 train() { "$dale" train --steps 4 --batch 8 --width 8 "$@"; }
 

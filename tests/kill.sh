@@ -3,10 +3,7 @@
 # model must be the uninterrupted run's, byte for byte, and metrics.csv have each step once with the same
 # figures. Then the same of sampling, and of a comparison, which continues without being asked. KILLS is how
 # often, each (ten).
-build=$1
-dale=$build/dale
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. tests/scratch.sh
 . tests/few.sh
 
 train() {  # out, threads, more…

@@ -2,12 +2,7 @@
 # The comparison's report, by a run too small to mean anything: stopped half-way and continued to the same
 # numbers, nothing made twice; then, where Chromium is at hand, opened as a reader would at the widths of a
 # phone and a desk.
-build=$1
-dale=$build/dale
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-fail() { echo "report: $*"; failures=$((failures + 1)); }
+. tests/scratch.sh
 
 # The data set's package is installed by make deps. Interrupt once the first samples are judged:
 # the program itself, which the shell becomes, for it would outlive a shell.
