@@ -13,7 +13,7 @@ struct matrix_b {};
 struct accumulator {};
 struct row_major {};
 struct col_major {};
-enum layout_t { mem_row_major, mem_col_major };
+enum layout_t { mem_row_major };
 namespace precision {
 struct tf32 {};
 }  // namespace precision
