@@ -64,15 +64,6 @@ Tensor expect_samples(Tensor images) {
   return images;
 }
 
-struct Reference::Plain {
-  double frechet, kernel;
-  DensityCoverage neighbourhoods;
-  Index balls;
-  double entropy, confidence, pixel_ratio, feature_ratio;
-  Index searched;
-  std::vector<Index> classes;
-};
-
 Reference::Reference(const std::string& dataset, const std::string& data,
                      const std::filesystem::path& classifier)
     : train_(load_dataset(dataset, data, Split::train)),
@@ -88,48 +79,40 @@ Reference::Reference(const std::string& dataset, const std::string& data,
       real_moments_(moments(real_, "test images of the data set")),
       real_within_(kernel_within(real_)) {}
 
-Reference::Plain Reference::measure(const Tensor& images, const Tensor& searched) const {
+Evaluation Reference::measure(const Tensor& images, const Tensor& searched) const {
   const Predictions judged = judge(classifier_, images);
   const Rows fake(judged.features);
-  Plain p{};
-  p.frechet = frechet_distance(real_moments_, moments(fake));
-  p.kernel = kernel_distance(real_, fake, real_within_);
-  p.balls = std::min(real_.n, fake.n);
-  const Rows some(p.balls, real_.d, {real_.values.begin(), real_.values.begin() + p.balls * real_.d});
-  p.neighbourhoods = density_coverage(some, fake);
-  p.classes.resize(static_cast<std::size_t>(classifier_.network.logits.bias.dim(0)));
-  for (std::int32_t c : judged.classes) ++p.classes[static_cast<std::size_t>(c)];
-  p.entropy = entropy_of(p.classes);
-  for (double c : judged.confidence) p.confidence += c / static_cast<double>(fake.n);
+  const Index n = fake.n, balls = std::min(real_.n, n);
+  Evaluation e{};
+  e.frechet = {frechet_distance(real_moments_, moments(fake)), 0, real_.n, n};
+  e.kernel = {kernel_distance(real_, fake, real_within_), 0, real_.n, n};
+  const Rows some(balls, real_.d, {real_.values.begin(), real_.values.begin() + balls * real_.d});
+  const DensityCoverage around = density_coverage(some, fake);
+  e.density = {around.density, 0, balls, n};
+  e.coverage = {around.coverage, 0, balls, n};
+  e.classes.resize(static_cast<std::size_t>(classifier_.network.logits.bias.dim(0)));
+  for (std::int32_t c : judged.classes) ++e.classes[static_cast<std::size_t>(c)];
+  e.entropy = {entropy_of(e.classes), 0, 0, n};
+  e.confidence = {0, 0, 0, n};
+  for (double c : judged.confidence) e.confidence.value += c / static_cast<double>(n);
   const Tensor few = at_most(searched, most_searched);
-  p.searched = few.dim(0);
   const Rows pixels(few), features(judge(classifier_, few).features);
-  p.pixel_ratio = mean_ratio(nearest(pixels, train_pixels_), nearest(pixels, half_pixels_));
-  p.feature_ratio = mean_ratio(nearest(features, train_features_), nearest(features, half_features_));
-  return p;
-}
-
-const Reference::Plain& Reference::floor_of(Index n) {
-  std::shared_ptr<Plain>& known = floors_[n];
-  const Index there = std::min(n, train_.images.dim(0));
-  if (!known) known = std::make_shared<Plain>(measure(shuffled(train_.images, 0, there), other_half_));
-  return *known;
+  const Index among = train_.images.dim(0) + half_.dim(0);
+  e.pixel_neighbour = {mean_ratio(nearest(pixels, train_pixels_), nearest(pixels, half_pixels_)), 0, among,
+                       pixels.n};
+  e.feature_neighbour = {mean_ratio(nearest(features, train_features_), nearest(features, half_features_)), 0,
+                         among, pixels.n};
+  return e;
 }
 
 Evaluation Reference::evaluate(const Tensor& images) {
   expect_samples(images);
-  const Plain p = measure(images, images), &floor = floor_of(images.dim(0));
-  const Index n = images.dim(0), train = train_.images.dim(0);
-  return {{p.frechet, floor.frechet, real_.n, n},
-          {p.kernel, floor.kernel, real_.n, n},
-          {p.neighbourhoods.density, floor.neighbourhoods.density, p.balls, n},
-          {p.neighbourhoods.coverage, floor.neighbourhoods.coverage, p.balls, n},
-          {p.entropy, floor.entropy, 0, n},
-          {p.confidence, floor.confidence, 0, n},
-          {p.pixel_ratio, floor.pixel_ratio, train + half_.dim(0), p.searched},
-          {p.feature_ratio, floor.feature_ratio, train + half_.dim(0), p.searched},
-          p.classes,
-          std::min(n, train)};
+  Evaluation e = measure(images, images);
+  e.floor_images = std::min(images.dim(0), train_.images.dim(0));
+  std::optional<Evaluation>& floor = floors_[images.dim(0)];
+  if (!floor) floor = measure(shuffled(train_.images, 0, e.floor_images), other_half_);
+  for (const Named& m : all_measures) (e.*m.measure).floor = ((*floor).*m.measure).value;
+  return e;
 }
 
 Neighbours Reference::nearest_in_training(const Tensor& images, bool in_features) const {

@@ -55,9 +55,8 @@ class Reference {
   Neighbours nearest_in_training(const Tensor& images, bool in_features) const;
 
  private:
-  struct Plain;  // an Evaluation's values without floors
-  Plain measure(const Tensor& images, const Tensor& unseen) const;
-  const Plain& floor_of(Index n);
+  /// The values, without floors; the neighbours are those of `searched`.
+  Evaluation measure(const Tensor& images, const Tensor& searched) const;
 
   Dataset train_, test_;
   Classifier classifier_;
@@ -65,7 +64,7 @@ class Reference {
   Rows real_, train_pixels_, half_pixels_, train_features_, half_features_;
   Moments real_moments_;
   double real_within_;
-  std::map<Index, std::shared_ptr<Plain>> floors_;
+  std::map<Index, std::optional<Evaluation>> floors_;  // of so many training images
 };
 
 /// Everything, with the classifier's digest, accuracy and command.
