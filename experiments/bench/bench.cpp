@@ -6,8 +6,6 @@
 
 #include "experiments/bench/peak.h"
 #include "experiments/bench/r1.h"
-#include "nn/optim.h"
-#include "nn/unet.h"
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/parallel.h"
 
@@ -16,51 +14,47 @@ namespace {
 
 constexpr Index N = 64;
 
-/// R1, or with `channels` and `N` otherwise what the quick profile trains.
+/// Measures f, which makes so many items a call.
+template <class F>
+void measure(benchmark::State& state, Index items_a_call, const F& f) {
+  for (auto _ : state) f();
+  state.SetItemsProcessed(state.iterations() * items_a_call);
+}
+
 void training(benchmark::State& state, Index channels, Index N) {
-  set_threads(static_cast<int>(state.range(0)));
-  ScoreUNet net({.channels = channels}, Key{1});
-  const auto all = parameters(net);
-  Adam adam(all);
-  const Var x = uniform(Key{2}, {N, 1, 28, 28}), t = uniform(Key{3}, {N}), y = normal(Key{4}, {N, 1, 28, 28});
-  for (auto _ : state) { adam.step(last_grad(mean_squared_error(net(x, t), y), variables(all)), 1e-3); }
-  state.SetItemsProcessed(state.iterations() * N);
+  const R1 r1(N, Device::cpu, channels);
+  Adam adam(r1.all);
+  measure(state, N, [&] { adam.step(last_grad(r1.loss(r1.inputs), variables(r1.all)), 1e-3); });
   state.counters["peak MiB"] = static_cast<double>(memory_use(Device::cpu).peak) / (1 << 20);
 }
 
 void r1_evaluation(benchmark::State& state) {
-  set_threads(static_cast<int>(state.range(0)));
   const NoGrad off;
-  const ScoreUNet net({}, Key{1});
-  const Var x = uniform(Key{2}, {N, 1, 28, 28}), t = uniform(Key{3}, {N});
-  for (auto _ : state) net(x, t);
-  state.SetItemsProcessed(state.iterations() * N);
+  const R1 r1(N);
+  measure(state, N, [&] { r1(r1.inputs); });
 }
 
 void peak(benchmark::State& state) {
   const int threads = static_cast<int>(state.range(0));
-  set_threads(threads);
   std::vector<double> keep(static_cast<std::size_t>(8 * threads));
-  for (auto _ : state)
+  measure(state, 8 * threads * 2 * burst_size(), [&] {
     parallel(8 * threads, [&](Index piece) { keep[static_cast<std::size_t>(piece)] = multiply_add_burst(); });
+  });
   benchmark::DoNotOptimize(keep);
-  state.SetItemsProcessed(state.iterations() * 8 * threads * 2 * burst_size());
 }
 
 enum class Which { forward, input, weight };
 
 void convolution(benchmark::State& state, const Layer& layer, Which which) {
-  set_threads(static_cast<int>(state.range(0)));
   const ConvShape s = layer.shape(N);
   const Tensor x = normal(Key{1}, {N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw}),
                y = normal(Key{3}, {N, s.OH, s.OW, s.O});
   const Kernels& k = kernels(Device::cpu);
-  for (auto _ : state) {
+  measure(state, N * layer.operations(), [&] {
     if (which == Which::forward) k.conv2d(s, x.cspan(), w.cspan(), {}, {}, y.span());
     if (which == Which::input) k.conv2d_input(s, y.cspan(), w.cspan(), x.span());
     if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span());
-  }
-  state.SetItemsProcessed(state.iterations() * N * layer.operations());
+  });
   state.counters["operations"] = static_cast<double>(N * layer.operations());
   state.counters["times"] = static_cast<double>(layer.times);
 }
@@ -84,14 +78,13 @@ constexpr Product products[] = {
     {64, 288, 32, 98, true}, {1, 64, 128, 128, false}, {1, 1024, 1024, 1024, false}};
 
 void matrix_products(benchmark::State& state, const Product& p, bool own) {
-  set_threads(static_cast<int>(state.range(0)));
   const Tensor a = normal(Key{1}, {p.count, p.transposed ? p.K : p.M, p.transposed ? p.M : p.K}),
                b = normal(Key{2}, {p.count, p.K, p.N});
   Tensor y({p.count, p.M, p.N});
   const Tensor factor = p.transposed ? a.permute({0, 2, 1}) : a;
   if (!own) blas::require();
   const Index rows = std::min<Index>(p.M, 128), blocks = (p.M + rows - 1) / rows;
-  for (auto _ : state) {
+  measure(state, p.count * 2 * p.M * p.N * p.K, [&] {
     if (own)
       kernels(Device::cpu).matmul(factor.cview(), b.cview(), y.span());
     else
@@ -101,66 +94,55 @@ void matrix_products(benchmark::State& state, const Product& p, bool own) {
         blas::product(p.transposed, false, count, p.N, p.K, left, p.transposed ? p.M : p.K,
                       b.cspan().data() + i * p.K * p.N, p.N, y.span().data() + (i * p.M + first) * p.N, p.N);
       });
-  }
-  state.SetItemsProcessed(state.iterations() * p.count * 2 * p.M * p.N * p.K);
+  });
 }
 
 /// R1's largest activations but one, channels side by side.
 Var activations(Key key) { return raw::channels_first(normal(key, {N, 28, 28, 32})); }
 
 void group_norm_silu(benchmark::State& state, bool fused) {
-  set_threads(static_cast<int>(state.range(0)));
   const Var x = activations(Key{1}), gamma = Tensor::full({32}, 1), beta = Tensor::full({32}, 0);
-  for (auto _ : state)
-    fused ? group_norm(x, gamma, beta, 8, 1e-5, true) : group_norm_formula(x, gamma, beta, 8, 1e-5, true);
-  state.SetItemsProcessed(state.iterations() * x.size());
+  const auto formula = fused ? group_norm : group_norm_formula;
+  measure(state, x.size(), [&] { formula(x, gamma, beta, 8, 1e-5, true); });
 }
 
 void group_norm_silu_gradient(benchmark::State& state) {
-  set_threads(static_cast<int>(state.range(0)));
   const Var x = parameter(activations(Key{1}).value()), gamma = Tensor::full({32}, 1),
             g = activations(Key{2});
   const Var y = group_norm(x, gamma, Tensor::full({32}, 0), 8, 1e-5, true);
-  for (auto _ : state) vjp(y, g, {x});
-  state.SetItemsProcessed(state.iterations() * x.size());
+  measure(state, x.size(), [&] { vjp(y, g, {x}); });
 }
 
 void silu_map(benchmark::State& state) {
-  set_threads(static_cast<int>(state.range(0)));
   const Var x = activations(Key{1});
-  for (auto _ : state) silu(x);
-  state.SetItemsProcessed(state.iterations() * x.size());
+  measure(state, x.size(), [&] { silu(x); });
 }
 
 void adam_step(benchmark::State& state) {
-  set_threads(static_cast<int>(state.range(0)));
-  ScoreUNet net({}, Key{1});
-  const auto all = parameters(net);
-  Adam adam(all);
+  const R1 r1(1);
+  Adam adam(r1.all);
   Vars gradients;
-  Index count = 0;
-  for (const auto& p : all) {
-    gradients.push_back(normal(Key{2}, p.parameter->shape()));
-    count += p.parameter->size();
-  }
-  for (auto _ : state) adam.step(gradients, 1e-3);
-  state.SetItemsProcessed(state.iterations() * count);
+  for (const auto& p : r1.all) gradients.push_back(normal(Key{2}, p.parameter->shape()));
+  measure(state, r1.weights(), [&] { adam.step(gradients, 1e-3); });
 }
 
 /// A chain of a thousand scalar multiplications: the cost of recording an op, and of its gradient.
 void small_ops(benchmark::State& state, bool backward) {
   const Var x = parameter(Tensor({}, {1})), c = Tensor({}, {1});
-  for (auto _ : state) {
+  measure(state, 1000, [&] {
     Var y = x;
     for (int i = 0; i < 1000; ++i) y = y * c;
     if (backward) benchmark::DoNotOptimize(grad(y, {x}));
-  }
-  state.SetItemsProcessed(state.iterations() * 1000);
+  });
 }
 
 void register_all() {
-  const auto with_threads = [](const std::string& name, auto... run) {
-    benchmark::RegisterBenchmark(name.c_str(), run...)
+  const auto with_threads = [](const std::string& name, auto run, auto... arguments) {
+    const auto threaded = [=](benchmark::State& state) {
+      set_threads(static_cast<int>(state.range(0)));
+      run(state, arguments...);
+    };
+    benchmark::RegisterBenchmark(name.c_str(), threaded)
         ->ArgName("threads")
         ->Arg(1)
         ->Arg(2)

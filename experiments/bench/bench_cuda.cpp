@@ -5,8 +5,6 @@
 #include <benchmark/benchmark.h>
 
 #include "experiments/bench/r1.h"
-#include "nn/optim.h"
-#include "nn/unet.h"
 #include "tensor/captured.h"
 #include "tensor/cuda/machine.h"
 
@@ -29,25 +27,10 @@ void measure(benchmark::State& state, Index items_a_call, const F& f) {
   state.counters["peak MiB"] = static_cast<double>(memory_use(Device::cuda).peak) / (1 << 20);
 }
 
-struct R1 {
-  ScoreUNet net{{}, Key{1}};
-  std::vector<NamedParameter> all;
-  std::vector<Tensor> inputs{uniform(Key{2}, {N, 1, 28, 28}, 0, Device::cuda),
-                             uniform(Key{3}, {N}, 0, Device::cuda),
-                             normal(Key{4}, {N, 1, 28, 28}, 0, Device::cuda)};
-
-  R1() : all(parameters(net)) {
-    for (const auto& p : all) p.parameter->leaf_value() = p.parameter->value().to(Device::cuda);
-  }
-  Var loss(const std::vector<Tensor>& in) const { return mean_squared_error(net(in[0], in[1]), in[2]); }
-};
-
 void training(benchmark::State& state, CudaProducts how) {
   cuda_set_products(how);
-  R1 r1;
+  const R1 r1(N, Device::cuda);
   Adam adam(r1.all);
-  Index weights = 0;
-  for (const auto& p : r1.all) weights += p.parameter->size();
   const std::size_t before = memory_use(Device::cuda).live;
   std::size_t saved = 0;
   {
@@ -65,15 +48,14 @@ void training(benchmark::State& state, CudaProducts how) {
   });
   state.counters["operations"] = 3.0 * N * static_cast<double>(r1_operations());
   state.counters["bytes"] =
-      2.0 * static_cast<double>(saved) + 7.0 * sizeof(real) * static_cast<double>(weights);
+      2.0 * static_cast<double>(saved) + 7.0 * sizeof(real) * static_cast<double>(r1.weights());
 }
 
 void evaluation(benchmark::State& state, CudaProducts how) {
   cuda_set_products(how);
   const NoGrad off;
-  R1 r1;
-  Captured network(
-      [&](const std::vector<Tensor>& in) { return std::vector<Tensor>{r1.net(in[0], in[1]).value()}; });
+  const R1 r1(N, Device::cuda);
+  Captured network([&](const std::vector<Tensor>& in) { return std::vector<Tensor>{r1(in).value()}; });
   measure(state, N, [&] { network({r1.inputs[0], r1.inputs[1]}); });
 }
 

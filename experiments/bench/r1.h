@@ -1,9 +1,32 @@
-// The convolutions of the reference workload R1 (nn/unet.h).
+// The reference workload R1 (nn/unet.h), and its convolutions.
 #pragma once
 
-#include "tensor/kernels.h"
+#include "nn/optim.h"
+#include "nn/unet.h"
 
 namespace dale {
+
+/// The network and a batch of N, on a device; with `channels` and N otherwise, what the quick profile trains.
+struct R1 {
+  ScoreUNet net;
+  std::vector<NamedParameter> all;
+  std::vector<Tensor> inputs;  // x, t, and what the loss compares with
+
+  explicit R1(Index N, Device device = Device::cpu, Index channels = 32)
+      : net({.channels = channels}, Key{1}),
+        all(parameters(net)),
+        inputs{uniform(Key{2}, {N, 1, 28, 28}, 0, device), uniform(Key{3}, {N}, 0, device),
+               normal(Key{4}, {N, 1, 28, 28}, 0, device)} {
+    for (const auto& p : all) p.parameter->leaf_value() = p.parameter->value().to(device);
+  }
+  Var operator()(const std::vector<Tensor>& in) const { return net(in[0], in[1]); }
+  Var loss(const std::vector<Tensor>& in) const { return mean_squared_error((*this)(in), in[2]); }
+  Index weights() const {
+    Index count = 0;
+    for (const auto& p : all) count += p.parameter->size();
+    return count;
+  }
+};
 
 /// A convolution of R1 and how many of them it has: `in` channels of size×size pixels to `out`.
 struct Layer {
