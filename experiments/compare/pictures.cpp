@@ -124,13 +124,8 @@ void draw_histograms(Album& album, const std::vector<Shown>& shown, const Tensor
       return;
     }
     const NormalFit fit = fit_normal(logs);
-    Series line{"", {}, {}};
-    line.pen = pen;
-    for (double l = -0.02; l <= 0.72; l += 0.01) {
-      line.x.push_back(l);
-      line.y.push_back(fit.density(l));
-    }
-    fits.push_back(line);
+    fits.push_back(line_of("", -0.02, 0.72, 0.01, [&](double l) { return fit.density(l); }));
+    fits.back().pen = pen;
     text +=
         fmt::format("mean {:.3f}, deviation {:.3f}, distance {:.3f}", fit.mean, fit.deviation, fit.distance);
   };

@@ -114,9 +114,9 @@ std::string quality(const CompareSet& set, bool against_seconds) {
     const std::string name = row.process + ", " + row.sampler;
     if (series.empty() || series.back().name != name) series.push_back({name, {}, {}, Mark::marked_line, {}});
     const Spread v = spread(row, &Evaluation::frechet);
-    series.back().x.push_back(against_seconds ? 1000 * row.seconds / static_cast<double>(count)
-                                              : static_cast<double>(row.evaluations));
-    series.back().y.push_back(v.mean);
+    series.back().add(against_seconds ? 1000 * row.seconds / static_cast<double>(count)
+                                      : static_cast<double>(row.evaluations),
+                      v.mean);
     series.back().error.push_back(v.deviation);
     floor = row.by_seed[0].frechet.floor;
   }

@@ -24,22 +24,17 @@ struct Pen {
   /// A circle, square, triangle or diamond about (x, y).
   std::string dot(double x, double y, double r) const {
     const std::string style = fmt::format("style='fill:{}'", colour());
-    const auto polygon = [&](const std::string& points) {
-      return fmt::format("<polygon {} points='{}'/>\n", style, points);
-    };
-    switch (number % 4) {
-      case 0:
-        return fmt::format("<circle {} cx='{:.1f}' cy='{:.1f}' r='{}'/>\n", style, x, y, r);
-      case 1:
-        return fmt::format("<rect {} x='{:.1f}' y='{:.1f}' width='{}' height='{}'/>\n", style, x - r, y - r,
-                           2 * r, 2 * r);
-      case 2:
-        return polygon(fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}", x, y - 1.3 * r, x + 1.2 * r,
-                                   y + r, x - 1.2 * r, y + r));
-      default:
-        return polygon(fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}", x, y - 1.4 * r,
-                                   x + 1.4 * r, y, x, y + 1.4 * r, x - 1.4 * r, y));
-    }
+    if (number % 4 == 0) return fmt::format("<circle {} cx='{:.1f}' cy='{:.1f}' r='{}'/>\n", style, x, y, r);
+    if (number % 4 == 1)
+      return fmt::format("<rect {} x='{:.1f}' y='{:.1f}' width='{}' height='{}'/>\n", style, x - r, y - r,
+                         2 * r, 2 * r);
+    using Corners = std::vector<std::pair<double, double>>;
+    static const Corners triangle{{0, -1.3}, {1.2, 1}, {-1.2, 1}},
+        diamond{{0, -1.4}, {1.4, 0}, {0, 1.4}, {-1.4, 0}};
+    std::string points;
+    for (const auto& [right, down] : number % 4 == 2 ? triangle : diamond)
+      points += fmt::format("{}{:.1f},{:.1f}", points.empty() ? "" : " ", x + right * r, y + down * r);
+    return fmt::format("<polygon {} points='{}'/>\n", style, points);
   }
 };
 constexpr std::size_t most_labels = 8;
@@ -94,8 +89,7 @@ Series outlined(const Series& s, bool log_x) {
   for (std::size_t i = 0; i < std::min(s.x.size(), s.y.size()); ++i)
     for (int corner = 0; corner < 4; ++corner) {
       const double x = scaled(s.x[i]) + (corner < 2 ? -half : half);
-      out.x.push_back(log_x ? std::exp(x) : x);
-      out.y.push_back(corner == 0 || corner == 3 ? 0 : s.y[i]);
+      out.add(log_x ? std::exp(x) : x, corner == 0 || corner == 3 ? 0 : s.y[i]);
     }
   return out;
 }
@@ -256,34 +250,18 @@ Series smoothed(const Series& s, std::size_t window, std::size_t stride) {
   for (std::size_t i = 0; i < s.y.size(); ++i) {
     sum += s.y[i] - (i >= window ? s.y[i - window] : 0);
     if ((i + 1) % stride != 0 && i + 1 != s.y.size()) continue;
-    out.x.push_back(s.x[i]);
-    out.y.push_back(sum / static_cast<double>(std::min(i + 1, window)));
+    out.add(s.x[i], sum / static_cast<double>(std::min(i + 1, window)));
   }
   return out;
 }
 
 std::string escape_html(const std::string& text) {
+  static const std::string special = "&<>\"'";
+  static constexpr const char* entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
   std::string out;
   for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
+    const std::size_t at = special.find(c);
+    out += at == special.npos ? std::string(1, c) : entities[at];
   }
   return out;
 }

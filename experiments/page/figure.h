@@ -18,6 +18,11 @@ struct Series {
   Mark mark = Mark::line;
   std::vector<double> error{};  // a bar of this length above and below y, where there is one
   int pen = -1;                 // drawn as this series of the plot is, rather than as its own number says
+
+  void add(double at, double value) {
+    x.push_back(at);
+    y.push_back(value);
+  }
 };
 
 struct Plot {
@@ -34,6 +39,14 @@ std::string plot(const Plot& frame, const std::vector<Series>& series);
 /// low < high and bins ≥ 1.
 Series histogram(const std::string& name, const std::vector<double>& values, double low, double high,
                  int bins);
+
+/// The line of f on [low, high], asked every `step`.
+template <class F>
+Series line_of(const std::string& name, double low, double high, double step, const F& f) {
+  Series out{name, {}, {}};
+  for (double x = low; x <= high; x += step) out.add(x, f(x));
+  return out;
+}
 
 /// A running mean over `window` points, and every stride-th point of it: what a noisy curve is drawn by.
 Series smoothed(const Series& series, std::size_t window, std::size_t stride);

@@ -11,9 +11,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "experiments/page/figure.h"
 #include "experiments/studies/study.h"
-#include "tensor/file.h"
 
 namespace dale {
 namespace {
@@ -36,10 +34,6 @@ constexpr NamedSolver solvers[] = {{"ddim", ddim, 1}, {"heun", heun, 2}, {"dpm-s
 
 Tensor column(const std::vector<double>& v) {
   return Tensor({static_cast<Index>(v.size()), 1}, std::vector<real>(v.begin(), v.end()));
-}
-std::vector<double> values(const Var& y) {
-  const std::vector<real> v = y.value().to_vector();
-  return {v.begin(), v.end()};
 }
 
 /// Writes the slope of the rows' distances into each of them.
@@ -104,8 +98,9 @@ void measure_orders(std::vector<Row>& all) {
   for (const NamedSolver& solver : solvers) {
     std::vector<Row> rows;
     for (int steps : {16, 32, 64, 128})
-      rows.push_back({solver.name, "either", "narrow mixture to s_min", steps, steps * solver.evaluations,
-                      wasserstein(values(solver.run(p.denoiser(), start, levels_of(steps))), truth)});
+      rows.push_back(
+          {solver.name, "either", "narrow mixture to s_min", steps, steps * solver.evaluations,
+           wasserstein(doubles(solver.run(p.denoiser(), start, levels_of(steps)).value()), truth)});
     append(all, rows);
   }
   const LogNormal q{0.2, 0.05};
@@ -139,24 +134,25 @@ void measure_samples(std::vector<Row>& all, const StudyOptions& o) {
     const Mixture& p = problems[k];
     const std::vector<double> truth = p.quantiles(n, 0);
     const Var start = column(p.quantiles(n, 0.8));
+    const auto add = [&](const std::string& sampler, const char* chart, Index steps, Index evaluations,
+                         const Var& y, Index sign_changes = -1) {
+      all.push_back({sampler, chart, names[k], steps, evaluations, wasserstein(doubles(y.value()), truth), 0,
+                     sign_changes});
+    };
     for (const NamedSolver& solver : solvers)
       for (int steps : {5, 10, 20, 40}) {
         const Var y = solver.run(p.denoiser(), start, edm_levels(steps, 0.002, 0.8));
-        const Index evaluations = solver.evaluations == 2 ? 2 * steps - 1 : steps;
-        all.push_back({solver.name, "either", names[k], steps, evaluations, wasserstein(values(y), truth)});
+        add(solver.name, "either", steps, solver.evaluations == 2 ? 2 * steps - 1 : steps, y);
       }
     const HyvarinenScore h = score_of(p.denoiser(), gbm);
     for (int steps : {10, 100, 1000}) {
-      const Var y = dale_langevin(h, start, gbm, {steps}, key);
-      all.push_back({"dale-langevin", "log", names[k], steps, steps, wasserstein(values(y), truth)});
+      add("dale-langevin", "log", steps, steps, dale_langevin(h, start, gbm, {steps}, key));
       const SignedState s = unconstrained(h, start, gbm, {steps}, key);
-      all.push_back({"unconstrained", "log", names[k], steps, steps, wasserstein(values(s.log_x), truth), 0,
-                     s.sign_changes});
+      add("unconstrained", "log", steps, steps, s.log_x, s.sign_changes);
       for (double eta : {0.0, 0.5})
-        all.push_back({fmt::format("eta {:g}", eta), "log", names[k], steps, steps,
-                       wasserstein(values(eta_langevin(h, start, gbm, eta, steps, key)), truth)});
-      const Var a = ancestral(p.denoiser(), start, edm_levels(steps, 0.002, 0.8), key);
-      all.push_back({"ancestral", "either", names[k], steps, steps, wasserstein(values(a), truth)});
+        add(fmt::format("eta {:g}", eta), "log", steps, steps, eta_langevin(h, start, gbm, eta, steps, key));
+      add("ancestral", "either", steps, steps,
+          ancestral(p.denoiser(), start, edm_levels(steps, 0.002, 0.8), key));
     }
   }
 }
@@ -171,15 +167,14 @@ std::string csv(const std::vector<Row>& rows) {
 }
 
 /// Distance against evaluations on one problem, a curve per sampler.
-std::string figure(const std::vector<Row>& rows, const std::string& problem) {
+std::string convergence(const std::vector<Row>& rows, const std::string& problem) {
   std::vector<Series> curves;
   for (const Row& r : rows) {
     if (r.problem != problem) continue;
     auto at =
         std::find_if(curves.begin(), curves.end(), [&](const Series& s) { return s.name == r.sampler; });
     if (at == curves.end()) at = curves.insert(curves.end(), {r.sampler, {}, {}, Mark::marked_line});
-    at->x.push_back(static_cast<double>(r.evaluations));
-    at->y.push_back(r.distance);
+    at->add(static_cast<double>(r.evaluations), r.distance);
   }
   return plot(
       {"Distance to the truth: " + problem, "network evaluations", "Wasserstein-1 in log x", true, true},
@@ -222,11 +217,8 @@ std::string study_exact(const StudyOptions& o) {
   section.back() = '.';
   section += "</p>\n";
   int number = 0;
-  for (const char* problem : {"narrow mixture to s_min", "narrow mixture", "log-normal"}) {
-    const std::string svg = figure(rows, problem);
-    write_file(o.out / fmt::format("convergence-{}.svg", ++number), svg);
-    section += "<figure>" + svg + "</figure>\n";
-  }
+  for (const char* problem : {"narrow mixture to s_min", "narrow mixture", "log-normal"})
+    section += figure(o.out / fmt::format("convergence-{}.svg", ++number), convergence(rows, problem));
   return section;
 }
 

@@ -17,9 +17,7 @@
 
 #include "diffusion/exact.h"
 #include "experiments/data/dataset.h"
-#include "experiments/page/figure.h"
 #include "experiments/studies/study.h"
-#include "tensor/file.h"
 
 namespace dale {
 namespace {
@@ -49,8 +47,7 @@ std::vector<double> levels_for(double deviation) {
 /// ln det(C + s² I) = 2 Σ ln L_ii of the Cholesky factor, C + s² I = L Lᵀ, in double. C (d,d).
 double log_det(const Tensor& C, double s) {
   const std::size_t d = static_cast<std::size_t>(C.dim(0));
-  const std::vector<real> entries = C.to_vector();
-  std::vector<double> L(entries.begin(), entries.end());
+  std::vector<double> L = doubles(C);
   double sum = 0;
   for (std::size_t i = 0; i < d; ++i) {
     double* a = &L[i * d];
@@ -105,8 +102,8 @@ std::vector<Row> on_images(const StudyOptions& o) {
 double sampled_distance(const Mixture& p, const std::vector<double>& start, double s) {
   const Index n = static_cast<Index>(start.size());
   const Var y = Tensor({n, 1}, {start.begin(), start.end()});
-  const std::vector<real> end = heun(p.denoiser(), y, edm_levels(steps, 0.002, s)).value().to_vector();
-  return wasserstein({end.begin(), end.end()}, p.quantiles(n, 0));
+  const Var end = heun(p.denoiser(), y, edm_levels(steps, 0.002, s));
+  return wasserstein(doubles(end.value()), p.quantiles(n, 0));
 }
 
 /// ln p_s(y) in double.
@@ -158,10 +155,7 @@ std::string csv(const std::vector<Row>& rows) {
 
 Series curve(const std::string& name, const std::vector<Row>& rows, double Row::*value) {
   Series out{name, {}, {}, Mark::marked_line};
-  for (const Row& r : rows) {
-    out.x.push_back(r.ratio);
-    out.y.push_back(r.*value);
-  }
+  for (const Row& r : rows) out.add(r.ratio, r.*value);
   return out;
 }
 
@@ -211,16 +205,15 @@ std::string study_prior(const StudyOptions& o) {
     divergences.push_back(curve("with the mean image", images, &Row::kl_mean_image));
   }
   const std::string ratio = "s(T) / σ_d";
-  const std::string divergence =
-      plot({"x_T against the prior", ratio, "KL divergence, nats", true, true}, divergences);
   const std::string title = fmt::format("Samples of the mixture, {} steps of Heun's rule", steps);
-  const std::string samples = plot({title, ratio, "Wasserstein-1 in log x", true, true},
-                                   {curve("from the prior", mixture, &Row::distance),
-                                    curve("from the exact p_T", mixture, &Row::distance_exact)});
-  write_file(o.out / "prior.svg", divergence);
-  write_file(o.out / "prior-samples.svg", samples);
   return "<h2>The prior from which sampling starts</h2>\n<p>" + of_images(images) + of_mixture(mixture) +
-         "</p>\n<figure>" + divergence + "</figure>\n<figure>" + samples + "</figure>\n";
+         "</p>\n" +
+         figure(o.out / "prior.svg",
+                plot({"x_T against the prior", ratio, "KL divergence, nats", true, true}, divergences)) +
+         figure(o.out / "prior-samples.svg",
+                plot({title, ratio, "Wasserstein-1 in log x", true, true},
+                     {curve("from the prior", mixture, &Row::distance),
+                      curve("from the exact p_T", mixture, &Row::distance_exact)}));
 }
 
 }  // namespace dale

@@ -13,14 +13,12 @@
 
 #include "diffusion/exact.h"
 #include "diffusion/loss.h"
-#include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
 #include "nn/ema.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
-#include "tensor/file.h"
 #include "tensor/image.h"
 
 namespace dale {
@@ -191,11 +189,8 @@ Index crossings(const Path& path) {
 
 Series points(const std::string& name, const Tensor& x) {
   Series out{name, {}, {}, Mark::points};
-  const std::vector<real> v = x.to_vector();
-  for (std::size_t i = 0; i < v.size(); i += 2) {
-    out.x.push_back(static_cast<double>(v[i]));
-    out.y.push_back(static_cast<double>(v[i + 1]));
-  }
+  const std::vector<double> v = doubles(x);
+  for (std::size_t i = 0; i < v.size(); i += 2) out.add(v[i], v[i + 1]);
   return out;
 }
 
@@ -207,11 +202,9 @@ Series lines(const std::string& name, const Path& path, std::size_t count) {
   for (std::size_t k = 0; k < count; ++k) {
     for (const Series& s : at) {
       const bool inside = std::min(s.x[k], s.y[k]) > low && std::max(s.x[k], s.y[k]) < high;
-      out.x.push_back(inside ? s.x[k] : NAN);
-      out.y.push_back(inside ? s.y[k] : NAN);
+      out.add(inside ? s.x[k] : NAN, inside ? s.y[k] : NAN);
     }
-    out.x.push_back(NAN);
-    out.y.push_back(NAN);
+    out.add(NAN, NAN);
   }
   return out;
 }
@@ -267,9 +260,8 @@ std::string study_spirals(const StudyOptions& o) {
   std::string figures, text = "process,sampler,evaluations,sliced_wasserstein,floor,strays\n";
   const Series corners{"", {low, NAN, high}, {low, NAN, high}};  // draws nothing: one frame for all figures
   const auto draw = [&](const std::string& file, const Plot& frame, const Tensor& x, const Series& path) {
-    const std::string svg = plot(frame, {points("points", x.slice(0, 0, shown)), path, corners});
-    write_file(o.out / ("spirals_" + file + ".svg"), svg);
-    figures += "<figure>" + svg + "</figure>\n";
+    figures += figure(o.out / ("spirals_" + file + ".svg"),
+                      plot(frame, {points("points", x.slice(0, 0, shown)), path, corners}));
   };
   for (const std::string name : {"gbm", "ve"}) {
     const Trained m = train(process_named(name), o.quick ? 60 : 5000, key);
@@ -290,10 +282,10 @@ std::string study_spirals(const StudyOptions& o) {
   write_png(o.out / "spirals_density.png", maps);
   write_file(o.out / "spirals.csv", text);
   return "<h2>Two spirals, by multiplying and by adding</h2>\n<p>" +
-         paragraph(all[0], all[1], floor, crossed) + "</p>\n<figure>" +
-         picture(maps, "Density of the data, of gbm's samples and of ve's, side by side") +
-         "<figcaption>Density: data, gbm, ve</figcaption></figure>\n<div class='side'>\n" + figures +
-         "</div>\n";
+         paragraph(all[0], all[1], floor, crossed) + "</p>\n" +
+         captioned(picture(maps, "Density of the data, of gbm's samples and of ve's, side by side"),
+                   "Density: data, gbm, ve") +
+         "<div class='side'>\n" + figures + "</div>\n";
 }
 
 }  // namespace dale

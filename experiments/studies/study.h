@@ -2,10 +2,9 @@
 // leaves its numbers as CSV and its figures as SVG or PNG.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <string>
-#include <vector>
+#include "experiments/page/figure.h"
+#include "tensor/file.h"
+#include "tensor/tensor.h"
 
 namespace dale {
 
@@ -34,6 +33,16 @@ struct Study {
 };
 inline constexpr Study studies[] = {
     {"exact", study_exact}, {"spirals", study_spirals}, {"synapses", study_synapses}, {"prior", study_prior}};
+
+// What they share: the numbers of a tensor in double, and a plot left in a file and shown in the section.
+inline std::vector<double> doubles(const Tensor& x) {
+  const std::vector<real> v = x.to_vector();
+  return {v.begin(), v.end()};
+}
+inline std::string figure(const std::filesystem::path& file, const std::string& svg) {
+  write_file(file, svg);
+  return "<figure>" + svg + "</figure>\n";
+}
 
 /// A normal distribution fitted by mean and standard deviation, and how far it is from the values: the
 /// Kolmogorov–Smirnov distance sup_x |F_n(x) − Φ((x − mean)/deviation)|. The parameters come from the same

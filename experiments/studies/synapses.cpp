@@ -8,13 +8,11 @@
 #include <numbers>
 
 #include "experiments/data/dataset.h"
-#include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
-#include "tensor/file.h"
 
 namespace dale {
 namespace {
@@ -26,48 +24,14 @@ constexpr Index hidden_units = 128, batch = 128;
 constexpr double most_norm = 1;                     // of the gradient
 constexpr double low_log10 = -5, high_log10 = 0.5;  // of |w|, in the histograms
 
-/// An optimiser of any kind.
-struct Optimizer {
-  std::function<void(const Vars& gradients, double rate, double scale)> step;
-};
-template <class T>
-Optimizer any(T optimizer) {
-  return {[optimizer](const Vars& g, double rate, double scale) mutable { optimizer.step(g, rate, scale); }};
-}
-
 struct Method {
   std::string name, rates;
   double rate;
   bool keeps_signs;
-  std::function<Optimizer(const std::vector<NamedParameter>&)> start;
 };
 
-/// Each with round rates that serve it well; twice or half as much changes its accuracy by less than a
-/// percent, except that exponentiated gradient at 20 loses four.
-const std::vector<Method>& methods() {
-  static const std::vector<Method> all{
-      {"gradient descent", "0.5", 0.5, false, [](const auto& all) { return any(GradientDescent(all)); }},
-      {"Adam", "0.002", 0.002, false, [](const auto& all) { return any(Adam(all)); }},
-      {"exponentiated gradient", "10 (biases, by ordinary steps: 0.5)", 10, true,
-       [](const auto& all) { return any(ExponentiatedGradient(all, {.ordinary_rate = 0.05})); }}};
-  return all;
-}
-
-struct Data {
-  std::string name;
-  Tensor train, test;  // (N,784) in [0,1]
-  std::vector<std::int32_t> train_labels, test_labels;
-};
-
-/// Fashion-MNIST, or else MNIST.
-Data load(const std::string& folder) {
-  const bool mnist = !find_dataset("fashion-mnist", folder) && find_dataset("mnist", folder);
-  const std::string name = mnist ? "mnist" : "fashion-mnist";
-  const Dataset train = load_dataset(name, folder, Split::train),
-                test = load_dataset(name, folder, Split::test);
-  return {name, train.images.reshape({train.images.dim(0), -1}),
-          test.images.reshape({test.images.dim(0), -1}), train.labels.to_vector(), test.labels.to_vector()};
-}
+/// Images as rows (N,784).
+Tensor flat(const Tensor& images) { return images.reshape({images.dim(0), -1}); }
 
 /// What a method left. |w| is of the first layer: later ones start on another scale.
 struct Outcome {
@@ -78,11 +42,12 @@ struct Outcome {
   NormalFit normal, log_normal;     // fitted to |w|, and to log₁₀ |w|
 };
 
-double accuracy(const Mlp& network, const Data& data) {
+double accuracy(const Mlp& network, const Dataset& test) {
   const NoGrad off;
-  const std::vector<std::int32_t> found = argmax(network(data.test), 1).to_vector();
+  const std::vector<std::int32_t> found = argmax(network(flat(test.images)), 1).to_vector(),
+                                  labels = test.labels.to_vector();
   double right = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) right += found[i] == data.test_labels[i];
+  for (std::size_t i = 0; i < found.size(); ++i) right += found[i] == labels[i];
   return right / static_cast<double>(found.size());
 }
 
@@ -96,17 +61,20 @@ Index sign_changes(const Mlp& now, const Mlp& before) {
   return changed;
 }
 
-/// Trains with a learning rate that falls linearly to 0.
-Outcome run(const Method& method, const Data& data, Index epochs, Key key) {
+/// Trains with the optimiser that start(parameters) gives, and a learning rate that falls linearly to 0.
+template <class Start>
+Outcome run(const Method& method, const Start& start_optimizer, const Dataset& train, const Dataset& test,
+            Index epochs, Key key) {
   const Key start = key.split(weights_stream), orders = key.split(order_stream);
-  const std::vector<Index> widths{data.train.dim(1), hidden_units, 10};
+  const Tensor inputs = flat(train.images);
+  const std::vector<Index> widths{inputs.dim(1), hidden_units, 10};
   Mlp network(widths, start);
   const Mlp before(widths, start);
   const auto all = parameters(network);
-  Optimizer optimizer = method.start(all);
-  const Index images = data.train.dim(0), batches = (images + batch - 1) / batch, total = epochs * batches;
+  auto optimizer = start_optimizer(all);
+  const Index images = inputs.dim(0), batches = (images + batch - 1) / batch, total = epochs * batches;
   Progress bar("synapses, " + method.name, total, "images", batch);
-  std::vector<double> accuracies{accuracy(network, data)};
+  std::vector<double> accuracies{accuracy(network, test)};
   std::vector<Index> changes{0};
   std::vector<std::int32_t> order;
   const auto gradients = [&](Index k) {
@@ -114,22 +82,21 @@ Outcome run(const Method& method, const Data& data, Index epochs, Key key) {
     if (begin == 0) order = permutation(orders.split(static_cast<std::uint64_t>(epoch)), images);
     const IntTensor picked({end - begin}, {order.begin() + begin, order.begin() + end});
     std::vector<std::int32_t> labels;
-    for (std::int32_t i : picked.to_vector())
-      labels.push_back(data.train_labels[static_cast<std::size_t>(i)]);
-    const Var x = raw::gather(data.train, picked);
+    for (std::int32_t i : picked.to_vector()) labels.push_back(train.labels.data()[i]);
+    const Var x = raw::gather(inputs, picked);
     return gradients_of(cross_entropy(network(x), IntTensor({end - begin}, labels)), all);
   };
   fit(optimizer, {total, method.rate}, most_norm, bar, gradients, [&](Index done, const Gradients&) {
     if (done % batches != 0) return;
-    accuracies.push_back(accuracy(network, data));
+    accuracies.push_back(accuracy(network, test));
     changes.push_back(sign_changes(network, before));
   });
   if (method.keeps_signs && changes.back() > 0)
     broken("{}: {} weights changed sign", method.name, changes.back());
   std::vector<double> magnitudes, log10s;
-  for (real w : network.layers[0].weight.value().to_vector()) {
+  for (double w : doubles(network.layers[0].weight.value())) {
     if (w == 0) continue;
-    magnitudes.push_back(std::abs(static_cast<double>(w)));
+    magnitudes.push_back(std::abs(w));
     log10s.push_back(std::log10(magnitudes.back()));
   }
   return {method.name, method.rates, accuracies, changes, log10s, fit_normal(magnitudes), fit_normal(log10s)};
@@ -140,10 +107,8 @@ std::string accuracy_figure(const std::vector<Outcome>& outcomes) {
   for (const Outcome& o : outcomes) {
     if (o.accuracy.size() == 1) continue;  // the start
     series.push_back({o.name, {}, {}, Mark::marked_line});
-    for (std::size_t epoch = 1; epoch < o.accuracy.size(); ++epoch) {
-      series.back().x.push_back(static_cast<double>(epoch));
-      series.back().y.push_back(100 * o.accuracy[epoch]);
-    }
+    for (std::size_t epoch = 1; epoch < o.accuracy.size(); ++epoch)
+      series.back().add(static_cast<double>(epoch), 100 * o.accuracy[epoch]);
   }
   return plot({"Accuracy on images not trained on", "epoch", "right answers, %"}, series);
 }
@@ -151,17 +116,16 @@ std::string accuracy_figure(const std::vector<Outcome>& outcomes) {
 /// The density of l = log₁₀ |w|: measured; of the fitted log-normal, normal in l; of the fitted normal, whose
 /// density in l is p(w) w ln 10.
 std::string weights_figure(const Outcome& r) {
-  Series normal{fmt::format("normal, KS {:.3f}", r.normal.distance), {}, {}}, log_normal = normal;
-  log_normal.name = fmt::format("log-normal, KS {:.3f}", r.log_normal.distance);
-  for (double l = low_log10; l <= high_log10; l += 0.02) {
-    const double w = std::pow(10, l);
-    normal.x.push_back(l);
-    normal.y.push_back(r.normal.density(w) * w * std::numbers::ln10);
-    log_normal.x.push_back(l);
-    log_normal.y.push_back(r.log_normal.density(l));
-  }
+  const auto line = [](const char* law, const NormalFit& fit, const auto& density) {
+    return line_of(fmt::format("{}, KS {:.3f}", law, fit.distance), low_log10, high_log10, 0.02, density);
+  };
+  const auto of_normal = [&](double l) {
+    return r.normal.density(std::pow(10, l)) * std::pow(10, l) * std::numbers::ln10;
+  };
+  const auto of_log_normal = [&](double l) { return r.log_normal.density(l); };
   return plot({"Weights of the first layer: " + r.name, "log₁₀ |w|", "density"},
-              {histogram("measured", r.log10s, low_log10, high_log10, 66), normal, log_normal});
+              {histogram("measured", r.log10s, low_log10, high_log10, 66),
+               line("normal", r.normal, of_normal), line("log-normal", r.log_normal, of_log_normal)});
 }
 
 void write_numbers(const std::filesystem::path& out, const std::vector<Outcome>& outcomes) {
@@ -218,12 +182,24 @@ NormalFit fit_normal(std::vector<double> values) {
 }
 
 std::string study_synapses(const StudyOptions& o) {
-  const Data data = load(o.data);
+  const bool mnist = !find_dataset("fashion-mnist", o.data) && find_dataset("mnist", o.data);
+  const std::string name = mnist ? "mnist" : "fashion-mnist";
+  const Dataset train = load_dataset(name, o.data, Split::train),
+                test = load_dataset(name, o.data, Split::test);
   make_folder(o.out);
   const Index epochs = o.quick ? 1 : 20;
-  const Method untrained{"start", "", 0, true, [](const auto&) { return Optimizer(); }};
-  std::vector<Outcome> outcomes{run(untrained, data, 0, Key{o.seed})};
-  for (const Method& m : methods()) outcomes.push_back(run(m, data, epochs, Key{o.seed}));
+  std::vector<Outcome> outcomes;
+  const auto learn = [&](const Method& method, Index passes, const auto& start) {
+    outcomes.push_back(run(method, start, train, test, passes, Key{o.seed}));
+  };
+  // Each with round rates that serve it well; twice or half as much changes its accuracy by less than a
+  // percent, except that exponentiated gradient at 20 loses four.
+  const auto descent = [](const auto& all) { return GradientDescent(all); };
+  learn({"start", "", 0, true}, 0, descent);
+  learn({"gradient descent", "0.5", 0.5, false}, epochs, descent);
+  learn({"Adam", "0.002", 0.002, false}, epochs, [](const auto& all) { return Adam(all); });
+  learn({"exponentiated gradient", "10 (biases, by ordinary steps: 0.5)", 10, true}, epochs,
+        [](const auto& all) { return ExponentiatedGradient(all, {.ordinary_rate = 0.05}); });
 
   std::string html = fmt::format(
       "<h2>Synapses</h2>\n<p>A network of 784, {} and 10 units learns {} for {} epochs in batches of {}, "
@@ -232,17 +208,13 @@ std::string study_synapses(const StudyOptions& o) {
       "Signs are counted in both layers; |w| is of the first, with a normal and a log-normal distribution "
       "fitted. KS is the Kolmogorov–Smirnov distance to a distribution fitted to the very same weights: a "
       "distance, not a test.</p>\n",
-      hidden_units, data.name, epochs, batch, most_norm);
-  const std::string curves = accuracy_figure(outcomes);
+      hidden_units, name, epochs, batch, most_norm);
   write_numbers(o.out, outcomes);
-  write_file(o.out / "synapses_accuracy.svg", curves);
-  html += table(outcomes) + "<figure>" + curves + "</figure>\n";
+  html += table(outcomes) + figure(o.out / "synapses_accuracy.svg", accuracy_figure(outcomes));
   for (const Outcome& r : outcomes) {
-    const std::string figure = weights_figure(r);
     std::string file = r.name;
     for (char& c : file) c = c == ' ' ? '-' : static_cast<char>(std::tolower(c));
-    write_file(o.out / fmt::format("synapses_weights_{}.svg", file), figure);
-    html += "<figure>" + figure + "</figure>\n";
+    html += figure(o.out / fmt::format("synapses_weights_{}.svg", file), weights_figure(r));
   }
   return html;
 }
