@@ -142,8 +142,9 @@ void draw_histograms(Album& album, const std::vector<Shown>& shown, const Tensor
 }
 
 /// What the network is asked on the way from noise to the first images, as pictures: a row per image.
-void draw_film_strip(Album& album, Model& model, const Shown& shown) {
+void draw_film_strip(Album& album, const Shown& shown) {
   constexpr Index images = 4, frames = 9;
+  Model model = load_model(shown.model);
   std::vector<std::pair<double, Tensor>> seen;
   SampleOptions s = shown.options;
   s.count = images;
@@ -173,10 +174,8 @@ void draw_neighbours(Album& album, const Shown& shown, const Reference& referenc
   const Tensor samples = first_images(read_npy(shown.samples), images), all = reference.train().images;
   Vars rows{samples};
   for (bool features : {false, true}) {
-    std::vector<std::int32_t> index;
-    for (Index i : reference.nearest_in_training(samples, features).index)
-      index.push_back(static_cast<std::int32_t>(i));
-    rows.push_back(raw::gather(all, IntTensor({static_cast<Index>(index.size())}, index)));
+    const std::vector<Index> index = reference.nearest_in_training(samples, features).index;
+    rows.push_back(raw::gather(all, IntTensor({samples.dim(0)}, {index.begin(), index.end()})));
   }
   album.png("neighbours-" + shown.plan.process, image_grid(concat(rows, 0).value(), samples.dim(0), 2, 2),
             "Samples above their nearest training images in pixels and in features",
@@ -197,14 +196,15 @@ Tensor mask(bool half, Index H, Index W) {
 }
 
 /// A test image, what is known of it (the rest grey), and completions.
-void draw_completed(Album& album, Model& model, const Tensor& test, const std::string& process,
-                    Device device) {
+void draw_completed(Album& album, const Shown& shown, const Tensor& test) {
   constexpr Index completions = 6;
+  const std::string& process = shown.plan.process;
+  Model model = load_model(shown.model);
   Vars rows;
   for (Index k = 0; k < 4; ++k) {
     SampleOptions s;
     s.count = completions;
-    s.device = device;
+    s.device = shown.options.device;
     s.seed = static_cast<std::uint64_t>(k);
     s.known = test.slice(0, k, k + 1).packed().reshape({1, model.height, model.width});
     s.mask = mask(k % 2 == 0, model.height, model.width);
@@ -260,24 +260,19 @@ void draw_pictures(const std::string& dataset, const Reference& reference, const
   Album album(set / "pictures");
   draw_grids(album, shown);
   draw_histograms(album, shown, reference.test().images);
+  const auto each = [&](bool papers_too, const auto& draw) {
+    for (const Shown& s : shown)
+      if (papers_too || s.plan.process != "gbm-paper") album.attempt(s.title, [&] { draw(s); });
+  };
   album.section("From noise back to data");
-  for (const Shown& s : shown) {
-    Model model = load_model(s.model);
-    album.attempt(s.title, [&] { draw_film_strip(album, model, s); });
-  }
+  each(true, [&](const Shown& s) { draw_film_strip(album, s); });
   album.section(
       "The missing part",
       "<code>dale sample --inpaint IMAGE --mask MASK</code>: where the picture is known the network's "
       "estimate is replaced by it, in the model's chart.");
-  for (const Shown& s : shown)
-    if (s.plan.process != "gbm-paper") {
-      Model model = load_model(s.model);
-      album.attempt(s.title,
-                    [&] { draw_completed(album, model, reference.test().images, s.plan.process, o.device); });
-    }
+  each(false, [&](const Shown& s) { draw_completed(album, s, reference.test().images); });
   album.section("Nearest training images");
-  for (const Shown& s : shown)
-    if (s.plan.process != "gbm-paper") draw_neighbours(album, s, reference);
+  each(false, [&](const Shown& s) { draw_neighbours(album, s, reference); });
   if (fs::exists(guided)) {
     Model model = load_model(guided);
     draw_guidance(album, model, dataset, o.device);

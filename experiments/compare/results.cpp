@@ -42,7 +42,7 @@ CompareModel read_model(const fs::path& folder) {
 
 CompareRow read_row(const fs::path& set, const Plan& plan, int budget) {
   CompareRow row{plan.process, plan.sampler, budget, plan.count, plan.annealed};
-  for (int k = 0; k < plan.seeds; ++k) {
+  for (int k = 0; k < plan.seeds && row.failure.empty(); ++k) {
     const fs::path file = set / plan.folder(budget) / fmt::format("seed-{}.json", k);
     from_json(file, [&](const Json& json) {
       row.failure = json.value("failure", "");
@@ -52,7 +52,6 @@ CompareRow read_row(const fs::path& set, const Plan& plan, int budget) {
       row.sign_changes = json.at("sign_changes");
       row.seconds += json.at("seconds").get<double>() / plan.seeds;
     });
-    if (!row.failure.empty()) break;
   }
   if (!row.failure.empty()) row.by_seed.clear();
   return row;

@@ -1,7 +1,6 @@
 #include "experiments/judge/evaluate.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "experiments/run/model.h"

@@ -15,23 +15,20 @@ void inner_products(const double* a, Index rows_a, const double* b, Index rows_b
   blas::product(false, true, rows_a, rows_b, d, a, d, b, d, c, rows_b);
 }
 
-/// A symmetric matrix as Vᵀ diag(values) V, values ascending, the rows of V its eigenvectors.
-struct Eigen {
-  std::vector<double> values, vectors;
-};
-Eigen eigen(std::vector<double> symmetric, Index d) {
+/// The eigenvalues, ascending, of a symmetric matrix; its rows become their eigenvectors.
+std::vector<double> eigen(std::vector<double>& symmetric, Index d) {
   std::vector<double> values(static_cast<std::size_t>(d));
   blas::eigen(d, symmetric.data(), values.data());
-  return {values, symmetric};
+  return values;
 }
 
 /// The symmetric square root of a covariance; eigenvalues that rounding made negative count as 0.
-std::vector<double> square_root(const std::vector<double>& covariance, Index d) {
-  const Eigen e = eigen(covariance, d);
+std::vector<double> square_root(std::vector<double> covariance, Index d) {
+  const std::vector<double> values = eigen(covariance, d);
   std::vector<double> root(covariance.size());
   for (Index k = 0; k < d; ++k) {
-    const double* v = &e.vectors[static_cast<std::size_t>(k * d)];
-    const double scale = std::sqrt(std::max(0.0, e.values[static_cast<std::size_t>(k)]));
+    const double* v = &covariance[static_cast<std::size_t>(k * d)];
+    const double scale = std::sqrt(std::max(0.0, values[static_cast<std::size_t>(k)]));
     for (Index i = 0; i < d; ++i)
       for (Index j = 0; j < d; ++j) root[static_cast<std::size_t>(i * d + j)] += scale * v[i] * v[j];
   }
@@ -63,15 +60,22 @@ std::vector<double> squared_lengths(const Rows& x) {
   return all;
 }
 
-double kernel(double product, Index d) {
-  const double v = product / static_cast<double>(d) + 1;
-  return v * v * v;
-}
-
 double sum_of(const std::vector<double>& values) {
   double sum = 0;
   for (double v : values) sum += v;
   return sum;
+}
+
+/// Σ k(a_i, b_j) over all i and j; over i ≠ j where a is b.
+double kernel_sum(const Rows& a, const Rows& b) {
+  std::vector<double> sums(static_cast<std::size_t>(a.n));
+  each_row(a, b, [&](Index i, const double* products) {
+    for (Index j = 0; j < b.n; ++j) {
+      const double v = products[j] / static_cast<double>(b.d) + 1;
+      if (&a != &b || i != j) sums[static_cast<std::size_t>(i)] += v * v * v;
+    }
+  });
+  return sum_of(sums);
 }
 
 }  // namespace
@@ -122,28 +126,19 @@ double frechet_distance(const Moments& a, const Moments& b) {
     distance += (a.mean[i] - b.mean[i]) * (a.mean[i] - b.mean[i]);
     distance += a.covariance[i * d + i] + b.covariance[i * d + i];
   }
-  for (double v : eigen(product, n).values) distance -= 2 * std::sqrt(std::max(0.0, v));
+  for (double v : eigen(product, n)) distance -= 2 * std::sqrt(std::max(0.0, v));
   return distance;
 }
 
 double kernel_within(const Rows& x) {
   if (x.n < 2) invalid("[kernel distance] {} images: expected at least 2", x.n);
-  std::vector<double> sums(static_cast<std::size_t>(x.n));
-  each_row(x, x, [&](Index i, const double* products) {
-    for (Index j = 0; j < x.n; ++j)
-      if (j != i) sums[static_cast<std::size_t>(i)] += kernel(products[j], x.d);
-  });
-  return sum_of(sums) / (static_cast<double>(x.n) * static_cast<double>(x.n - 1));
+  return kernel_sum(x, x) / (static_cast<double>(x.n) * static_cast<double>(x.n - 1));
 }
 
 double kernel_distance(const Rows& real, const Rows& fake, double within_real) {
   const double within_fake = kernel_within(fake);
-  std::vector<double> sums(static_cast<std::size_t>(fake.n));
-  each_row(fake, real, [&](Index i, const double* products) {
-    for (Index j = 0; j < real.n; ++j) sums[static_cast<std::size_t>(i)] += kernel(products[j], real.d);
-  });
   return within_real + within_fake -
-         2 * sum_of(sums) / (static_cast<double>(real.n) * static_cast<double>(fake.n));
+         2 * kernel_sum(fake, real) / (static_cast<double>(real.n) * static_cast<double>(fake.n));
 }
 
 DensityCoverage density_coverage(const Rows& real, const Rows& fake, Index k) {

@@ -140,27 +140,6 @@ std::string drawn(const Series& s, const Axis& x, const Axis& y, const Pen& pen)
   return svg;
 }
 
-/// A name in the legend, and where it stands: row after row, from left to right.
-struct Entry {
-  std::string name;
-  Mark mark;
-  Pen pen;
-  double x, y;
-};
-
-std::vector<Entry> laid_out(const std::vector<Series>& series, double left, double right) {
-  std::vector<Entry> all;
-  double x = left, y = 10;
-  for (std::size_t i = 0; i < series.size(); ++i) {
-    if (series[i].name.empty()) continue;
-    const double width = 46 + 7.2 * static_cast<double>(series[i].name.size());
-    if (x > left && x + width > right) x = left, y += 20;
-    all.push_back({series[i].name, series[i].mark, {i}, x, y});
-    x += width;
-  }
-  return all;
-}
-
 /// The elements of an <svg>, in the page's colour unless told otherwise.
 struct Canvas {
   std::string svg;
@@ -188,17 +167,27 @@ struct Canvas {
     line(x.from, y.from, x.to, y.from);
     line(x.from, y.from, x.from, y.to);
   }
-  void legend(const std::vector<Entry>& entries, double bottom) {
-    for (const Entry& e : entries) {
-      const double x = e.x, y = bottom + e.y;
-      if (e.mark != Mark::points)
+  /// The names of the series below `bottom`, row after row, from left to right; where the last row ends.
+  int legend(const std::vector<Series>& series, double left, double right, int bottom) {
+    double x = left, y = bottom + 10;
+    int end = bottom;
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      const Series& s = series[i];
+      const Pen pen{i};
+      if (s.name.empty()) continue;
+      const double width = 46 + 7.2 * static_cast<double>(s.name.size());
+      if (x > left && x + width > right) x = left, y += 20;
+      if (s.mark != Mark::points)
         svg += fmt::format(
             "<line x1='{}' y1='{}' x2='{}' y2='{}' style='stroke:{}' stroke-dasharray='{}' "
             "stroke-width='{}'/>\n",
-            x, y, x + 24, y, e.pen.colour(), e.pen.dash(), e.mark == Mark::bars ? 8 : 3);
-      if (e.mark == Mark::points || e.mark == Mark::marked_line) svg += e.pen.dot(x + 12, y, 4);
-      text(x + 30, y + 4, "start", e.name);
+            x, y, x + 24, y, pen.colour(), pen.dash(), s.mark == Mark::bars ? 8 : 3);
+      if (s.mark == Mark::points || s.mark == Mark::marked_line) svg += pen.dot(x + 12, y, 4);
+      text(x + 30, y + 4, "start", s.name);
+      x += width;
+      end = static_cast<int>(y) + 10;
     }
+    return end;
   }
 };
 
@@ -208,15 +197,9 @@ std::string plot(const Plot& frame, const std::vector<Series>& given) {
   std::vector<Series> series;
   for (const Series& s : given) series.push_back(outlined(s, frame.log_x));
   const double left = 68, right = frame.width - 14, top = 34, bottom = frame.height - 46;
-  const std::vector<Entry> legend = laid_out(series, left, right);
-  const int height = frame.height + (legend.empty() ? 0 : static_cast<int>(legend.back().y) + 10);
   const Axis x = fitted_axis(series, &Series::x, frame.log_x, left, right);
   const Axis y = fitted_axis(series, &Series::y, frame.log_y, bottom, top);
-  const std::string title = escape_html(frame.title);
-  Canvas canvas{fmt::format(
-      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' role='img' "
-      "aria-label='{2}' fill='currentColor' font-family='sans-serif' font-size='13'>\n<title>{2}</title>\n",
-      frame.width, height, title)};
+  Canvas canvas;
   canvas.text((left + right) / 2, 16, "middle", frame.title, "font-size='15'");
   canvas.text((left + right) / 2, frame.height - 8, "middle", frame.x_label);
   canvas.text(0, 0, "middle", frame.y_label,
@@ -226,8 +209,13 @@ std::string plot(const Plot& frame, const std::vector<Series>& given) {
     const int pen = series[i].pen;
     canvas.svg += drawn(series[i], x, y, Pen{pen < 0 ? i : static_cast<std::size_t>(pen)});
   }
-  canvas.legend(legend, frame.height);
-  return canvas.svg + "</svg>\n";
+  const int height = canvas.legend(series, left, right, frame.height);
+  return fmt::format(
+             "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' "
+             "role='img' aria-label='{2}' fill='currentColor' font-family='sans-serif' "
+             "font-size='13'>\n<title>{2}</title>\n",
+             frame.width, height, escape_html(frame.title)) +
+         canvas.svg + "</svg>\n";
 }
 
 Series histogram(const std::string& name, const std::vector<double>& values, double low, double high,

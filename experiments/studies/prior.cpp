@@ -159,18 +159,15 @@ Series curve(const std::string& name, const std::vector<Row>& rows, double Row::
   return out;
 }
 
-/// The row of a level; that of a ratio.
-const Row& papers(const std::vector<Row>& rows) {
-  return *std::find_if(rows.begin(), rows.end(), [](const Row& r) { return r.s == paper_s; });
-}
-const Row& at(const std::vector<Row>& rows, double ratio) {
-  const auto is = [&](const Row& r) { return std::abs(r.ratio - ratio) < 1e-6; };
+/// The row of a ratio, or of what else `column` tells.
+const Row& at(const std::vector<Row>& rows, double value, double Row::*column = &Row::ratio) {
+  const auto is = [&](const Row& r) { return std::abs(r.*column - value) < 1e-6; };
   return *std::find_if(rows.begin(), rows.end(), is);
 }
 
 std::string of_images(const std::vector<Row>& rows) {
   if (rows.empty()) return "No images were found, so only the mixture was measured. ";
-  const Row &paper = papers(rows), &far = at(rows, 40);
+  const Row &paper = at(rows, paper_s, &Row::s), &far = at(rows, 40);
   return fmt::format(
       "At the paper's s(T) = 0.8, {:.1f} σ_d on {}, means and covariances alone set x_T and its prior "
       "{:.1f} nats apart ({:.1f} if the prior is given the mean image); at 12 σ_d {:.2f}, at 20 σ_d {:.2f}, "
@@ -181,7 +178,7 @@ std::string of_images(const std::vector<Row>& rows) {
 }
 
 std::string of_mixture(const std::vector<Row>& rows) {
-  const Row &near = at(rows, 2), &paper = papers(rows), &far = at(rows, 40);
+  const Row &near = at(rows, 2), &paper = at(rows, paper_s, &Row::s), &far = at(rows, 40);
   return fmt::format(
       "In one dimension no pixels are correlated: on the mixture the divergence at 0.8 is {:.0e} nats, and "
       "{} steps of Heun's rule from the prior end {:.5f} from the truth, from the exact p_T {:.5f} (at 2 σ_d "
