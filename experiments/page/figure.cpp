@@ -211,11 +211,10 @@ std::string plot(const Plot& frame, const std::vector<Series>& given) {
   }
   const int height = canvas.legend(series, left, right, frame.height);
   return fmt::format(
-             "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' "
-             "role='img' aria-label='{2}' fill='currentColor' font-family='sans-serif' "
-             "font-size='13'>\n<title>{2}</title>\n",
-             frame.width, height, escape_html(frame.title)) +
-         canvas.svg + "</svg>\n";
+      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' role='img' "
+      "aria-label='{2}' fill='currentColor' font-family='sans-serif' font-size='13'>\n<title>{2}</title>\n"
+      "{3}</svg>\n",
+      frame.width, height, escape_html(frame.title), canvas.svg);
 }
 
 Series histogram(const std::string& name, const std::vector<double>& values, double low, double high,
