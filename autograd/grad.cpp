@@ -203,8 +203,12 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
     if (!xs[i].tracked())
       invalid("[grad] x number {} of shape {} is a constant: make it with parameter()", i,
               str(xs[i].shape()));
+  if (!y.tracked())
+    invalid(
+        "[grad] y depends on no parameter, or was not recorded: make it outside NoGrad, and a gradient that "
+        "is differentiated again with create_graph");
   Vars out;
-  if (y.tracked() && !xs.empty()) {
+  if (!xs.empty()) {
     const WithGrad recorded(graph == Graph::created);
     Walk walk(y, xs);
     std::vector<bool> wanted(walk.stops().size());
@@ -243,6 +247,9 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
   out.resize(xs.size());
   for (std::size_t i = 0; i < xs.size(); ++i)
     if (!out[i].value().defined()) out[i] = Var(Tensor::full(xs[i].shape(), 0, xs[i].device()));
+  if (graph == Graph::created)  // a constant's gradient is 0, not an error
+    for (Var& g : out)
+      if (!g.tracked()) g = parameter(g.value());
   return out;
 }
 

@@ -123,8 +123,8 @@ using WithGrad = While<Mode::records, true>;
 using Anomaly = While<Mode::checks, true>;
 
 /// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are
-/// tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x, and where a
-/// value that a rule needs was written to since the rule kept it.
+/// tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x or y, and
+/// where a value that a rule needs was written to since the rule kept it.
 Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph = false);
 
 /// ∂y/∂x for every x in xs, of a y with one element; else as vjp.

@@ -58,7 +58,7 @@ void add_train(CLI::App& app, Common& common) {
               "continue the run in --out from its last checkpoint, to the very bytes it would have had if it "
               "had never been stopped; needs the options it began with (--threads and --checkpoint-every are "
               "free, --steps too where the rate does not decay), and starts a run where there is none");
-  common.add_to(c);
+  common.add_to(c, true);
   c->callback([&common, c] {
     while (o.dataset.size() > 1 && o.dataset.ends_with('/')) o.dataset.pop_back();  // one name for a folder
     o.data = common.data;
@@ -123,7 +123,7 @@ void add_sample(CLI::App& app, Common& common) {
   c->add_option("--out", out, "folder for the samples")->required();
   c->add_flag("--resume", resume,
               "keep the images that are in --out already, of the same model and options, and make the rest");
-  common.add_to(c);
+  common.add_to(c, true);
   c->callback([&common, c] {
     o.seed = common.seed;
     o.device = common.machine();
@@ -157,7 +157,7 @@ void add_evaluate(CLI::App& app, Common& common) {
   c->add_option("--dataset", dataset, "what they should look like");
   c->add_option("--classifier", classifier, "of dale train-classifier; the one that comes with the data set");
   c->add_option("--out", out, "a .json file for the results");
-  common.add_to(c);
+  common.add_to(c, true);
   c->callback([&common] {
     common.machine();  // judged on the CPU on either: a file of samples has one value
     if (!out.empty()) expect_writable(out);
@@ -177,7 +177,7 @@ void add_compare(CLI::App& app, Common& common) {
   c->add_option("--dataset", o.datasets, "data sets; all that are found when none is named")->default_str("");
   c->add_option("--profile", o.profile, "quick or full");
   c->add_option("--out", o.out, "folder for the results");
-  common.add_to(c);
+  common.add_to(c, true);
   c->callback([&common] {
     o.data = common.data;
     o.seed = common.seed;
@@ -227,13 +227,12 @@ void add_likelihood(CLI::App& app, Common& common) {
   c->add_option("--count", o.count, "images")->check(positive);
   c->add_option("--batch", o.batch, "images at a time")->check(positive);
   c->add_option("--steps", o.steps, "steps of the integral")->check(CLI::Range(2, 100000));
-  common.add_to(c);
+  common.add_to(c, true);
   c->callback([&common] {
     o.data = common.data;
     o.seed = common.seed;
     o.device = common.machine();
-    const Likelihood r = likelihood(o);
-    fmt::print("{}", text_of(r, o));
+    fmt::print("{}", text_of(likelihood(o), o));
   });
 }
 
@@ -271,14 +270,15 @@ void add_info(CLI::App& app, Common& common) {
 
 Common::Common() : threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))) {}
 
-void Common::add_to(CLI::App* command) {
+void Common::add_to(CLI::App* command, bool on_device) {
   command->add_option("--data", data, "folder of data sets, before $DALE_DATA, ./data and the system's");
-  command->add_option("--device", device, "cpu or cuda: where train, sample, compare and likelihood work");
-  command->add_option("--precision", precision,
-                      "of products on CUDA: full, or tf32, which rounds factors to 10 bits");
   command->add_option("--threads", threads, "threads; the results do not depend on it")
       ->check(CLI::Range(1, 1024));
   command->add_option("--seed", seed, "same seed, same bits")->check(expect_seed);
+  if (!on_device) return;
+  command->add_option("--device", device, "cpu or cuda: where train, sample, compare and likelihood work");
+  command->add_option("--precision", precision,
+                      "of products on CUDA: full, or tf32, which rounds factors to 10 bits");
 }
 
 Device Common::machine() const {

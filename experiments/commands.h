@@ -14,7 +14,8 @@ struct Common {
   std::uint64_t seed = 0;
 
   Common();
-  void add_to(CLI::App* command);
+  /// The options; those of the device where the command works on one.
+  void add_to(CLI::App* command, bool on_device = false);
   /// The device asked for, ready to work in the precision asked for.
   Device machine() const;
 };

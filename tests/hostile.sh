@@ -81,5 +81,12 @@ says 'holds samples of other options or another model'
 (ulimit -f 8; sample --out "$work/u" >/dev/null 2>"$work/err")
 is $? 1 'a limit on the size of files'
 says 'File too large'
+case $build in
+  *san*) ;;  # a sanitizer needs more than a limit on memory leaves
+  *)
+    (ulimit -v 300000; timeout 60 "$dale" evaluate --samples "$work/s/samples.npy" >/dev/null 2>"$work/err")
+    is $? 1 'a limit on memory'
+    says 'out of memory' ;;
+esac
 [ -z "$(find "$work" -name '*.tmp')" ] || fail 'temporary files were left behind'
 [ $failures -eq 0 ]

@@ -59,6 +59,7 @@ script layers tests/layers.sh
 script 'lines, layout and version' tests/lines.sh
 script 'command line' tests/cli.sh "$build"
 script 'a hostile place' tests/hostile.sh "$build"
+script 'random options' tests/options.sh "$build"
 case $build in
   *64* | *san*) skipped="$skipped
 skipped: kill -9, the comparison and its report (make test runs them)" ;;

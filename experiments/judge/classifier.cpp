@@ -71,7 +71,7 @@ void save(Classifier& classifier, const ClassifierOptions& o, const Dataset& tra
 }  // namespace
 
 Classifier train_classifier(const ClassifierOptions& o) {
-  if (o.epochs < 1 || o.batch < 1 || !(o.learning_rate > 0))
+  if (o.epochs < 1 || o.batch < 1 || !(o.learning_rate > 0) || !std::isfinite(o.learning_rate))
     invalid(
         "a classifier needs at least 1 epoch, 1 image a batch and a positive learning rate, not {}, {} and "
         "{}",

@@ -39,12 +39,18 @@ inline Gradients gradients_of(const Var& loss, const std::vector<NamedParameter>
 }
 
 /// Steps first + 1 … schedule.steps: gradients(step) of the step after `step` others, cut to the norm `clip`
-/// (0 is no limit), followed by optimizer, and told to after(steps done, gradients).
+/// (0 is no limit), followed by optimizer, and told to after(steps done, gradients). Throws std::runtime_error
+/// for a loss or gradient that is not finite.
 template <class Optimizer, class Make, class After>
 void fit(Optimizer& optimizer, const Schedule& schedule, double clip, Progress& bar, const Make& gradients,
          const After& after, Index first = 0) {
   for (Index step = first; step < schedule.steps; ++step) {
     const Gradients g = gradients(step);
+    if (!std::isfinite(g.loss) || !std::isfinite(g.norm))
+      failed(
+          "training step {}: the loss is {} and the gradient's norm {}; expected finite numbers: choose a "
+          "smaller learning rate",
+          step + 1, g.loss, g.norm);
     optimizer.step(g.of_weights, schedule.at(step), clip_scale(g.norm, clip));
     bar.update(step + 1, fmt::format("loss {:.4f}", g.loss));
     after(step + 1, g);

@@ -1,7 +1,10 @@
 #include "tensor/cpu/blas.h"
 
 #include <dlfcn.h>
+#include <sys/mman.h>
 
+#include <cstdlib>
+#include <new>
 #include <tuple>
 #include <vector>
 
@@ -26,9 +29,20 @@ struct Library {
 
 constexpr const char* missing = "OpenBLAS is not here (libopenblas.so.0): install the package libopenblas0";
 
+/// OpenBLAS takes a buffer per thread when it is loaded, of 128 MiB on most processors, and asks for ever
+/// where it gets none. So it is told of one thread, and is loaded only where twice as much can be had.
+void expect_memory() {
+  constexpr std::size_t size = std::size_t{256} << 20;
+  void* const block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) throw std::bad_alloc();
+  munmap(block, size);
+  setenv("OPENBLAS_NUM_THREADS", "1", 1);
+}
+
 /// nullptr where there is none.
 const Library* find() {
   static const Library* const found = []() -> const Library* {
+    expect_memory();
     void* const file = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     if (!file) return nullptr;
     static Library library;
