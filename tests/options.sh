@@ -2,10 +2,7 @@
 # A fuzzer over the command line: commands with options of their own help and values that nobody would give.
 # Each must end by itself or after SIGTERM, with status 0, 1, 2 or 143, and what fails says so in one sentence
 # of "dale: …". OPTIONS is how many (60), SEED where the choices begin.
-build=$1
-dale=$(realpath "$build/dale")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. tests/scratch.sh
 . tests/few.sh
 "$dale" train --steps 2 --batch 8 --width 8 --out "$work/run" >/dev/null 2>&1 || exit 1
 "$dale" sample --checkpoint "$work/run/model.safetensors" --steps 2 --count 9 --out "$work/s" >/dev/null 2>&1
@@ -21,6 +18,9 @@ done | awk -v n="${OPTIONS:-60}" -v seed="${SEED:-1}" '
   function any(list,  parts) { return parts[1 + int(rand() * split(list, parts, " "))] }
   END {
     srand(seed)
+    numbers = "0 1 2 7 -1 1e9 1e-9 1e400 nan inf -inf 9223372036854775808 0x10 3.5"
+    files = "x empty folder run s none/deep /dev/null s/samples.npy run/model.safetensors run/config.json --steps"
+    names = "gbm ve vp gbm-paper cosine exact cpu cuda tf32 eta ddim unconstrained smoke fashion-mnist mnist"
     for (i = 0; i < n; ++i) {
       c = commands[1 + int(rand() * known)]
       line = c
@@ -29,17 +29,15 @@ done | awk -v n="${OPTIONS:-60}" -v seed="${SEED:-1}" '
         if (index(line " ", " " o " ") || o == "--out" || o == "--fetch" || o == "--mirror") continue
         line = line " " o
         if (valued[c, o])
-          line = line " " any("0 1 2 7 -1 1e9 1e-9 1e400 nan inf -inf 9223372036854775808 0x10 3.5 --steps " \
-            "x empty folder run s none/deep /dev/null s/samples.npy run/model.safetensors run/config.json " \
-            "gbm ve vp gbm-paper cosine exact prior cpu cuda tf32 eta ddim unconstrained smoke fashion-mnist mnist")
+          line = line " " any(numbers " " files " " names)
       }
       if (c == "study") line = line " " any("exact prior spirals synapses x")
-      if (c == "sample" && rand() < 0.7 || c == "likelihood") line = line " --checkpoint run/model.safetensors"
+      if (c == "sample" && rand() < 0.7 || c == "likelihood")
+        line = line " --checkpoint run/model.safetensors"
       if (c !~ /^(data|info|likelihood)$/ && rand() < 0.9) line = line " --out out" int(rand() * 9)
       print line
     }
   }' >tries
-failures=0
 while read -r line; do
   timeout -k 20 -s TERM 3 "$dale" $line >out 2>err </dev/null
   status=$?
@@ -47,8 +45,7 @@ while read -r line; do
     0 | 124 | 143) continue ;;  # timeout says 124 for what ended after its signal
     1 | 2) [ "$(grep -cE '^dale: .' err)" = 1 ] && continue ;;
   esac
-  echo "options: status $status of: dale $line"
+  fail "status $status of: dale $line"
   head -5 err
-  failures=$((failures + 1))
 done <tries
 [ $failures -eq 0 ]

@@ -39,8 +39,8 @@ inline Gradients gradients_of(const Var& loss, const std::vector<NamedParameter>
 }
 
 /// Steps first + 1 … schedule.steps: gradients(step) of the step after `step` others, cut to the norm `clip`
-/// (0 is no limit), followed by optimizer, and told to after(steps done, gradients). Throws std::runtime_error
-/// for a loss or gradient that is not finite.
+/// (0 is no limit), followed by optimizer, and told to after(steps done, gradients). Throws
+/// std::runtime_error for a loss or gradient that is not finite.
 template <class Optimizer, class Make, class After>
 void fit(Optimizer& optimizer, const Schedule& schedule, double clip, Progress& bar, const Make& gradients,
          const After& after, Index first = 0) {
