@@ -20,19 +20,14 @@ Denoiser LogNormal::denoiser() const {
   };
 }
 
-LogNormal::Moments LogNormal::dale_langevin_moments(const GeometricBrownianMotion& gbm, int steps) const {
-  // With (9) a step is y ← y − δσ²(y − a − m)/(v + s²) − δ(μ − σ²/2) + √δ σ Z.
-  const double delta = gbm.T() / steps;
-  const Marginal start = gbm.marginal(gbm.T());
-  double mean = a + start.m, variance = v + start.s * start.s;
-  for (int k = 0; k < steps; ++k) {
-    const double t = gbm.T() * (steps - k) / steps, noise = delta * gbm.sigma(t) * gbm.sigma(t);
-    const Marginal law = gbm.marginal(t);
-    const double pull = noise / (v + law.s * law.s);
-    mean += -pull * (mean - a - law.m) - delta * gbm.mu(t) + noise / 2;
-    variance = (1 - pull) * (1 - pull) * variance + noise;
+double LogNormal::variance_after(const Steps& steps) const {
+  // With (9) a step is y ← a + A (y − a) + noise Z,  A = keep + (1 − keep) v/(v + s²).
+  double variance = v + steps.at(0).s * steps.at(0).s;
+  for (const Step& step : steps) {
+    const double A = step.keep + (1 - step.keep) * v / (v + step.s * step.s);
+    for (int r = 0; r < step.repeats; ++r) variance = A * A * variance + step.noise * step.noise;
   }
-  return {mean, variance};
+  return variance;
 }
 
 Mixture Mixture::narrow() { return {{0.5, 0.2, 0.3}, {{0.02}, {0.35}, {0.66}}, {0.02, 0.08, 0.03}}; }

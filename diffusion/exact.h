@@ -2,8 +2,7 @@
 //
 // One log-normal, y₀ = log x₀ ~ N(a, v) in each coordinate. At time t, with m and s of the process,
 //   y_t ~ N(a + m, v + s²),   h = −1 − (y − a − m)/(v + s²),   D(y; s) = (v y + s² a)/(v + s²)  (m = 0)  (9)
-// and the Dale–Langevin sampler (8) is a linear Gaussian recursion, so its mean and variance after any number
-// of steps are known too.
+// and every sampler (10) is a linear Gaussian recursion, so its variance after any steps is known too.
 //
 // A mixture of K isotropic normals in the chart: p_s is the same mixture with each variance increased by s²,
 //   D(y; s) = Σ_k r_k (v_k y + s² μ_k)/(v_k + s²),  r = softmax_k( log w_k + log N(y; μ_k, v_k + s²) )  (21)
@@ -19,11 +18,8 @@ struct LogNormal {
   HyvarinenScore score(const GeometricBrownianMotion& gbm) const;
   Denoiser denoiser() const;
 
-  struct Moments {
-    double mean, variance;
-  };
-  /// Of log x after `steps` steps of (8) from the exact p_T.
-  Moments dale_langevin_moments(const GeometricBrownianMotion& gbm, int steps) const;
+  /// Of y after these steps of (10), from the exact p at the level of the first; its mean stays a.
+  double variance_after(const Steps& steps) const;
 };
 
 struct Mixture {

@@ -6,23 +6,14 @@
 namespace dale {
 namespace {
 
-void check(const Langevin& how) {
-  if (how.steps < 1) invalid("a sampler needs at least 1 step, not {}", how.steps);
-  if (how.delta < 0 || how.repeats < 1 || !(how.anneal > 0))
-    invalid("a Langevin sampler needs delta ≥ 0, repeats ≥ 1 and anneal > 0, not {}, {} and {}", how.delta,
-            how.repeats, how.anneal);
-}
-
-/// Calls step(t, δ, factor of Z, number) for each level from T down to δ and each repeat.
+/// in_time with repeats: step(t, δ, factor of Z, number), without recording.
 template <class Step>
 void walk(double T, const Langevin& how, const Step& step) {
-  check(how);
   const NoGrad off;
-  const double delta = how.delta > 0 ? how.delta : T / how.steps;
-  double factor = 1;
   std::uint64_t number = 0;
-  for (int k = 0; k < how.steps; ++k, factor *= how.anneal)
-    for (int r = 0; r < how.repeats; ++r) step(T * (how.steps - k) / how.steps, delta, factor, number++);
+  in_time(T, how, [&](double t, double delta, double factor) {
+    for (int r = 0; r < how.repeats; ++r) step(t, delta, factor, number++);
+  });
 }
 
 template <class F>
@@ -51,19 +42,6 @@ Var euler_maruyama(const Process& process, const SteinScore& score, Var x, int s
   return x;
 }
 
-Var dale_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, const Langevin& how,
-                  Key key, std::uint64_t first) {
-  walk(gbm.T(), how, [&](double t, double delta, double factor, std::uint64_t number) {
-    const double sigma = gbm.sigma(t), variance = sigma * sigma;
-    log_x = finite(number, [&] {
-      const Var z = fresh_noise(key.split(number), log_x, first);
-      const Var drift = delta * variance * h(log_x, t) - delta * (gbm.mu(t) - 1.5 * variance);
-      return log_x + drift + std::sqrt(delta) * sigma * factor * z;
-    });
-  });
-  return log_x;
-}
-
 SignedState unconstrained(const HyvarinenScore& h, const Var& log_x, const GeometricBrownianMotion& gbm,
                           const Langevin& how, Key key, std::uint64_t first) {
   SignedState state{log_x, Var(Tensor::full(log_x.shape(), 1, log_x.device()))};
@@ -81,20 +59,6 @@ SignedState unconstrained(const HyvarinenScore& h, const Var& log_x, const Geome
     state.sign_changes += static_cast<Index>(std::llround(static_cast<double>(sum(flipped).item())));
   });
   return state;
-}
-
-Var eta_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, double eta,
-                 int steps, Key key, std::uint64_t first) {
-  if (!(eta >= 0)) invalid("eta is {}; it must be 0 (probability flow) or more (1 is Dale-Langevin)", eta);
-  walk(gbm.T(), {steps}, [&](double t, double delta, double, std::uint64_t number) {
-    const double sigma = gbm.sigma(t), variance = sigma * sigma;
-    log_x = finite(number, [&] {
-      const Var z = fresh_noise(key.split(number), log_x, first);
-      const Var pull = (1 + eta * eta) / 2 * delta * variance * (1 + h(log_x, t));
-      return log_x - delta * (gbm.mu(t) - variance / 2) + pull + eta * std::sqrt(delta) * sigma * z;
-    });
-  });
-  return log_x;
 }
 
 const PaperConstants& paper_constants(std::string_view dataset) {

@@ -34,11 +34,75 @@ Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std
   return fresh_noise(key, shape, device, first) * deviation + mean;
 }
 
-Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels) {
-  return along(levels, y, [&](const Var& y, double s, double next) {
-    const Var mean = D(y, s);
-    return mean + (next / s) * (y - mean);
+Var take_steps(const Denoiser& D, Var y, const Steps& steps, Key key, std::uint64_t first) {
+  const NoGrad off;
+  std::uint64_t number = 0;
+  for (const Step& step : steps)
+    for (int r = 0; r < step.repeats; ++r, ++number)
+      y = finite_step("sampling step", static_cast<Index>(number + 1), [&] {
+        const Var mean = D(y, step.s), kept = mean + step.keep * (y - mean);
+        return step.noise == 0 ? kept : kept + step.noise * fresh_noise(key.split(number), y, first);
+      });
+  return y;
+}
+
+namespace {
+
+/// A step (10) for each pair of neighbouring levels, by rule(s, s′).
+template <class Rule>
+Steps steps_along(const std::vector<double>& levels, const Rule& rule) {
+  Steps steps;
+  for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
+    const double s = levels[i], next = levels[i + 1];
+    if (!(s > next && next >= 0))
+      invalid("noise levels must fall, and none be below 0: not {} to {}", s, next);
+    steps.push_back(next == 0 ? Step{s, 0} : rule(s, next));
+  }
+  if (steps.empty()) invalid("a sampler needs at least two noise levels, not {}", levels.size());
+  return steps;
+}
+
+/// Dale–Langevin's step, with η, that takes Δ of variance off.
+Step langevin_step(double s, double delta, double eta) {
+  if (!(eta >= 0)) invalid("eta is {}; it must be 0 (probability flow) or more (1 is Dale-Langevin)", eta);
+  return {s, 1 - (1 + eta * eta) / 2 * delta / (s * s), eta * std::sqrt(delta)};
+}
+
+}  // namespace
+
+Steps ddim_steps(const std::vector<double>& levels) {
+  return steps_along(levels, [](double s, double next) { return Step{s, next / s}; });
+}
+Steps ancestral_steps(const std::vector<double>& levels) {
+  return steps_along(levels, [](double s, double next) {
+    const double ratio = next * next / (s * s);
+    return Step{s, ratio, next * std::sqrt(1 - ratio)};
   });
+}
+Steps dale_langevin_steps(const std::vector<double>& levels, double eta) {
+  return steps_along(levels,
+                     [=](double s, double next) { return langevin_step(s, s * s - next * next, eta); });
+}
+Steps consistency_steps(const std::vector<double>& levels) {
+  return steps_along(levels, [](double s, double next) { return Step{s, 0, next}; });
+}
+
+Steps uniform_steps(const GeometricBrownianMotion& gbm, const Langevin& how, double eta) {
+  Steps steps;
+  in_time(gbm.T(), how, [&](double t, double delta, double factor) {
+    Step step = langevin_step(gbm.marginal(t).s, delta * gbm.sigma(t) * gbm.sigma(t), eta);
+    step.noise *= factor;
+    step.repeats = how.repeats;
+    steps.push_back(step);
+  });
+  return steps;
+}
+
+Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels) {
+  return take_steps(D, std::move(y), ddim_steps(levels), Key{});
+}
+Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first) {
+  return take_steps(D, std::move(y), ancestral_steps(levels), key, first);
 }
 
 Var heun(const Denoiser& D, Var y, const std::vector<double>& levels) {
@@ -68,16 +132,5 @@ Var stochastic_heun(const Denoiser& D, Var y, const std::vector<double>& levels,
     return heun_step(D, y + std::sqrt(raised * raised - s * s) * c.s_noise * z, raised, next);
   });
 }
-
-Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first) {
-  std::uint64_t k = 0;
-  return along(levels, y, [&](const Var& y, double s, double next) {
-    const Var mean = D(y, s), z = fresh_noise(key.split(k++), y, first);
-    const double ratio = next * next / (s * s);
-    return mean + ratio * (y - mean) + next * std::sqrt(1 - ratio) * z;
-  });
-}
-
-Var tweedie(const Denoiser& D, const Var& y, double s) { return D(y, s); }
 
 }  // namespace dale

@@ -4,8 +4,8 @@
 // overflows; a state that is not finite throws std::runtime_error with the step and the op that made it.
 //
 // The first group lives in the frame y_t = y₀ + sZ and knows only y, so each is written once and serves both
-// charts; in the log chart each of their steps multiplies x by an exponential. The second group follows a
-// process in time.
+// charts; in the log chart each of their steps multiplies x by an exponential. Those that ask D once per step
+// are one loop and a table. The second group follows a process in time.
 #pragma once
 
 #include "diffusion/precondition.h"
@@ -28,9 +28,31 @@ Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std
 // ---- In the frame: y (N,…) in the chart of D at level levels[0], brought to levels.back().
 // REQUIRES two levels or more, falling, all positive but the last, which may be 0: a step to 0 ends on D.
 
-/// DDIM (Song et al. 2021), which is Euler's rule on the probability flow dy/ds = (y − D)/s:  (10)
-///   y ← D + (s′/s)(y − D).  One evaluation a step.
+/// One step of a sampler that asks D once, `repeats` times:
+///   y ← D + keep (y − D) + noise Z,   D = D(y; s)                                                     (10)
+struct Step {
+  double s, keep, noise = 0;
+  int repeats = 1;
+};
+using Steps = std::vector<Step>;
+Var take_steps(const Denoiser& D, Var y, const Steps& steps, Key key, std::uint64_t first = 0);
+
+/// What keep and noise are in a step from s to s′, with Δ = s² − s′²:
+///                                            keep                     noise
+///   DDIM (Song et al. 2021)                  s′/s                     0
+///   ancestral (Ho et al. 2020)               s′²/s²                   √Δ s′/s   (13)
+///   Dale–Langevin (η = 1)                    1 − ½(1 + η²) Δ/s²       η √Δ      (8)
+///   consistency models (Song et al. 2023)    0                        s′
+/// A step to 0 is y ← D by each of them, which is Tweedie's E[y₀|y]: it leaves no noise. DDIM is Euler's rule
+/// on the probability flow dy/ds = (y − D)/s; ancestral sampling draws y′ from its law given y and y₀ = D;
+/// in log x Dale–Langevin is X ← X ∘ exp(Δ(1 + h) + √Δ Z). Its variance after a coarse step is above s′².
+Steps ddim_steps(const std::vector<double>& levels);
+Steps ancestral_steps(const std::vector<double>& levels);
+Steps dale_langevin_steps(const std::vector<double>& levels, double eta = 1);
+Steps consistency_steps(const std::vector<double>& levels);
+
 Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels);
+Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first = 0);
 
 /// Heun's rule on the probability flow:  (7)
 ///   d = (y − D(y; s))/s,  ŷ = y + (s′ − s) d,   if s′ > 0:  y ← y + (s′ − s) ½ (d + (ŷ − D(ŷ; s′))/s′)
@@ -50,13 +72,6 @@ struct Churn {
 Var stochastic_heun(const Denoiser& D, Var y, const std::vector<double>& levels, const Churn& churn, Key key,
                     std::uint64_t first = 0);
 
-/// Ancestral sampling (Ho et al. 2020): y′ from its law given y and y₀ = D,  (13)
-///   y ← D + (s′²/s²)(y − D) + s′ √(1 − s′²/s²) Z
-Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first = 0);
-
-/// Tweedie's denoising E[y₀|y] = y + s²u = D(y; s): (10) in one step to 0.
-Var tweedie(const Denoiser& D, const Var& y, double s);
-
 // ---- In time: from t = T down to 0 in equal steps
 
 /// ∇ₓ log p_t(x) of a process at time t.
@@ -73,9 +88,9 @@ HyvarinenScore score_of(const Denoiser& D, const GeometricBrownianMotion& gbm);
 Var euler_maruyama(const Process& process, const SteinScore& score, Var x, int steps, Key key,
                    std::uint64_t first = 0);
 
-/// How a Langevin sampler walks. Plain: δ = T/steps, one repeat a level, noise as it comes. The paper's
-/// annealed variants choose δ, repeat each level, and multiply Z by a factor that shrinks by `anneal` from
-/// level to level.
+/// How a Langevin sampler goes through time. Plain: δ = T/steps, one repeat a level, noise as it comes. The
+/// paper's annealed variants choose δ, repeat each level, and multiply Z by a factor that shrinks by `anneal`
+/// from level to level.
 struct Langevin {
   int steps;
   double delta = 0;  // 0: T/steps
@@ -83,12 +98,12 @@ struct Langevin {
   double anneal = 1;
 };
 
-/// The Dale–Langevin sampler: Euler–Maruyama on the reverse of (2) in log x, exponentiated,  (8)
+/// The paper's Dale–Langevin sampler, Euler–Maruyama on the reverse of (2) in log x, exponentiated,  (8)
 ///   X ← X ∘ exp( δσ² h − δ(μ − (3/2)σ²) + √δ σ Z )
-/// A coordinate's sign cannot change (Dale's law): the state is log x (N,…). One evaluation a step and
-/// repeat.
-Var dale_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, const Langevin& how,
-                  Key key, std::uint64_t first = 0);
+/// as steps of (10) on log x − m(t): Δ = δσ²(t) at the levels s(t) of t = T, T − T/steps, …, and so also at
+/// the last, where it leaves noise of σ√δ. A coordinate's sign cannot change (Dale's law). η joins it with
+/// probability flow (η = 0, by Euler in the clock s²), all with the same marginals as δ → 0.  (16)
+Steps uniform_steps(const GeometricBrownianMotion& gbm, const Langevin& how, double eta = 1);
 
 /// The unconstrained multiplicative sampler: (14) for geometric Brownian motion,  (15)
 ///   X ← X ∘ ( 1 − δμ + 2δσ² + δσ² h + √δ σ Z )
@@ -101,12 +116,6 @@ struct SignedState {
 };
 SignedState unconstrained(const HyvarinenScore& h, const Var& log_x, const GeometricBrownianMotion& gbm,
                           const Langevin& how, Key key, std::uint64_t first = 0);
-
-/// Between probability flow (η = 0, by Euler) and Dale–Langevin (η = 1), all with the same marginals as δ →
-/// 0:  (16)
-///   log X ← log X − δ(μ − σ²/2) + ½(1 + η²) δσ² (1 + h) + η √δ σ Z
-Var eta_langevin(const HyvarinenScore& h, Var log_x, const GeometricBrownianMotion& gbm, double eta,
-                 int steps, Key key, std::uint64_t first = 0);
 
 /// The paper's tuned constants (its networks, 1000 levels) for "mnist", "fashion-mnist" or "kmnist": both
 /// annealed samplers, and the prior of log x_T. Throws std::invalid_argument for another name.

@@ -30,6 +30,20 @@ Var along(const std::vector<double>& levels, Var y, const Step& step) {
   return y;
 }
 
+/// Calls step(t, δ, factor of Z) for each level from T down to δ. Throws std::invalid_argument for settings
+/// that are none.
+template <class Step>
+void in_time(double T, const Langevin& how, const Step& step) {
+  if (how.steps < 1) invalid("a sampler needs at least 1 step, not {}", how.steps);
+  if (how.delta < 0 || how.repeats < 1 || !(how.anneal > 0))
+    invalid("a Langevin sampler needs delta ≥ 0, repeats ≥ 1 and anneal > 0, not {}, {} and {}", how.delta,
+            how.repeats, how.anneal);
+  const double delta = how.delta > 0 ? how.delta : T / how.steps;
+  double factor = 1;
+  for (int k = 0; k < how.steps; ++k, factor *= how.anneal)
+    step(T * (how.steps - k) / how.steps, delta, factor);
+}
+
 /// (7)
 inline Var heun_step(const Denoiser& D, const Var& y, double s, double next) {
   const Var d = (y - D(y, s)) / s;

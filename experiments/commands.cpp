@@ -12,66 +12,21 @@
 #include "experiments/judge/classifier.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/page/page.h"
-#include "experiments/run/likelihood.h"
 #include "experiments/run/lock.h"
-#include "experiments/run/objective.h"
-#include "experiments/run/options.h"
-#include "experiments/run/samples.h"
 #include "experiments/studies/study.h"
 #include "tensor/cuda/machine.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
 
 namespace dale {
 namespace {
 
-const CLI::Range positive(1, 1'000'000'000);
 /// CLI11 takes -1 and 2^64 for a whole number without a sign, and lets them wrap round.
 std::string expect_seed(const std::string& text) {
   std::uint64_t seed = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
   if (error == std::errc() && end == text.data() + text.size()) return "";
   return fmt::format("{} is no whole number from 0 to 2^64 - 1", text);
-}
-
-/// An option that would do nothing is a mistake of whoever gave it.
-void expect_absent(const CLI::App* command, const std::vector<std::string>& options, const std::string& why) {
-  for (const std::string& option : options)
-    if (command->count(option) > 0) invalid("{} does nothing {}: leave it out", option, why);
-}
-
-void add_train(CLI::App& app, Common& common) {
-  static TrainOptions o;
-  CLI::App* c = app.add_subcommand("train", "train a model: config.json, metrics.csv, model.safetensors");
-  c->add_option(
-      "--dataset", o.dataset,
-      "fashion-mnist, mnist, kmnist, a folder of PNG files (a folder in it for each class), or a .npy file");
-  c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)");
-  c->add_option("--out", o.out, "folder for the run")->required();
-  visit_numbers(o, [&](const char*, const char* option, auto& value, const char* name, const Demand& demand) {
-    c->add_option(option, value, fmt::format("{}; {}", name, demand.must));
-  });
-  c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step");
-  c->add_flag("--classes", o.classes, "feed the labels to the network");
-  c->add_flag("--resume", o.resume,
-              "continue the run in --out from its last checkpoint, to the very bytes it would have had if it "
-              "had never been stopped; needs the options it began with (--threads and --checkpoint-every are "
-              "free, --steps too where the rate does not decay), and starts a run where there is none");
-  common.add_to(c, true);
-  c->callback([&common, c] {
-    while (o.dataset.size() > 1 && o.dataset.ends_with('/')) o.dataset.pop_back();  // one name for a folder
-    o.data = common.data;
-    o.seed = common.seed;
-    o.device = common.machine();
-    const bool by_level = default_prediction(process_named(o.process)) == Parameterisation::denoised;
-    if (!o.classes) expect_absent(c, {"--label-dropout"}, "without --classes");
-    if (!by_level) expect_absent(c, {"--level-mean", "--level-deviation"}, "for the process " + o.process);
-    const TrainResult r = train(o);
-    fmt::print("{}  {} steps in {:.1f} s, {:.1f} images/s, last loss {:.4f}\n", r.model.string(), o.steps,
-               r.seconds, r.images_per_second, r.loss.back());
-    if (!r.note.empty()) fmt::print("{}: {}\n", o.dataset, r.note);
-  });
 }
 
 void add_train_classifier(CLI::App& app, Common& common) {
@@ -91,60 +46,6 @@ void add_train_classifier(CLI::App& app, Common& common) {
     fmt::print("{}  {:.2f} % of {} images not trained on\n", o.out.string(), 100 * r.accuracy,
                r.notes.at("test_images"));
     if (!r.notes.at("note").empty()) fmt::print("{}: {}\n", o.dataset, r.notes.at("note"));
-  });
-}
-
-void add_sample(CLI::App& app, Common& common) {
-  static SampleOptions o;
-  static std::filesystem::path checkpoint, out, picture, mask;
-  static bool resume = false;
-  CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
-  c->add_option("--checkpoint", checkpoint,
-                "a model.safetensors of dale train; the one that comes with dale");
-  c->add_option("--sampler", o.sampler,
-                "probability-flow (Heun), ddim, dpm-solver, ancestral, stochastic, dale-langevin, "
-                "unconstrained or eta");
-  c->add_option("--steps", o.steps, "solver steps")->check(positive);
-  c->add_option("--count", o.count, "images")->check(positive);
-  c->add_option("--batch", o.batch, "images at a time")->check(positive);
-  c->add_option("--s-min", o.s_min, "samplers by level: the least noise level");
-  c->add_option("--s-max", o.s_max_factor,
-                "samplers by level: the largest, in standard deviations of the data");
-  c->add_option("--eta", o.eta, "eta: 0 is the probability flow, 1 Dale-Langevin");
-  c->add_flag("--annealed", o.annealed,
-              "the paper's tuned delta, repeats and annealing for the model's data set");
-  c->add_option("--sigma", o.sigma, "samplers in time: volatility");
-  c->add_option("--horizon", o.horizon, "samplers in time: length of time");
-  c->add_option("--classes", o.classes, "classes that the images take in turn, for a model trained with them")
-      ->default_str("");
-  c->add_option("--guidance", o.guidance, "0 ignores the class, 1 takes it as trained, more exaggerates it");
-  CLI::Option* inpaint = c->add_option("--inpaint", picture, "a PNG whose missing part the images complete");
-  c->add_option("--mask", mask, "a PNG of its size: white where it is missing")->needs(inpaint);
-  c->add_option("--out", out, "folder for the samples")->required();
-  c->add_flag("--resume", resume,
-              "keep the images that are in --out already, of the same model and options, and make the rest");
-  common.add_to(c, true);
-  c->callback([&common, c] {
-    o.seed = common.seed;
-    o.device = common.machine();
-    expect_absent(c, unread_options(o.sampler), "for the sampler " + o.sampler);
-    if (o.classes.empty()) expect_absent(c, {"--guidance"}, "without --classes");
-    if (checkpoint.empty()) checkpoint = pretrained("gbm-fashion-mnist.safetensors");
-    Model model = load_model(checkpoint);
-    if (!picture.empty()) o.known = read_png(picture);
-    if (!mask.empty()) o.mask = less(Var(read_png(mask)), Var(Tensor::full({}, 0.5))).value();
-    auto made_of = json_of(o);
-    made_of.update({{"model_md5", md5(read_file(checkpoint))},
-                    {"sources", sampling_sources},
-                    {"bytes_a_real", sizeof(real)}});
-    SamplesFolder folder(out, made_of, resume);
-    if (folder.complete()) {
-      fmt::print("{}  all {} images are there\n", (out / "samples.npy").string(), o.count);
-      return;
-    }
-    const SampleResult r = sample(model, o, &folder);
-    const std::string note = folder.write(r, model);
-    fmt::print("{}  {}\n{}", (out / "samples.npy").string(), text_of(r, o), note);
   });
 }
 
@@ -218,24 +119,6 @@ void add_study(CLI::App& app, Common& common) {
   });
 }
 
-void add_likelihood(CLI::App& app, Common& common) {
-  static LikelihoodOptions o;
-  CLI::App* c =
-      app.add_subcommand("likelihood", "bits per dimension of test images, by the probability flow");
-  c->add_option("--checkpoint", o.model, "a model.safetensors of dale train")->required();
-  c->add_option("--dataset", o.dataset, "whose test images");
-  c->add_option("--count", o.count, "images")->check(positive);
-  c->add_option("--batch", o.batch, "images at a time")->check(positive);
-  c->add_option("--steps", o.steps, "steps of the integral")->check(CLI::Range(2, 100000));
-  common.add_to(c, true);
-  c->callback([&common] {
-    o.data = common.data;
-    o.seed = common.seed;
-    o.device = common.machine();
-    fmt::print("{}", text_of(likelihood(o), o));
-  });
-}
-
 void add_data(CLI::App& app, Common& common) {
   static std::vector<std::string> names;
   static bool verify = false;
@@ -267,6 +150,11 @@ void add_info(CLI::App& app, Common& common) {
 }
 
 }  // namespace
+
+void expect_absent(const CLI::App* command, const std::vector<std::string>& options, const std::string& why) {
+  for (const std::string& option : options)
+    if (command->count(option) > 0) invalid("{} does nothing {}: leave it out", option, why);
+}
 
 Common::Common() : threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))) {}
 

@@ -20,6 +20,12 @@ struct Common {
   Device machine() const;
 };
 
+/// An option that would do nothing is a mistake of whoever gave it.
+void expect_absent(const CLI::App* command, const std::vector<std::string>& options, const std::string& why);
+
+void add_train(CLI::App& app, Common& common);
+void add_sample(CLI::App& app, Common& common);
+void add_likelihood(CLI::App& app, Common& common);
 /// All of them. `common` must outlive the command line.
 void add_commands(CLI::App& app, Common& common);
 

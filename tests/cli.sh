@@ -130,7 +130,10 @@ sample_says '--annealed does nothing for the sampler eta' --sampler eta --anneal
 sample_says "the paper's constants are of" --sampler dale-langevin --annealed
 sample_says '--guidance does nothing without --classes' --guidance 2
 sample_says 'eta is -1; it must be 0' --sampler eta --eta -1
-sample_says 'needs sigma > 0 and T > 0' --sampler dale-langevin --sigma 0
+sample_says 'needs sigma > 0 and T > 0' --sampler dale-langevin --grid uniform --sigma 0
+sample_says '--sigma does nothing for the sampler dale-langevin' --sampler dale-langevin --sigma 1
+sample_says 'for the sampler eta on the grid uniform' --sampler eta --grid uniform --s-max 9
+sample_says "unknown grid 'even'" --sampler eta --grid even
 expect 1 'out of cpu memory: asked for' sample --checkpoint "$model" --count 1000000000 --out "$work/z"
 expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --count 0
 expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"

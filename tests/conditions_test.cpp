@@ -22,8 +22,9 @@ Model small_model(const std::string& process, Index classes) {
   Model model{
       &p, {p.multiplicative() ? 0.2 : 1.3, 0.25}, default_prediction(p), ScoreUNet(shape, Key{3}), 28, 28,
       {}};
-  Var& head = model.network.head->weight;  // one that says little does not diverge in a few steps
-  head.leaf_value() = (Var(head.value()) * 1e-3).value();
+  // One that says little does not diverge in a few steps.
+  for (Var* head : {&model.network.head->weight, &model.network.head->bias})
+    head->leaf_value() = (Var(head->value()) * 1e-3).value();
   return model;
 }
 

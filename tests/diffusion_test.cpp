@@ -140,31 +140,35 @@ TEST_CASE("the training loss is multiplicative score matching with weight λ s�
   CHECK(halves / 2 == Approx(whole).epsilon(1e-5));
 }
 
-TEST_CASE("Dale-Langevin on one log-normal: the moments of its recursion", "[diffusion][sampler]") {
+TEST_CASE("steps on one log-normal: the variance of their recursion", "[diffusion][sampler]") {
   const LogNormal problem{0.2, 0.05};
-  for (const GeometricBrownianMotion& gbm :
-       {GeometricBrownianMotion(), GeometricBrownianMotion({0.64}, {0.42}, 1)}) {
-    const Shape shape{200000};
-    const double variance = problem.v + 0.64;
-    const Var start = normal_prior(shape, problem.a + gbm.marginal(1).m, std::sqrt(variance), Key{1});
-    for (int steps : {10, 40}) {
-      INFO(steps << " steps, mu " << gbm.mu(0));
-      const LogNormal::Moments expected = problem.dale_langevin_moments(gbm, steps);
-      check_normal(dale_langevin(problem.score(gbm), start, gbm, {steps}, Key{2}).value(), expected.mean,
-                   expected.variance);
-    }
+  for (const LinearRate rate : {LinearRate{0.64}, LinearRate{0.2, 0.88}}) {
+    const GeometricBrownianMotion gbm(rate, {0.42}, 1);
+    const Var start = normal_prior({200000}, problem.a, std::sqrt(problem.v + 0.64), Key{1});
+    for (int n : {10, 40})
+      for (const Steps& steps :
+           {uniform_steps(gbm, {n}), uniform_steps(gbm, {n}, 0.5),
+            dale_langevin_steps(edm_levels(n, 0.002, 0.8)), ancestral_steps(edm_levels(n, 0.002, 0.8))}) {
+        INFO(n << " steps, sigma² " << rate(0));
+        check_normal(take_steps(problem.denoiser(), start, steps, Key{2}).value(), problem.a,
+                     problem.variance_after(steps));
+      }
   }
 }
 
-TEST_CASE("Dale-Langevin's recursion converges at first order", "[diffusion][sampler]") {
+TEST_CASE("Dale-Langevin's recursion converges at first order on either grid", "[diffusion][sampler]") {
   const LogNormal problem{0.2, 0.05};
   const GeometricBrownianMotion gbm({0.64}, {0.42}, 1);
-  const auto error = [&](int steps) {
-    return std::abs(problem.dale_langevin_moments(gbm, steps).variance - problem.v);
+  const auto uniform = [&](int n) { return problem.variance_after(uniform_steps(gbm, {n})) - problem.v; };
+  const auto by_level = [&](int n) {
+    auto levels = edm_levels(n + 1, 0.002, 3);
+    levels.pop_back();
+    return problem.variance_after(dale_langevin_steps(levels)) - problem.v - 0.002 * 0.002;
   };
-  for (int steps : {500, 1000, 2000})
-    CHECK(std::log2(error(steps) / error(2 * steps)) == Approx(1).margin(0.08));
-  CHECK(problem.dale_langevin_moments(gbm, 100000).mean == Approx(problem.a).margin(1e-4));
+  for (int n : {500, 1000, 2000}) {
+    CHECK(std::log2(std::abs(uniform(n) / uniform(2 * n))) == Approx(1).margin(0.08));
+    CHECK(std::log2(std::abs(by_level(n) / by_level(2 * n))) == Approx(1).margin(0.08));
+  }
 }
 
 TEST_CASE("the grid of noise levels", "[diffusion][sampler]") {
@@ -179,8 +183,8 @@ TEST_CASE("the grid of noise levels", "[diffusion][sampler]") {
 
 TEST_CASE("scores that are not finite do not pass for good", "[diffusion][sampler]") {
   const GeometricBrownianMotion gbm;
-  const HyvarinenScore broken = [](const Var& y, double t) { return t < 0.5 ? log(y - y) : y; };
-  REFUSES(dale_langevin(broken, normal_prior({4}, 0, 1, Key{1}), gbm, {10}, Key{2}),
+  const Denoiser broken = [](const Var& y, double s) { return s * s < 0.32 ? log(y - y) : y; };
+  REFUSES(take_steps(broken, normal_prior({4}, 0, 1, Key{1}), uniform_steps(gbm, {10}), Key{2}),
           "sampling step 7: [log] made a value that is not finite; input shapes (4)");
   REFUSES(heun([](const Var& y, double) { return y / 0; }, normal_prior({4}, 0, 1, Key{1}), {1, 0}),
           "sampling step 1: [divide]");
@@ -193,9 +197,9 @@ TEST_CASE("bad settings are told in one sentence", "[diffusion][errors]") {
   REFUSES(edm_levels(0, 0.1, 1), "at least 1 step");
   REFUSES(edm_levels(3, 1, 0.1), "0 < s_min < s_max");
   REFUSES(Edm::fitted(Tensor::full({3}, 2)), "it must vary and be finite");
-  REFUSES(dale_langevin(LogNormal{0, 1}.score(GeometricBrownianMotion()), Var(Tensor::full({1}, 0)),
-                        GeometricBrownianMotion(), {0}, Key{1}),
-          "at least 1 step");
+  REFUSES(uniform_steps(GeometricBrownianMotion(), {0}), "at least 1 step");
+  REFUSES(dale_langevin_steps({1, 2, 0}), "noise levels must fall, and none be below 0: not 1 to 2");
+  REFUSES(ddim_steps({1}), "at least two noise levels, not 1");
   REFUSES(GeometricBrownianMotion({-1}, {0}, 1), "gbm-paper needs T > 0 and a variance rate");
   REFUSES(VarianceExploding({1}, 0), "ve needs T > 0");
   REFUSES(VariancePreserving({1}, -1), "vp needs T > 0");
@@ -204,10 +208,8 @@ TEST_CASE("bad settings are told in one sentence", "[diffusion][errors]") {
   CHECK(edm_levels(process_named("gbm-paper"), 3, 0.002, 30)[0] == Approx(0.8));
   REFUSES(paper_constants("cifar"), "unknown data set of the paper 'cifar'");
   const GeometricBrownianMotion gbm;
-  const HyvarinenScore none = [](const Var& y, double) { return 0 * y; };
-  REFUSES(dale_langevin(none, Var(Tensor::full({1}, 0)), gbm, {5, -1}, Key{1}),
-          "delta ≥ 0, repeats ≥ 1 and anneal > 0");
-  REFUSES(eta_langevin(none, Var(Tensor::full({1}, 0)), gbm, -1, 5, Key{1}), "eta is -1");
+  REFUSES(uniform_steps(gbm, {5, -1}), "delta ≥ 0, repeats ≥ 1 and anneal > 0");
+  REFUSES(uniform_steps(gbm, {5}, -1), "eta is -1");
   REFUSES(Mixture::narrow().mean(Tensor({3, 2}), 1), "[mixture] y (3,2) must be (N,1)");
   REFUSES(wasserstein({1}, {1, 2}), "one size is needed");
   const ScoreModel model{&gbm, {}, Parameterisation::score, [](const Var& y, const Var&) { return y; }};

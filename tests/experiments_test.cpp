@@ -48,12 +48,13 @@ TEST_CASE("every process trains, and its samplers run on it", "[experiments]") {
     CHECK(model.meaning == default_prediction(process_named(process)));
     // After three training steps a network may say anything, and three steps of a sampler diverge on it; one
     // that says little cannot.
-    Var& head = model.network.head->weight;
-    head.leaf_value() = (Var(head.value()) * 1e-3).value();
+    for (Var* head : {&model.network.head->weight, &model.network.head->bias})
+      head->leaf_value() = (Var(head->value()) * 1e-3).value();
     for (const std::string& sampler : sampler_names()) {
+      INFO(sampler);
       SampleOptions s{.sampler = sampler, .steps = 3, .count = 2};
-      const bool in_time = sampler == "dale-langevin" || sampler == "unconstrained" || sampler == "eta";
-      if (in_time && !process_named(process).multiplicative()) {
+      const bool multiplies = sampler == "dale-langevin" || sampler == "unconstrained" || sampler == "eta";
+      if (multiplies && !process_named(process).multiplicative()) {
         REFUSES(sample(model, s), fmt::format("the sampler {} multiplies, but the model was trained with the "
                                               "additive process {}",
                                               sampler, process));
@@ -141,6 +142,7 @@ TEST_CASE("a comparison's report says what was measured, and what failed", "[exp
   set.rows = {row("gbm", "probability-flow", 20, 1000, {40, 42, 44}),
               row("ve", "probability-flow", 20, 1000, {30, 32, 31}),
               row("gbm-paper", "dale-langevin", 1000, 256, {})};
+  set.rows.back().grid = "annealed";
   CHECK(spread(set.rows[0], &Evaluation::frechet).mean == 42);
   CHECK(spread(set.rows[0], &Evaluation::frechet).deviation == 2);
   CHECK(find_row(set, "ve", "probability-flow", 20, 1000) == &set.rows[1]);

@@ -19,7 +19,7 @@ done | awk -v n="${OPTIONS:-60}" -v seed="${SEED:-1}" '
   END {
     srand(seed)
     numbers = "0 1 2 7 -1 1e9 1e-9 1e400 nan inf -inf 9223372036854775808 0x10 3.5"
-    files = "x empty folder run s none/deep /dev/null s/samples.npy run/model.safetensors run/config.json --steps"
+    files = "x empty folder run s none/deep /dev/null s/samples.npy run/model.safetensors --steps"
     names = "gbm ve vp gbm-paper cosine exact cpu cuda tf32 eta ddim unconstrained smoke fashion-mnist mnist"
     for (i = 0; i < n; ++i) {
       c = commands[1 + int(rand() * known)]

@@ -1,7 +1,6 @@
-// Chapter IV, the samplers, losses and likelihood on mixtures whose scores are known (diffusion/exact.h).
+// Chapter IV, the samplers and the likelihood on mixtures whose scores are known (diffusion/exact.h).
 #include "diffusion/exact.h"
 #include "diffusion/likelihood.h"
-#include "diffusion/loss.h"
 #include "tests/compare.h"
 
 using namespace dale;
@@ -10,11 +9,6 @@ namespace {
 
 Tensor column(const Numbers& v) {
   return Tensor({static_cast<Index>(v.size()), 1}, Values(v.begin(), v.end()));
-}
-
-/// h of a mixture at the time of a process with m = 0.
-HyvarinenScore score(const Mixture& p, const GeometricBrownianMotion& gbm) {
-  return score_of(p.denoiser(), gbm);
 }
 
 }  // namespace
@@ -56,13 +50,38 @@ TEST_CASE("few-step solvers reproduce the reference table", "[diffusion][sampler
 }
 
 TEST_CASE("Dale-Langevin reproduces its reference on the narrow mixture", "[diffusion][sampler]") {
+  // By noise level and on the paper's uniform grid, where a hundred steps are as far as ten of the other.
   const Mixture p = Mixture::narrow();
-  const GeometricBrownianMotion gbm;
-  const std::vector<double> truth = p.quantiles(20000, 0);
+  const Index n = 200000;
+  const std::vector<double> truth = numbers(p.draw(n, Key{1}));
+  struct Row {
+    double s_max;
+    int steps;
+    double distance;
+  };
+  for (const Row& row : {Row{0.8, 10, 0.0274}, Row{0.8, 20, 0.0141}, Row{0.8, 50, 0.0057},
+                         Row{0.8, 200, 0.0026}, Row{3, 10, 0.0361}, Row{3, 50, 0.0082}}) {
+    INFO(row.steps << " steps from " << row.s_max);
+    const Var start = Var(p.draw(n, Key{2})) + row.s_max * Var(normal(Key{3}, {n, 1}));
+    const Steps steps = dale_langevin_steps(edm_levels(row.steps, 0.002, row.s_max));
+    CHECK(wasserstein(numbers(take_steps(p.denoiser(), start, steps, Key{5})), truth) ==
+          Approx(row.distance).margin(0.0013));  // two sets of exact draws are as far apart
+  }
   const Var start = column(p.quantiles(20000, 0.8));
-  for (const auto& [steps, distance] : {std::pair{100, 0.041}, std::pair{1000, 0.0064}}) {
-    const Var y = dale_langevin(score(p, gbm), start, gbm, {steps}, Key{5});
-    CHECK(wasserstein(numbers(y), truth) == Approx(distance).margin(steps == 100 ? 0.0015 : 0.0010));
+  for (const auto& [count, distance] : {std::pair{100, 0.041}, std::pair{1000, 0.0064}}) {
+    const Steps steps = uniform_steps(GeometricBrownianMotion(), {count});
+    CHECK(wasserstein(numbers(take_steps(p.denoiser(), start, steps, Key{5})), p.quantiles(20000, 0)) ==
+          Approx(distance).margin(count == 100 ? 0.0015 : 0.0010));
+  }
+}
+
+TEST_CASE("what is left of a point's variance after a coarse step of Dale-Langevin", "[diffusion][sampler]") {
+  // For a point, with r = s′/s, s′²(r² − 1 + 1/r²); ancestral sampling leaves s′² exactly.
+  const LogNormal point{0.2, 0};
+  for (double r : {0.5, 0.9}) {
+    CHECK(point.variance_after(dale_langevin_steps({1, r})) == Approx(r * r * (r * r - 1 + 1 / (r * r))));
+    CHECK(point.variance_after(ancestral_steps({1, r})) == Approx(r * r));
+    CHECK(point.variance_after(dale_langevin_steps({1, r, 0})) == 0);
   }
 }
 
@@ -100,24 +119,39 @@ TEST_CASE("every sampler ends at the mixture", "[diffusion][sampler]") {
   near("ancestral", ancestral(p.denoiser(), start(3), levels, Key{5}), 0.02);
   const GeometricBrownianMotion gbm;
   for (double eta : {0.0, 0.5, 1.0})
-    near("eta", eta_langevin(score(p, gbm), start(0.8), gbm, eta, 300, Key{6}), 0.02);
-  near("unconstrained", unconstrained(score(p, gbm), start(0.8), gbm, {300}, Key{6}).log_x, 0.02);
+    near("eta", take_steps(p.denoiser(), start(0.8), uniform_steps(gbm, {300}, eta), Key{6}), 0.02);
+  for (double eta : {0.0, 0.5, 1.0}) {
+    const Steps steps = dale_langevin_steps(edm_levels(150, 0.002, 3), eta);
+    near("eta by level", take_steps(p.denoiser(), start(3), steps, Key{6}), 0.02);
+  }
+  near("unconstrained", unconstrained(score_of(p.denoiser(), gbm), start(0.8), gbm, {300}, Key{6}).log_x,
+       0.02);
   const VarianceExploding ve({0.64}, 1);
   const SteinScore stein = [&](const Var& x, double t) {
     return (p.mean(x, ve.marginal(t).s) - x) / std::pow(ve.marginal(t).s, 2);
   };
   near("euler-maruyama", euler_maruyama(ve, stein, start(0.8), 300, Key{6}), 0.02);
-  CHECK(gap(tweedie(p.denoiser(), start(3), 3), p.mean(start(3), 3)) == 0);
+  CHECK(gap(ddim(p.denoiser(), start(3), {3, 0}), p.mean(start(3), 3)) == 0);  // Tweedie's
 }
 
-TEST_CASE("eta ties the samplers together", "[diffusion][sampler]") {
+TEST_CASE("Dale-Langevin is the paper's rule, written with h and mu", "[diffusion][sampler]") {
   const Mixture p = Mixture::narrow();
-  const GeometricBrownianMotion gbm;
-  const Var start = column(p.quantiles(100, 0.8));
-  CHECK(gap(eta_langevin(score(p, gbm), start, gbm, 1, 50, Key{1}),
-            dale_langevin(score(p, gbm), start, gbm, {50}, Key{1})) < 1e-5);
-  CHECK(gap(eta_langevin(score(p, gbm), start, gbm, 0, 50, Key{1}),
-            eta_langevin(score(p, gbm), start, gbm, 0, 50, Key{2})) == 0);
+  const GeometricBrownianMotion gbm({0.3, 0.4}, {0.5, -0.2}, 1);  // with m and a σ² that changes
+  const Var start = column(p.quantiles(100, gbm.marginal(1).s));
+  Var log_x = start + gbm.marginal(1).m;
+  for (int k = 0; k < 50; ++k) {
+    const double t = 1 - k / 50.0, delta = 0.02, variance = std::pow(gbm.sigma(t), 2);
+    const Marginal law = gbm.marginal(t);
+    const Var y = log_x - law.m, h = (p.mean(y, law.s) - y) / (law.s * law.s) - 1;
+    const double mu = (law.m - gbm.marginal(t - delta).m) / delta + variance / 2;  // the step's mean
+    log_x = log_x + delta * variance * h - delta * (mu - 1.5 * variance) +
+            std::sqrt(delta * variance) * Var(normal(Key{1}.split(k), log_x.shape()));
+  }
+  CHECK(gap(take_steps(p.denoiser(), start, uniform_steps(gbm, {50}), Key{1}), log_x) < 1e-5);
+  // η = 0 has no noise.
+  const Steps flow = dale_langevin_steps(edm_levels(9, 0.01, 1), 0);
+  CHECK(gap(take_steps(p.denoiser(), start, flow, Key{1}), take_steps(p.denoiser(), start, flow, Key{2})) ==
+        0);
 }
 
 TEST_CASE("the unconstrained sampler is Euler-Maruyama on the reverse process, and meets Dale-Langevin as √δ",
@@ -132,7 +166,7 @@ TEST_CASE("the unconstrained sampler is Euler-Maruyama on the reverse process, a
   // The mean gap, path by path, against the reference 0.0075, 0.0022 at 200 and 2,000 steps.
   for (const auto& [steps, expected] : {std::pair{200, 0.0075}, std::pair{2000, 0.0022}}) {
     const Var a = unconstrained(p.score(gbm), start, gbm, {steps}, Key{3}).log_x,
-              b = dale_langevin(p.score(gbm), start, gbm, {steps}, Key{3});
+              b = take_steps(p.denoiser(), start - gbm.marginal(1).m, uniform_steps(gbm, {steps}), Key{3});
     CHECK(mean(abs(a - b)).item() == Approx(expected).epsilon(0.1));
   }
 }
@@ -142,8 +176,9 @@ TEST_CASE("a million wild updates change no sign in Dale-Langevin, and are count
   const GeometricBrownianMotion gbm;
   const HyvarinenScore wild = [](const Var& y, double t) { return 2000 * sin(1000 * y + 40 * t); };
   const Var start = normal_prior({10000}, 0, 1, Key{1});
-  const Var y =
-      dale_langevin(wild, start, gbm, {100}, Key{2});  // the state is log x: there is no sign to change
+  const Denoiser D = [&](const Var& y, double s) { return y + s * s * (1 + wild(y, gbm.time_at(s))); };
+  // The state is log x: there is no sign to change.
+  const Var y = take_steps(D, start, uniform_steps(gbm, {100}), Key{2});
   CHECK(all_finite(y.value()));
   CHECK(max(y).item() > 89);    // e⁸⁹ is above float's range
   CHECK(min(y).item() < -104);  // and e⁻¹⁰⁴ below
@@ -159,93 +194,12 @@ TEST_CASE("the annealed variants follow the table of the paper", "[diffusion][sa
   CHECK(paper_constants("mnist").unconstrained.delta == 1.43845e-4);
   // With no score a level adds repeats × δσ² anneal^{2k} of variance.
   const GeometricBrownianMotion gbm;
-  const HyvarinenScore none = [](const Var& y, double) { return 0 * y - 1; };
-  const Var y = dale_langevin(none, Var(Tensor::full({100000}, 0)), gbm, {20, 0.01, 3, 0.9}, Key{1});
+  const Denoiser none = [](const Var& y, double) { return y; };
+  const Steps steps = uniform_steps(gbm, {20, 0.01, 3, 0.9});
+  const Var y = take_steps(none, Var(Tensor::full({100000}, 0)), steps, Key{1});
   double expected = 0;
   for (int k = 0; k < 20; ++k) expected += 3 * 0.01 * 0.64 * std::pow(0.81, k);
   CHECK(variance(y).item() == Approx(expected).epsilon(0.02));
-}
-
-TEST_CASE("parameterisations of the exact score are one thing", "[diffusion]") {
-  const Mixture p = Mixture::in_dimension(2);
-  for (const char* name : {"gbm-paper", "vp"}) {
-    const Process& process = process_named(name);
-    const std::vector<double> t(5, 0.4);
-    const Marginal law = process.marginal(0.4);
-    const Var y = 0.3 + 0.2 * Var(normal(Key{1}, {5, 2}));
-    const Edm edm{0.35, 0.25};
-    const Var D = p.mean((y - law.m) / law.a, law.level()), u = (law.a * D + law.m - y) / (law.s * law.s);
-    const Var x = process.unchart(y), h = process.hyvarinen_score(u, y);
-    const auto model = [&](Parameterisation meaning, const Var& F) {
-      return ScoreModel{&process, edm, meaning, [F](const Var&, const Var&) { return F; }};
-    };
-    const Var centred = (y - law.m) / law.a - edm.mean;
-    const Var F = (D - edm.mean - edm.c_skip(law.level()) * centred) / edm.c_out(law.level());
-    for (const auto& [meaning, value] : {std::pair{Parameterisation::denoised, F},
-                                         {Parameterisation::noise, -law.s * u},
-                                         {Parameterisation::score, u},
-                                         {Parameterisation::hyvarinen, h},
-                                         {Parameterisation::stein, h / x}}) {
-      INFO(name << " " << str(meaning));
-      CHECK(parameterisation_named(str(meaning)) == meaning);
-      CHECK(gap(model(meaning, value).score(y, t), u) < 1e-4);
-      CHECK(gap(model(meaning, value).denoiser()((y - law.m) / law.a, law.level()), D) < 1e-4);
-    }
-  }
-  REFUSES(parameterisation_named("nois"), "did you mean 'noise'?");
-}
-
-TEST_CASE("the paper's training loss is twice ours", "[diffusion]") {
-  const Process& gbm = process_named("gbm-paper");
-  const Network network = [](const Var& x, const Var& t) { return sin(x) - reshape(t, {t.dim(0), 1}); };
-  const ScoreModel model{&gbm, {}, Parameterisation::stein, network};
-  const std::vector<double> t{0.1, 0.5, 1.0};
-  const Tensor y0 = (0.5 * Var(uniform(Key{1}, {3, 4}))).value();
-  const Var z = normal(Key{2}, {3, 4}), time = Tensor({3}, {0.1, 0.5, 1});
-  const Var s2 = reshape(0.64 * time, {3, 1}), log_x = Var(y0) + sqrt(s2) * z, x = exp(log_x);
-  const Var ours = score_matching_loss(model, Weight::paper, y0, t, z);
-  const Var theirs = mean(square(s2 * x * network(x, time) + (log_x - Var(y0)) + s2));
-  CHECK(theirs.item() == Approx(2 * ours.item()).epsilon(1e-5));
-  // The authors' own writing of the last two terms: − μτ + 1.5 σ²τ for − m + s².
-  const Var authors = mean(square(s2 * x * network(x, time) + (log_x - Var(y0)) - 0.5 * s2 + 1.5 * s2));
-  CHECK(authors.item() == theirs.item());
-  // With EDM's weight twice ours is (6) of loss.h, in which c is y_t in the frame, less the mean.
-  const Edm edm{0.3, 0.2};
-  const ScoreModel denoised{&gbm, edm, Parameterisation::denoised, [](const Var& x, const Var& c) {
-                              return sin(x) + reshape(c, {c.dim(0), 1});
-                            }};
-  double six = 0;
-  for (Index n = 0; n < 3; ++n) {
-    const double s = gbm.marginal(t[n]).level();
-    const Var clean = Var(y0.slice(0, n, n + 1)) - edm.mean, c = clean + s * slice(z, 0, n, n + 1);
-    const Var F = denoised.network(edm.c_in(s) * c, Tensor::full({1}, edm.c_noise(s)));
-    six += mean_squared_error(F, (clean - edm.c_skip(s) * c) / edm.c_out(s)).item() / 3;
-  }
-  CHECK(2 * score_matching_loss(denoised, Weight::edm, y0, t, z).item() == Approx(six).epsilon(1e-5));
-  REFUSES(score_matching_loss(model, Weight::paper, y0, {0.1}, z),
-          "[score_matching_loss] y0 (3,4), z (3,4) and the 1 times");
-}
-
-TEST_CASE("explicit, denoising and Hyvärinen's non-negative losses have one gradient", "[diffusion]") {
-  // A model with two parameters, H = θ₁ sin y + θ₂ y, at one noise level of a mixture; common random numbers.
-  const Mixture p = Mixture::in_dimension(2);
-  const GeometricBrownianMotion gbm;
-  const double t = 0.3, s = gbm.marginal(t).s;
-  const Var theta = parameter(Tensor({2}, {0.7, -0.4}));
-  const Field H = [&](const Var& y) { return slice(theta, 0, 0, 1) * sin(y) + slice(theta, 0, 1, 2) * y; };
-  std::vector<double> error;
-  for (Index n : {1000, 100000}) {
-    const Var y0 = p.draw(n, Key{1}), z = normal(Key{2}, {n, 2}), y = y0 + s * z;
-    const auto gradient = [&](const Var& loss) { return grad(loss, {theta})[0]; };
-    const Var exact =
-        gradient(explicit_score_loss(H(y), gbm.hyvarinen_score((p.mean(y, s) - y) / (s * s), y)));
-    const Var denoising = gradient(explicit_score_loss(H(y), -1 - z / s));
-    const Var hyvarinen = gradient(nonnegative_score_loss(H, y, Trace::exact, Key{3}));
-    const Var hutchinson = gradient(nonnegative_score_loss(H, y, Trace::hutchinson, Key{3}));
-    error.push_back(larger(gap(exact, denoising), larger(gap(exact, hyvarinen), gap(exact, hutchinson))));
-  }
-  CHECK(error[1] < 0.02);
-  CHECK(error[1] < error[0] / 4);  // 1/√100 = 1/10 on average
 }
 
 TEST_CASE("the log-likelihood of mixtures is recovered", "[diffusion][likelihood]") {

@@ -52,6 +52,7 @@ Json made_of(const fs::path& model, const SampleOptions& s, const Reference& ref
           {"seed", s.seed},
           {"s_min", s.s_min},
           {"s_max_factor", s.s_max_factor},
+          {"grid", s.grid},
           {"annealed", s.annealed}};
 }
 
@@ -138,7 +139,8 @@ SampleOptions sampling_of(const Plan& plan, int budget, const CompareOptions& o)
   s.sampler = plan.sampler;
   s.steps = steps_within(plan.sampler, budget);
   s.count = plan.count;
-  s.annealed = plan.annealed;
+  if (!plan.grid.empty()) s.grid = "uniform";
+  s.annealed = plan.grid == "annealed";
   s.seed = o.seed;
   s.device = o.device;
   return s;

@@ -51,17 +51,18 @@ std::vector<Shown> shown_plans(const fs::path& set, const CompareOptions& o) {
     for (const Plan& plan : profile.plans)
       for (int budget : plan.budgets)
         if (plan.process == process && plan.sampler == sampler &&
+            (process != "gbm-paper" || plan.grid == "annealed" || o.profile == "smoke") &&
             (!best || std::abs(budget - 20) < std::abs(nearest - 20)))
           best = &plan, nearest = budget;
     if (!best) continue;
     const fs::path folder = set / best->folder(nearest);
     const Json json = Json::parse(read_file(folder / "seed-0.json"));
     if (json.contains("failure")) continue;
-    shown.push_back(
-        {*best, sampling_of(*best, nearest, o), set / process / "model.safetensors",
-         folder / "seed-0" / "samples.npy",
-         fmt::format("{} · {}{}, {} network evaluations", process, sampler,
-                     best->annealed ? " with the paper's constants" : "", json["evaluations"].get<Index>())});
+    shown.push_back({*best, sampling_of(*best, nearest, o), set / process / "model.safetensors",
+                     folder / "seed-0" / "samples.npy",
+                     fmt::format("{} · {}{}, {} network evaluations", process, sampler,
+                                 best->grid == "annealed" ? " with the paper's constants" : "",
+                                 json["evaluations"].get<Index>())});
   }
   return shown;
 }

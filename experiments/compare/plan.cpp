@@ -13,33 +13,39 @@ const std::vector<Plan> quick_plans{{"gbm", "probability-flow", few, 1000, 3},
                                     {"gbm", "probability-flow", {40}, 1000},
                                     {"gbm", "dpm-solver", few, 1000, 3},
                                     {"gbm", "dpm-solver", {40}, 1000},
-                                    {"gbm", "probability-flow", {20}, 256},
-                                    {"gbm", "dale-langevin", {100}, 256},
+                                    {"gbm", "probability-flow", {20, 40}, 256},
+                                    {"gbm", "dale-langevin", {50, 100}, 256},
+                                    {"gbm", "dale-langevin", {100}, 256, 1, "uniform"},
+                                    {"gbm", "ancestral", {100}, 256},
                                     {"gbm", "unconstrained", {10}, 256},
                                     {"ve", "probability-flow", few, 1000, 3},
                                     {"ve", "probability-flow", {40}, 1000},
                                     {"ve", "dpm-solver", few, 1000, 3},
                                     {"ve", "dpm-solver", {40}, 1000},
                                     {"ve", "probability-flow", {20}, 256},
-                                    {"gbm-paper", "dale-langevin", {1000}, 256, 1, true},
+                                    {"gbm-paper", "dale-langevin", {1000}, 256, 1, "annealed"},
+                                    {"gbm-paper", "dale-langevin", {100}, 256},
                                     {"gbm-paper", "probability-flow", {20}, 256}};
 const std::vector<Plan> full_plans{{"gbm", "probability-flow", many, 10000, 3},
                                    {"gbm", "dpm-solver", many, 10000, 3},
                                    {"gbm", "dale-langevin", many, 10000},
                                    {"gbm", "unconstrained", many, 10000},
                                    {"gbm", "stochastic", many, 10000},
-                                   {"gbm", "probability-flow", {20}, 256},
+                                   {"gbm", "probability-flow", {20, 40}, 256},
+                                   {"gbm", "dale-langevin", {100}, 256},
+                                   {"gbm", "dale-langevin", {100}, 256, 1, "uniform"},
                                    {"ve", "probability-flow", many, 10000, 3},
                                    {"ve", "dpm-solver", many, 10000, 3},
                                    {"ve", "stochastic", many, 10000},
                                    {"ve", "probability-flow", {20}, 256},
                                    {"vp", "probability-flow", many, 10000, 3},
                                    {"vp", "dpm-solver", many, 10000, 3},
-                                   {"gbm-paper", "dale-langevin", {1000}, 256, 1, true},
-                                   {"gbm-paper", "dale-langevin", {1000}, 10000, 3, true},
+                                   {"gbm-paper", "dale-langevin", {1000}, 256, 1, "annealed"},
+                                   {"gbm-paper", "dale-langevin", {1000}, 10000, 3, "annealed"},
                                    {"gbm-paper", "probability-flow", many, 10000}};
 const std::vector<Plan> smoke_plans{{"gbm", "probability-flow", {3}, 66, 2},
                                     {"gbm", "dale-langevin", {3}, 66},
+                                    {"gbm", "dale-langevin", {3}, 66, 1, "uniform"},
                                     {"ve", "probability-flow", {3}, 66, 2},
                                     {"gbm-paper", "dale-langevin", {3}, 66}};
 
@@ -78,8 +84,8 @@ const Profile profiles[] = {
 }  // namespace
 
 std::filesystem::path Plan::folder(int budget) const {
-  return std::filesystem::path(process) /
-         fmt::format("{}-{}-{}", sampler, steps_within(sampler, budget), count);
+  return std::filesystem::path(process) / fmt::format("{}-{}{}{}-{}", sampler, grid, grid.empty() ? "" : "-",
+                                                      steps_within(sampler, budget), count);
 }
 
 std::vector<std::string> Profile::processes() const {

@@ -22,7 +22,7 @@ struct Plan {
   std::vector<int> budgets;
   Index count;
   int seeds = 1;
-  bool annealed = false;  // with the paper's constants
+  std::string grid = "";  // "uniform"; "annealed", which is that with the paper's constants; or by level
 
   /// The folder, in a data set's, of the samples at a budget.
   std::filesystem::path folder(int budget) const;

@@ -41,7 +41,7 @@ CompareModel read_model(const fs::path& folder) {
 }
 
 CompareRow read_row(const fs::path& set, const Plan& plan, int budget) {
-  CompareRow row{plan.process, plan.sampler, budget, plan.count, plan.annealed};
+  CompareRow row{plan.process, plan.sampler, budget, plan.count, plan.grid};
   for (int k = 0; k < plan.seeds && row.failure.empty(); ++k) {
     const fs::path file = set / plan.folder(budget) / fmt::format("seed-{}.json", k);
     from_json(file, [&](const Json& json) {
@@ -91,10 +91,10 @@ Spread spread(const CompareRow& row, Measure Evaluation::*measure) {
 }
 
 const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
-                           int budget, Index count) {
+                           int budget, Index count, const std::string& grid) {
   for (const CompareRow& row : set.rows)
     if (row.process == process && row.sampler == sampler && row.budget == budget && row.count == count &&
-        row.failure.empty())
+        row.grid == grid && row.failure.empty())
       return &row;
   return nullptr;
 }

@@ -17,11 +17,14 @@ struct CompareRow {
   std::string process, sampler;
   int budget;
   Index count;
-  bool annealed = false;
+  std::string grid = "";  // as of a plan
   Index evaluations = 0, sign_changes = -1;
   double seconds = 0;                 // for `count` images, mean over the seeds
   std::string failure{};              // why there are no values, or ""
   std::vector<Evaluation> by_seed{};  // empty if it failed
+
+  /// "ddim", "dale-langevin, uniform", …
+  std::string sampler_and_grid() const { return sampler + (grid.empty() ? "" : ", " + grid); }
 };
 
 /// Mean and standard deviation (0 of one seed) of a measure over the seeds. REQUIRES by_seed not empty.
@@ -40,7 +43,7 @@ struct CompareSet {
 
 /// The row of a process and sampler at a budget and count, or null when there is none or it failed.
 const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
-                           int budget, Index count);
+                           int budget, Index count, const std::string& grid = "");
 
 struct Comparison {
   std::string profile, build;  // build: build_info() of the program that compared

@@ -14,6 +14,9 @@ namespace dale {
 /// What a network of a process is trained to give.
 Parameterisation default_prediction(const Process& process);
 
+/// The least noise level that its loss asks it at, or 0 where that is arbitrarily small.
+double least_level(const Process& process);
+
 /// What a step's loss takes of a batch y0 (N,…) in the chart, on y0's machine, with the key's times and
 /// noise: arrays of fixed shapes, so that the loss can be captured (tensor/captured.h). `law` is of (6).
 std::vector<Tensor> loss_inputs(const ScoreModel& model, const LevelDistribution& law, const Tensor& y0,

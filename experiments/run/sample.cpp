@@ -6,6 +6,7 @@
 #include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "experiments/data/idx.h"
+#include "experiments/run/objective.h"
 #include "experiments/run/progress.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/stop.h"
@@ -37,7 +38,6 @@ struct Sampling {
 
 struct InTime {
   GeometricBrownianMotion gbm;
-  HyvarinenScore h;
   Langevin how;
   Var start;
 };
@@ -46,28 +46,24 @@ InTime in_time(const Sampling& b, Langevin PaperConstants::*tuned) {
   const SampleOptions& o = b.options;
   const auto gbm = GeometricBrownianMotion::driftless(o.sigma, o.horizon);
   const Prior fitted = gbm.prior(b.model.edm.mean, b.model.edm.deviation);
-  if (!o.annealed) return {gbm, score_of(b.D, gbm), {o.steps}, b.prior(fitted.mean, fitted.deviation)};
+  if (!o.annealed) return {gbm, {o.steps}, b.prior(fitted.mean, fitted.deviation)};
   const auto dataset = b.model.notes.find("dataset");
   const PaperConstants& paper = paper_constants(dataset == b.model.notes.end() ? "" : dataset->second);
-  return {gbm, score_of(b.D, gbm), paper.*tuned, b.prior(paper.prior_mean, paper.prior_deviation)};
+  return {gbm, paper.*tuned, b.prior(paper.prior_mean, paper.prior_deviation)};
 }
 
-Var sample_dale_langevin(const Sampling& b) {
+Var sample_uniform(const Sampling& b, double eta) {
   const InTime t = in_time(b, &PaperConstants::dale_langevin);
-  return dale_langevin(t.h, t.start, t.gbm, t.how, b.noise(), b.first);
+  return take_steps(b.D, t.start, uniform_steps(t.gbm, t.how, eta), b.noise(), b.first);
 }
 Var sample_unconstrained(const Sampling& b) {
   const InTime t = in_time(b, &PaperConstants::unconstrained);
-  const SignedState state = unconstrained(t.h, t.start, t.gbm, t.how, b.noise(), b.first);
+  const SignedState state = unconstrained(score_of(b.D, t.gbm), t.start, t.gbm, t.how, b.noise(), b.first);
   b.sign_changes = std::max<Index>(0, b.sign_changes) + state.sign_changes;
   // A negative x shows as the least pixel: log x of the smallest float keeps the picture finite and the count
   // says the rest.
   return where(greater(state.sign, Var(Tensor::full({}, 0, state.sign.device()))), state.log_x,
                Var(Tensor::full({}, -87, state.sign.device())));
-}
-Var sample_eta(const Sampling& b) {
-  const InTime t = in_time(b, &PaperConstants::dale_langevin);
-  return eta_langevin(t.h, t.start, t.gbm, b.options.eta, b.options.steps, b.noise(), b.first);
 }
 
 // ---- The samplers
@@ -76,17 +72,28 @@ using Levels = std::vector<double>;
 
 struct Entry {
   const char* name;
-  Var (*by_level)(const Sampling&, const Var& y, const Levels&);  // y in the frame, or null:
-  Var (*in_time)(const Sampling&);                                // for multiplicative processes
-  std::vector<std::string> reads;                                 // of the options that not all samplers read
+  Var (*by_level)(const Sampling&, const Var& y, const Levels&);  // y in the frame, or null
+  Var (*in_time)(const Sampling&) = nullptr;  // for multiplicative processes; with both --grid chooses
+  std::vector<std::string> reads{};           // more than those of its grid
+
+  bool uniform(const SampleOptions& o) const { return !by_level || (in_time && o.grid == "uniform"); }
+
+  /// Whether it reads an option that not all samplers read.
+  bool reads_option(const SampleOptions& o, const std::string& option) const {
+    if (option == "--grid") return by_level && in_time;
+    if (option == "--sigma" || option == "--horizon") return uniform(o);
+    if (option == "--s-min" || option == "--s-max") return !uniform(o);
+    return std::find(reads.begin(), reads.end(), option) != reads.end();
+  }
 
   Var run(const Sampling& b) const {
-    if (in_time) return in_time(b);
-    const Edm& edm = b.model.edm;  // from N(ȳ, s_max² + σ_d²)
     const SampleOptions& o = b.options;
+    if (uniform(o)) return in_time(b);
+    const Edm& edm = b.model.edm;  // from N(ȳ, s_max² + σ_d²)
     Levels levels;
     try {
-      levels = edm_levels(*b.model.process, o.steps, o.s_min, o.s_max_factor * edm.deviation);
+      levels = edm_levels(*b.model.process, o.steps, std::max(o.s_min, least_level(*b.model.process)),
+                          o.s_max_factor * edm.deviation);
     } catch (const std::invalid_argument& error) {
       invalid("{} (--s-max is {} deviations of the data, each {:.4g})", error.what(), o.s_max_factor,
               edm.deviation);
@@ -99,17 +106,24 @@ const std::vector<Entry>& samplers() {
   using S = const Sampling&;
   using Y = const Var&;
   using L = const Levels&;
-  const std::vector<std::string> levels{"--s-min", "--s-max"}, time{"--sigma", "--horizon", "--annealed"};
+  static const auto langevin = [](S b, Y y, L s, double eta) {
+    return take_steps(b.D, y, dale_langevin_steps(s, eta), b.noise(), b.first);
+  };
   static const std::vector<Entry> all{
-      {"probability-flow", [](S b, Y y, L s) { return heun(b.D, y, s); }, nullptr, levels},
-      {"ddim", [](S b, Y y, L s) { return ddim(b.D, y, s); }, nullptr, levels},
-      {"dpm-solver", [](S b, Y y, L s) { return dpm_solver(b.D, y, s); }, nullptr, levels},
-      {"ancestral", [](S b, Y y, L s) { return ancestral(b.D, y, s, b.noise(), b.first); }, nullptr, levels},
-      {"stochastic", [](S b, Y y, L s) { return stochastic_heun(b.D, y, s, {}, b.noise(), b.first); },
-       nullptr, levels},
-      {"dale-langevin", nullptr, sample_dale_langevin, time},
-      {"unconstrained", nullptr, sample_unconstrained, time},
-      {"eta", nullptr, sample_eta, {"--sigma", "--horizon", "--eta"}}};
+      {"probability-flow", [](S b, Y y, L s) { return heun(b.D, y, s); }},
+      {"ddim", [](S b, Y y, L s) { return ddim(b.D, y, s); }},
+      {"dpm-solver", [](S b, Y y, L s) { return dpm_solver(b.D, y, s); }},
+      {"ancestral", [](S b, Y y, L s) { return ancestral(b.D, y, s, b.noise(), b.first); }},
+      {"stochastic", [](S b, Y y, L s) { return stochastic_heun(b.D, y, s, {}, b.noise(), b.first); }},
+      {"dale-langevin",
+       [](S b, Y y, L s) { return langevin(b, y, s, 1); },
+       [](S b) { return sample_uniform(b, 1); },
+       {"--annealed"}},
+      {"unconstrained", nullptr, sample_unconstrained, {"--annealed"}},
+      {"eta",
+       [](S b, Y y, L s) { return langevin(b, y, s, b.options.eta); },
+       [](S b) { return sample_uniform(b, b.options.eta); },
+       {"--eta"}}};
   return all;
 }
 
@@ -125,10 +139,8 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
         "the sampler {} multiplies, but the model was trained with the additive process {}: use "
         "probability-flow",
         o.sampler, model.process->name());
-  const auto reads = [&](const char* option) {
-    return std::find(entry.reads.begin(), entry.reads.end(), option) != entry.reads.end();
-  };
-  if (o.annealed && (!reads("--annealed") || o.steps != paper_levels))
+  if (o.grid != "levels" && o.grid != "uniform") unknown_name("grid", o.grid, {"levels", "uniform"});
+  if (o.annealed && (!entry.reads_option(o, "--annealed") || !entry.uniform(o) || o.steps != paper_levels))
     invalid("the paper's constants are of dale-langevin and unconstrained at {} steps, not of {} at {}",
             paper_levels, o.sampler, o.steps);
   if (o.count < 1 || o.batch < 1)
@@ -201,10 +213,11 @@ nlohmann::ordered_json json_of(const SampleOptions& o) {
                               {"count", o.count},
                               {"seed", o.seed},
                               {"device", str(o.device)}};
-  const std::vector<std::string> unread = unread_options(o.sampler);
+  const Entry& entry = sampler_named(o.sampler);
   const auto add = [&](const char* option, const char* key, const auto& value) {
-    if (std::find(unread.begin(), unread.end(), option) == unread.end()) json[key] = value;
+    if (entry.reads_option(o, option)) json[key] = value;
   };
+  add("--grid", "grid", o.grid);
   add("--s-min", "s_min", o.s_min);
   add("--s-max", "s_max_factor", o.s_max_factor);
   add("--annealed", "annealed", o.annealed);
@@ -218,11 +231,11 @@ nlohmann::ordered_json json_of(const SampleOptions& o) {
   return json;
 }
 
-std::vector<std::string> unread_options(const std::string& sampler) {
-  const std::vector<std::string>& reads = sampler_named(sampler).reads;
+std::vector<std::string> unread_options(const SampleOptions& o) {
+  const Entry& entry = sampler_named(o.sampler);
   std::vector<std::string> unread;
-  for (const char* option : {"--s-min", "--s-max", "--sigma", "--horizon", "--annealed", "--eta"})
-    if (std::find(reads.begin(), reads.end(), option) == reads.end()) unread.push_back(option);
+  for (const char* option : {"--grid", "--s-min", "--s-max", "--sigma", "--horizon", "--annealed", "--eta"})
+    if (!entry.reads_option(o, option)) unread.push_back(option);
   return unread;
 }
 

@@ -12,10 +12,12 @@ struct SampleOptions {
   int steps = 20;
   Index count = 64, batch = 64;
   std::uint64_t seed = 0;
-  double s_min = 0.002,
-         s_max_factor = 40;  // by level: from s_max_factor σ_d (the process's last level at most) to s_min
+  /// By level: from s_max_factor σ_d (the process's last level at most) to s_min (the least level the model
+  /// was trained at, if that is larger), and from there to 0.
+  double s_min = 0.002, s_max_factor = 40;
+  std::string grid = "levels";                 // of dale-langevin and eta; or "uniform": the paper's, in time
   double sigma = 0.8, horizon = 1, eta = 0.5;  // in time: σ and T of the forward process; η of the family
-  bool annealed = false;  // in time, at paper_levels steps: the paper's constants for the model's data set
+  bool annealed = false;  // uniform, at paper_levels steps: the paper's constants for the model's data set
   std::vector<std::int32_t> classes;  // that images take in turn; empty: of no class
   double guidance = 1;                // w of classifier-free guidance (22)
   Tensor known,
@@ -37,8 +39,8 @@ struct SampleResult {
 /// "eta".
 const std::vector<std::string>& sampler_names();
 
-/// Those options of the command line that a sampler does not read though another does ("--eta" …).
-std::vector<std::string> unread_options(const std::string& sampler);
+/// Those options of the command line that the sampler does not read though another does ("--eta" …).
+std::vector<std::string> unread_options(const SampleOptions& options);
 
 /// The same model, options and build give the same bytes, at any number of threads and in batches of
 /// any size. Throws

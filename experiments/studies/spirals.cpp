@@ -147,7 +147,7 @@ std::vector<Row> sample(const Trained& m, const std::vector<Tensor>& exact, Key 
   if (m.process.multiplicative()) {
     const GeometricBrownianMotion gbm;
     const Var y = start(gbm.marginal(gbm.T()).s);
-    add("dale-langevin", dale_langevin(score_of(D, gbm), y, gbm, {langevin_steps}, noise));
+    add("dale-langevin", take_steps(D, y, uniform_steps(gbm, {langevin_steps}), noise));
   }
   return rows;
 }
