@@ -30,6 +30,8 @@ void add_train(CLI::App& app, Common& common) {
   visit_numbers(o, [&](const char*, const char* option, auto& value, const char* name, const Demand& demand) {
     c->add_option(option, value, fmt::format("{}; {}", name, demand.must));
   });
+  c->add_option("--optimizer", o.optimizer,
+                "adam, or muon, which turns the steps of inner kernels into orthogonal ones");
   c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step");
   c->add_flag("--classes", o.classes, "feed the labels to the network");
   c->add_flag("--resume", o.resume,

@@ -80,6 +80,55 @@ void Adam::visit(const std::string& prefix, const VisitTensor& f) {
   }
 }
 
+Var orthogonalised(const Var& x) {
+  const bool tall = x.dim(0) > x.dim(1);  // then the smaller product is XᵀX, and works from the right
+  Var X = x / (norm(x) + std::numeric_limits<real>::min());
+  for (int k = 0; k < 5; ++k) {
+    const Var A = matmul(X, X, tall, !tall), P = -4.7750 * A + 2.0315 * matmul(A, A);
+    X = 3.4445 * X + (tall ? matmul(X, P) : matmul(P, X));
+  }
+  return X;
+}
+
+Muon::Muon(std::vector<NamedParameter> parameters, const MuonSettings& settings)
+    : parameters_(std::move(parameters)), rate_(settings.rate), momentum_(settings.momentum), adam_([&] {
+        std::vector<NamedParameter> others;
+        for (const auto& p : parameters_)
+          if (!settings.orthogonalises(p)) others.push_back(p);
+        return others;
+      }()) {
+  for (const auto& p : parameters_)
+    m_.push_back(settings.orthogonalises(p) ? Tensor::full(p.parameter->shape(), 0, p.parameter->device())
+                                            : Tensor());
+}
+
+void Muon::step(const Vars& gradients, double lr, double scale) {
+  check_gradients("muon", parameters_, gradients);
+  const NoGrad off;
+  Vars others;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!m_[i].defined()) {
+      others.push_back(gradients[i]);
+      continue;
+    }
+    const real keep = static_cast<real>(momentum_);
+    const Var g = gradients[i] * static_cast<real>((1 - momentum_) * scale), m = keep * Var(m_[i]) + g;
+    m_[i] = m.value().packed();
+    const Index rows = g.dim(0), columns = g.size() / rows;
+    const Var X = orthogonalised(reshape(keep * m + g, {rows, columns}));
+    const double ratio = static_cast<double>(rows) / static_cast<double>(columns);
+    descend(parameters_[i].parameter->leaf_value(), reshape(X, g.shape()),
+            lr * rate_ * std::sqrt(std::max(1.0, ratio)));
+  }
+  adam_.step(others, lr, scale);
+}
+
+void Muon::visit(const VisitTensor& f) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    if (m_[i].defined()) f("muon." + parameters_[i].name, m_[i]);
+  adam_.visit("adam.", f);
+}
+
 ExponentiatedGradient::ExponentiatedGradient(std::vector<NamedParameter> parameters,
                                              const ExponentiatedGradientSettings& settings)
     : parameters_(std::move(parameters)), ordinary_rate_(settings.ordinary_rate) {

@@ -2,8 +2,10 @@
 //   gradient descent      v ← momentum v + g,  w ← w − lr v
 //   Adam, AdamW           m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  w ← w − lr ( m̂/(√v̂ + ε) + decay w ),
 //                         m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)      (Kingma & Ba 2015; Loshchilov & Hutter 2019)
+//   Muon                  w ← w − lr √max(1, rows/columns) X,  X ≈ U Vᵀ of the momentum U Σ Vᵀ  (Jordan 2024)
 //   exponentiated gradient  w ← w ∘ exp(−lr sign(w) ∘ g)          (Kivinen & Warmuth 1997)
-// The last is mirror descent with the entropy Σ |w| log |w| − |w|: no step can change a sign, so an
+// Muon is steepest descent in the spectral norm, as the sign of the gradient (Adam without averages) is in the
+// maximum norm (Bernstein & Newhouse 2024). The last is mirror descent with the entropy Σ |w| log |w| − |w|: no step can change a sign, so an
 // excitatory synapse stays excitatory (Dale's law). Gradients can be scaled first, to clip their global norm.
 #pragma once
 
@@ -45,6 +47,36 @@ class Adam {
   AdamSettings settings_;
   std::vector<Tensor> m_, v_;
   Index steps_ = 0;
+};
+
+/// Newton–Schulz: x (rows,columns) → X, whose singular vectors are x's and whose singular values, where they
+/// were above some 0.003 ‖x‖, are in [0.68, 1.20]; 0 for x = 0. With A = X Xᵀ, five times
+///   X ← a X + (b A + c A²) X,   (a, b, c) = (3.4445, −4.7750, 2.0315),   from X = x/‖x‖
+Var orthogonalised(const Var& x);
+
+struct MuonSettings {
+  /// Kernels (O,C,kh,kw) are taken as matrices (O,C·kh·kw); what is not chosen takes Adam.
+  std::function<bool(const NamedParameter&)> orthogonalises = [](const NamedParameter& p) {
+    return p.parameter->rank() >= 2;
+  };
+  double rate = 5;  // of the orthogonalised, as a multiple of the learning rate, which is Adam's
+  double momentum = 0.95;
+};
+
+class Muon {
+ public:
+  explicit Muon(std::vector<NamedParameter> parameters, const MuonSettings& settings = {});
+  void step(const Vars& gradients, double learning_rate, double gradient_scale = 1);
+
+  /// As Adam's: "muon.stem.weight", and Adam's with "adam." before them.
+  void visit(const VisitTensor& f);
+  void resume_at(Index steps) { adam_.resume_at(steps); }
+
+ private:
+  std::vector<NamedParameter> parameters_;
+  double rate_, momentum_;
+  std::vector<Tensor> m_;  // undefined for those that take Adam
+  Adam adam_;
 };
 
 /// Matrices and kernels are multiplied; biases and the scales of norms, whose signs mean nothing, take

@@ -2,6 +2,7 @@
 // against the reference implementation's outputs.
 #include <cstdlib>
 #include <filesystem>
+#include <numeric>
 
 #include "nn/checkpoint.h"
 #include "nn/ema.h"
@@ -61,6 +62,56 @@ TEST_CASE("linear, convolution and embedding by hand", "[nn]") {
     CHECK(static_cast<double>(e[i]) == Approx(std::sin(angle)).epsilon(1e-5));
     CHECK(static_cast<double>(e[2 + i]) == Approx(std::cos(angle)).epsilon(1e-5));
   }
+}
+
+TEST_CASE("Newton-Schulz brings singular values near 1 and leaves singular vectors", "[nn]") {
+  // Of a diagonal matrix each singular value goes its own way, by the scalar polynomial.
+  const Numbers s{1, 0.5, 0.1, 0.02, 0.004};
+  double size = 0;
+  for (double v : s) size += v * v;
+  const Index n = static_cast<Index>(s.size());
+  const auto identity = [](Index d) {
+    std::vector<std::int32_t> all(static_cast<std::size_t>(d));
+    std::iota(all.begin(), all.end(), 0);
+    return one_hot(IntTensor({d}, all), d);
+  };
+  const auto transposed = [&](const Var& x) { return matmul(x, identity(x.dim(0)), true); };
+  const Var wide = concat(
+      {identity(n) * Var(Tensor({n}, Values(s.begin(), s.end()))), Tensor::full({n, 3}, 0)}, 1);  // (5,8)
+  const Var X = orthogonalised(wide);
+  for (Index i = 0; i < n; ++i) {
+    double x = s[static_cast<std::size_t>(i)] / std::sqrt(size);
+    for (int k = 0; k < 5; ++k) x = 3.4445 * x - 4.7750 * std::pow(x, 3) + 2.0315 * std::pow(x, 5);
+    CHECK((x > 0.68 && x < 1.20));
+    CHECK(numbers(X)[static_cast<std::size_t>(9 * i)] == Approx(x).epsilon(1e-4));
+  }
+  // Q x R → Q X R for reflections Q and R; a tall matrix is the transpose of a wide one; nothing stays so.
+  const auto reflection = [&](Index d, Key key) {
+    const Var v = normal(key, {d, 1});
+    return identity(d) - 2 * matmul(v, v, false, true) / sum(v * v);
+  };
+  const Var Q = reflection(n, Key{1}), R = reflection(8, Key{2}), turned = matmul(matmul(Q, wide), R);
+  CHECK(gap(orthogonalised(turned), matmul(matmul(Q, X), R)) < 1e-4);
+  CHECK(gap(orthogonalised(transposed(turned)), transposed(orthogonalised(turned))) < 1e-5);
+  CHECK(max(abs(orthogonalised(0 * wide))).item() == 0);
+}
+
+TEST_CASE("Muon descends a quadratic, and where it takes nothing it is Adam", "[nn]") {
+  const Var target = normal(Key{1}, {6, 2, 3, 3});
+  Var w = parameter(Tensor::full({6, 2, 3, 3}, 0)), b = parameter(Tensor::full({6}, 1));
+  const auto loss = [&] { return 0.5 * sum(square(w - target)) + 0.5 * sum(square(b)); };
+  Muon muon({{"w", &w}, {"b", &b}});
+  const double before = loss().item();
+  for (int k = 0; k < 300; ++k) muon.step(grad(loss(), {w, b}), 0.02 * (1 - k / 300.0));
+  CHECK(loss().item() < 1e-3 * before);
+  std::string names;
+  muon.visit([&](const std::string& name, Tensor&) { names += name + " "; });
+  CHECK(names == "muon.w adam.m.b adam.v.b ");
+  Var p = parameter(Tensor::full({2, 2}, 1)), q = parameter(Tensor::full({2, 2}, 1));
+  const Var g = normal(Key{2}, {2, 2});
+  Muon({{"p", &p}}, {.orthogonalises = [](const NamedParameter&) { return false; }}).step({g}, 0.1);
+  Adam({{"q", &q}}).step({g}, 0.1);
+  CHECK(gap(p, q) == 0);
 }
 
 TEST_CASE("Adam and AdamW follow their formulas", "[nn]") {

@@ -54,6 +54,7 @@ struct Workplace {
     o.label_dropout = 0.3;
     o.dropout = 0.2;
     o.decay = "cosine";
+    o.optimizer = "muon";  // which has moments of its own, and Adam's for the rest
     return o;
   }
   std::string model(const std::string& run) const { return read_file(path / run / "model.safetensors"); }

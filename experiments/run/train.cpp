@@ -1,4 +1,4 @@
-// A step is a function of the state (weights, their average, Adam's moments) and of the step's number, from
+// A step is a function of the state (weights, their average, the optimiser's moments) and of the step's number, from
 // which batch, noise, dropout masks and learning rate follow. That is all there is to saving and resuming.
 #include "experiments/run/train.h"
 
@@ -31,6 +31,8 @@ void check_options(const TrainOptions& o) {
     if (!demand.holds(static_cast<double>(value)))
       invalid("the {} is {}; it must be {}", name, value, demand.must);
   });
+  if (o.optimizer != "adam" && o.optimizer != "muon")
+    unknown_name("optimizer", o.optimizer, {"adam", "muon"});
   if (o.decay != "constant" && o.decay != "cosine") unknown_name("decay", o.decay, {"constant", "cosine"});
 }
 
@@ -51,6 +53,7 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
                                 {"width", data.images.dim(3)},
                                 {"classes", o.classes ? data.classes : 0},
                                 {"parameters", parameters},
+                                {"optimizer", o.optimizer},
                                 {"decay", o.decay},
                                 {"seed", o.seed},
                                 {"device", str(o.device)},
@@ -62,6 +65,12 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
   return config;
 }
 
+/// What Muon takes: the kernels between stem and head. Biases, norms, and the layers of time and label are
+/// Adam's.
+bool is_inner_kernel(const NamedParameter& p) {
+  return p.parameter->rank() == 4 && !p.name.starts_with("stem.") && !p.name.starts_with("head.");
+}
+
 class Training {
  public:
   Training(const TrainOptions& o, const Dataset& data)
@@ -69,7 +78,10 @@ class Training {
         key_{o.seed},
         model_(fresh_model(o, data)),
         all_(parameters(model_.network)),
-        adam_(all_),
+        optimizer_(all_, {.orthogonalises =
+                              [&o](const NamedParameter& p) {
+                                return o.optimizer == "muon" && is_inner_kernel(p);
+                              }}),
         ema_(all_, o.ema) {
     const Process& process = *model_.process;
     const Tensor y0 = process.chart(embed_pixels(data.images)).value();
@@ -96,7 +108,7 @@ class Training {
     std::vector<std::pair<std::string, Tensor*>> tensors;
     visit_state([&](const std::string& name, Tensor& t) { tensors.emplace_back(name, &t); });
     assign_tensors(tensors, from.state, from.path);
-    adam_.resume_at(from.steps);
+    optimizer_.resume_at(from.steps);
     ema_.resume_at(from.steps);
   }
 
@@ -133,7 +145,7 @@ class Training {
     return {loss, norm, {made.begin() + 1, made.end()}};
   }
 
-  Adam& optimizer() { return adam_; }
+  Muon& optimizer() { return optimizer_; }
   Schedule schedule() const { return {o_.steps, o_.learning_rate, o_.decay, o_.warmup}; }
   void average() { ema_.update(); }
 
@@ -195,14 +207,14 @@ class Training {
   void visit_state(const VisitTensor& f) {
     for (const auto& p : all_) f("model." + p.name, p.parameter->leaf_value());
     ema_.visit("ema.", f);
-    adam_.visit("adam.", f);
+    optimizer_.visit(f);
   }
 
   const TrainOptions& o_;
   Key key_;
   Model model_;
   std::vector<NamedParameter> all_;
-  Adam adam_;
+  Muon optimizer_;  // which is Adam where it takes no kernel
   Ema ema_;
   nlohmann::ordered_json config_;
   std::optional<Batches> batches_;

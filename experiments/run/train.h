@@ -11,6 +11,7 @@ struct TrainOptions {
   std::string dataset = "fashion-mnist", process = "gbm", data;  // data: folder given with --data, or empty
   std::filesystem::path out;
   Index steps = 900, batch = 64, channels = 16, warmup = 200;
+  std::string optimizer = "adam";  // or "muon"
   std::string decay = "constant";  // of the learning rate: "constant", or "cosine" to 0 at the last step
   double learning_rate = 1e-3, ema = 0.999, clip = 1, dropout = 0;
   double level_mean = -0.4, level_deviation = 1.0;  // of ln s, for the processes that (6) trains (loss.h)
