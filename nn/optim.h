@@ -4,9 +4,10 @@
 //                         m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)      (Kingma & Ba 2015; Loshchilov & Hutter 2019)
 //   Muon                  w ← w − lr √max(1, rows/columns) X,  X ≈ U Vᵀ of the momentum U Σ Vᵀ  (Jordan 2024)
 //   exponentiated gradient  w ← w ∘ exp(−lr sign(w) ∘ g)          (Kivinen & Warmuth 1997)
-// Muon is steepest descent in the spectral norm, as the sign of the gradient (Adam without averages) is in the
-// maximum norm (Bernstein & Newhouse 2024). The last is mirror descent with the entropy Σ |w| log |w| − |w|: no step can change a sign, so an
-// excitatory synapse stays excitatory (Dale's law). Gradients can be scaled first, to clip their global norm.
+// Muon is steepest descent in the spectral norm, as the sign of the gradient (Adam without averages) is in
+// the maximum norm (Bernstein & Newhouse 2024). The last is mirror descent with the entropy Σ |w| log |w| −
+// |w|: no step can change a sign, so an excitatory synapse stays excitatory (Dale's law). Gradients can be
+// scaled first, to clip their global norm.
 #pragma once
 
 #include "nn/module.h"

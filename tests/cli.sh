@@ -59,6 +59,7 @@ expect 2 'the name of the folder is empty' train --out ''
 expect 1 'no such folder; expected one of PNG files, or a .npy file' \
   train --dataset "$work/none" --out "$work/x"
 expect 1 "cannot read $work/none.npy: No such file" train --dataset "$work/none.npy" --out "$work/x"
+train_says "unknown optimizer 'sgd'" --optimizer sgd
 train_says "unknown device 'gpu'" --device gpu
 expect 2 "unknown data set 'mnits'; did you mean 'mnist'?" data --fetch mnits
 expect 2 '--stall: Value 0 not in range' data --fetch mnist --stall 0

@@ -1,5 +1,6 @@
-// A step is a function of the state (weights, their average, the optimiser's moments) and of the step's number, from
-// which batch, noise, dropout masks and learning rate follow. That is all there is to saving and resuming.
+// A step is a function of the state (weights, their average, the optimiser's moments) and of the step's
+// number, from which batch, noise, dropout masks and learning rate follow. That is all there is to saving and
+// resuming.
 #include "experiments/run/train.h"
 
 #include <chrono>
