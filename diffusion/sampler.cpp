@@ -62,9 +62,12 @@ Steps steps_along(const std::vector<double>& levels, const Rule& rule) {
   return steps;
 }
 
+void expect_eta(double eta) {
+  if (!(eta >= 0)) invalid("eta is {}; it must be 0 (probability flow) or more (1 is Dale-Langevin)", eta);
+}
+
 /// Dale–Langevin's step, with η, that takes Δ of variance off.
 Step langevin_step(double s, double delta, double eta) {
-  if (!(eta >= 0)) invalid("eta is {}; it must be 0 (probability flow) or more (1 is Dale-Langevin)", eta);
   return {s, 1 - (1 + eta * eta) / 2 * delta / (s * s), eta * std::sqrt(delta)};
 }
 
@@ -80,14 +83,13 @@ Steps ancestral_steps(const std::vector<double>& levels) {
   });
 }
 Steps dale_langevin_steps(const std::vector<double>& levels, double eta) {
+  expect_eta(eta);
   return steps_along(levels,
                      [=](double s, double next) { return langevin_step(s, s * s - next * next, eta); });
 }
-Steps consistency_steps(const std::vector<double>& levels) {
-  return steps_along(levels, [](double s, double next) { return Step{s, 0, next}; });
-}
 
 Steps uniform_steps(const GeometricBrownianMotion& gbm, const Langevin& how, double eta) {
+  expect_eta(eta);
   Steps steps;
   in_time(gbm.T(), how, [&](double t, double delta, double factor) {
     Step step = langevin_step(gbm.marginal(t).s, delta * gbm.sigma(t) * gbm.sigma(t), eta);

@@ -42,14 +42,12 @@ Var take_steps(const Denoiser& D, Var y, const Steps& steps, Key key, std::uint6
 ///   DDIM (Song et al. 2021)                  s′/s                     0
 ///   ancestral (Ho et al. 2020)               s′²/s²                   √Δ s′/s   (13)
 ///   Dale–Langevin (η = 1)                    1 − ½(1 + η²) Δ/s²       η √Δ      (8)
-///   consistency models (Song et al. 2023)    0                        s′
 /// A step to 0 is y ← D by each of them, which is Tweedie's E[y₀|y]: it leaves no noise. DDIM is Euler's rule
 /// on the probability flow dy/ds = (y − D)/s; ancestral sampling draws y′ from its law given y and y₀ = D;
 /// in log x Dale–Langevin is X ← X ∘ exp(Δ(1 + h) + √Δ Z). Its variance after a coarse step is above s′².
 Steps ddim_steps(const std::vector<double>& levels);
 Steps ancestral_steps(const std::vector<double>& levels);
 Steps dale_langevin_steps(const std::vector<double>& levels, double eta = 1);
-Steps consistency_steps(const std::vector<double>& levels);
 
 Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels);
 Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first = 0);

@@ -210,6 +210,7 @@ TEST_CASE("bad settings are told in one sentence", "[diffusion][errors]") {
   const GeometricBrownianMotion gbm;
   REFUSES(uniform_steps(gbm, {5, -1}), "delta ≥ 0, repeats ≥ 1 and anneal > 0");
   REFUSES(uniform_steps(gbm, {5}, -1), "eta is -1");
+  REFUSES(dale_langevin_steps({1, 0}, -1), "eta is -1");
   REFUSES(Mixture::narrow().mean(Tensor({3, 2}), 1), "[mixture] y (3,2) must be (N,1)");
   REFUSES(wasserstein({1}, {1, 2}), "one size is needed");
   const ScoreModel model{&gbm, {}, Parameterisation::score, [](const Var& y, const Var&) { return y; }};
