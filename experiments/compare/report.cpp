@@ -176,6 +176,10 @@ std::string models_table(const std::vector<CompareSet>& sets) {
   for (const CompareSet& set : sets)
     for (const CompareModel& m : set.models) {
       const auto& loss = m.loss;
+      if (loss.empty()) {  // every row of metrics.csv was lost
+        rows.push_back({set.name, m.process, "–", "–", "–", "–"});
+        continue;
+      }
       const std::size_t tail = std::max<std::size_t>(1, loss.size() / 10);
       double mean = 0;
       for (std::size_t i = loss.size() - tail; i < loss.size(); ++i)
