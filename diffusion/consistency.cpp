@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace dale {
 
@@ -16,50 +17,57 @@ std::vector<Tensor> consistency_inputs(const Edm& edm, const ConsistencySettings
                                        const Tensor& y0, Key key, std::uint64_t first) {
   const Index N = y0.dim(0);
   const std::uint64_t pixels = N ? static_cast<std::uint64_t>(y0.size() / N) : 0;
-  // Per level a row of: the level, c_in, c_noise, c_skip, c_out, one number per image.
-  std::vector<std::vector<real>> rows(2 * 5), weight(1);
-  const auto add = [&](std::size_t at, double s) {
-    const double asked = std::max(s, o.s_min);  // where r is 0 the network's part is 0, whatever it is asked
-    const double numbers[] = {s, edm.c_in(asked), edm.c_noise(asked), edm.c_skip(s),
-                              s == 0 ? 0 : edm.c_out(s)};
-    for (std::size_t k = 0; k < 5; ++k) rows[at + k].push_back(static_cast<real>(numbers[k]));
-  };
+  std::vector<real> levels[2];
   for (real xi : normal(key.split(0), {N}, first).to_vector()) {
     const double t =
         std::clamp(o.law.level(edm, static_cast<double>(xi)), o.s_min, o.s_max_factor * edm.deviation);
-    const double r = earlier_level(edm, o, stage, t);
-    add(0, t);
-    add(5, r);
-    weight[0].push_back(static_cast<real>(1 / (t - r)));
+    levels[0].push_back(static_cast<real>(t));
+    levels[1].push_back(static_cast<real>(earlier_level(edm, o, stage, t)));
   }
   Shape shape{N};
   while (shape.rank() < y0.rank()) shape.push_back(1);
   const Var z = normal(key.split(1), y0.shape(), first * pixels, y0.device()), clean = Var(y0) - edm.mean;
-  const auto column = [&](std::size_t k) { return Var(Tensor(shape, rows[k], y0.device())); };
   std::vector<Tensor> inputs;
-  for (std::size_t at : {0, 5}) {
-    const Var y = clean + column(at) * z;
-    for (const Var& v : {column(at + 1) * y, Var(Tensor({N}, rows[at + 2], y0.device())), column(at + 3) * y,
-                         column(at + 4)})
-      inputs.push_back(v.value());
+  for (const std::vector<real>& of_images : levels) {
+    const Tensor s(shape, of_images, y0.device());
+    inputs.insert(inputs.end(), {(clean + Var(s) * z).value(), s});
   }
-  inputs.push_back(Tensor({N}, weight[0], y0.device()));
-  const double c = o.c * edm.deviation * std::sqrt(static_cast<double>(pixels));
-  inputs.push_back(Tensor({1}, {static_cast<real>(c)}, y0.device()));
   return inputs;
 }
 
-Var consistency_loss(const Network& network, const std::vector<Tensor>& in) {
-  const auto f = [&](std::size_t at) {  // less ȳ
-    return Var(in[at + 2]) + Var(in[at + 3]) * network(in[at], in[at + 1]);
+Var consistency_loss(const Network& network, const Edm& edm, const ConsistencySettings& o,
+                     const std::vector<Tensor>& in) {
+  const real deviation = static_cast<real>(edm.deviation);
+  const Index N = in[0].dim(0), pixels = N ? in[0].size() / N : 0;
+  const auto f = [&](const Var& y, const Var& s) {  // (3) with a level per image, less ȳ
+    const Var total = square(s) + deviation * deviation, root = sqrt(total);
+    // Where s is 0 the network's part is 0, whatever it is asked.
+    const Var c_noise = log(clamp(s, static_cast<real>(o.s_min), std::numeric_limits<real>::max())) / 4;
+    return deviation * deviation / total * y +
+           deviation * s / root * network(y / root, reshape(c_noise, {N}));
   };
   const Var target = [&] {
     const NoGrad off;
-    return f(4);
+    return f(in[2], in[3]);
   }();
-  const Var gap = f(0) - target, weight = in[8], c = in[9];
-  const Index N = gap.dim(0);
-  return mean(weight * (sqrt(sum(square(reshape(gap, {N, N ? gap.size() / N : 0})), {1}) + square(c)) - c));
+  const Var squared = sum(square(reshape(f(in[0], in[1]) - target, {N, pixels})), {1});
+  const real c = static_cast<real>(o.c * edm.deviation * std::sqrt(static_cast<double>(pixels)));
+  return mean((sqrt(squared + c * c) - c) / reshape(Var(in[1]) - Var(in[3]), {N}));
+}
+
+std::vector<double> consistency_levels(double s_max, double deviation, int steps,
+                                       const std::vector<double>& between) {
+  if (!between.empty() && static_cast<int>(between.size()) != steps - 1)
+    invalid("{} steps have {} levels between, not {}", steps, steps - 1, between.size());
+  std::vector<double> levels{s_max};
+  for (int i = 0; i + 1 < steps; ++i) {
+    const double place = steps == 2 ? 0.5 : static_cast<double>(i) / (steps - 2);
+    const double factor =
+        between.empty() ? 4 * scalar::power(0.2, place) : between[static_cast<std::size_t>(i)];
+    levels.push_back(factor * deviation);
+  }
+  levels.push_back(0);
+  return levels;
 }
 
 Steps consistency_steps(const std::vector<double>& levels) {

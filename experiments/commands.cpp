@@ -180,8 +180,8 @@ Device Common::machine() const {
 }
 
 void add_commands(CLI::App& app, Common& common) {
-  for (const auto add : {add_data, add_train, add_train_classifier, add_sample, add_evaluate, add_compare,
-                         add_report, add_study, add_likelihood, add_info})
+  for (const auto add : {add_data, add_train, add_tune, add_train_classifier, add_sample, add_evaluate,
+                         add_compare, add_report, add_study, add_likelihood, add_info})
     add(app, common);
 }
 

@@ -24,6 +24,7 @@ struct Common {
 void expect_absent(const CLI::App* command, const std::vector<std::string>& options, const std::string& why);
 
 void add_train(CLI::App& app, Common& common);
+void add_tune(CLI::App& app, Common& common);
 void add_sample(CLI::App& app, Common& common);
 void add_likelihood(CLI::App& app, Common& common);
 /// All of them. `common` must outlive the command line.

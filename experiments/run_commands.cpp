@@ -1,4 +1,4 @@
-// The commands of run/: train, sample, likelihood.
+// The commands of run/: train, tune, sample, likelihood.
 #include <nlohmann/json.hpp>
 
 #include "experiments/commands.h"
@@ -17,6 +17,36 @@ namespace {
 
 const CLI::Range positive(1, 1'000'000'000);
 
+/// The options of train and tune.
+void add_training_options(CLI::App* c, TrainOptions& o, Common& common) {
+  c->add_option("--out", o.out, "folder for the run")->required();
+  visit_numbers(o, [&](const char*, const char* option, auto& value, const char* name, const Demand& demand) {
+    if (option != std::string_view("--width") || c->get_name() == "train")  // tune has the model's
+      c->add_option(option, value, fmt::format("{}; {}", name, demand.must));
+  });
+  c->add_option("--optimizer", o.optimizer,
+                "adam, or muon, which turns the steps of inner kernels into orthogonal ones");
+  c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step");
+  c->add_flag("--resume", o.resume,
+              "continue the run in --out from its last checkpoint, to the very bytes it would have had if it "
+              "had never been stopped; needs the options it began with (--threads and --checkpoint-every are "
+              "free, --steps too where the rate does not decay), and starts a run where there is none");
+  common.add_to(c, true);
+}
+
+/// Trains or tunes, and tells what came of it.
+void run_training(TrainOptions& o, const Common& common, const CLI::App* c) {
+  while (o.dataset.size() > 1 && o.dataset.ends_with('/')) o.dataset.pop_back();  // one name for a folder
+  o.data = common.data;
+  o.seed = common.seed;
+  o.device = common.machine();
+  if (!o.classes) expect_absent(c, {"--label-dropout"}, "without --classes");
+  const TrainResult r = train(o);
+  fmt::print("{}  {} steps in {:.1f} s, {:.1f} images/s, last loss {:.4f}\n", r.model.string(), o.steps,
+             r.seconds, r.images_per_second, r.loss.back());
+  if (!r.note.empty()) fmt::print("{}: {}\n", o.dataset, r.note);
+}
+
 }  // namespace
 
 void add_train(CLI::App& app, Common& common) {
@@ -26,31 +56,32 @@ void add_train(CLI::App& app, Common& common) {
       "--dataset", o.dataset,
       "fashion-mnist, mnist, kmnist, a folder of PNG files (a folder in it for each class), or a .npy file");
   c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)");
-  c->add_option("--out", o.out, "folder for the run")->required();
-  visit_numbers(o, [&](const char*, const char* option, auto& value, const char* name, const Demand& demand) {
-    c->add_option(option, value, fmt::format("{}; {}", name, demand.must));
-  });
-  c->add_option("--optimizer", o.optimizer,
-                "adam, or muon, which turns the steps of inner kernels into orthogonal ones");
-  c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step");
   c->add_flag("--classes", o.classes, "feed the labels to the network");
-  c->add_flag("--resume", o.resume,
-              "continue the run in --out from its last checkpoint, to the very bytes it would have had if it "
-              "had never been stopped; needs the options it began with (--threads and --checkpoint-every are "
-              "free, --steps too where the rate does not decay), and starts a run where there is none");
-  common.add_to(c, true);
+  add_training_options(c, o, common);
   c->callback([&common, c] {
-    while (o.dataset.size() > 1 && o.dataset.ends_with('/')) o.dataset.pop_back();  // one name for a folder
-    o.data = common.data;
-    o.seed = common.seed;
-    o.device = common.machine();
     const bool by_level = default_prediction(process_named(o.process)) == Parameterisation::denoised;
-    if (!o.classes) expect_absent(c, {"--label-dropout"}, "without --classes");
     if (!by_level) expect_absent(c, {"--level-mean", "--level-deviation"}, "for the process " + o.process);
-    const TrainResult r = train(o);
-    fmt::print("{}  {} steps in {:.1f} s, {:.1f} images/s, last loss {:.4f}\n", r.model.string(), o.steps,
-               r.seconds, r.images_per_second, r.loss.back());
-    if (!r.note.empty()) fmt::print("{}: {}\n", o.dataset, r.note);
+    run_training(o, common, c);
+  });
+}
+
+void add_tune(CLI::App& app, Common& common) {
+  static TrainOptions o{
+      .steps = 3600, .batch = 16, .decay = "cosine", .level_mean = -0.8, .level_deviation = 1.6};
+  static std::filesystem::path checkpoint;
+  CLI::App* c =
+      app.add_subcommand("tune", "tune a denoiser to consistency: a model that samples in one step");
+  c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train")->required();
+  c->add_option("--dataset", o.dataset, "the model's images");
+  add_training_options(c, o, common);
+  c->add_option("--stages", o.stages, "in which the two levels come closer")->check(CLI::Range(1, 20));
+  c->callback([&common, c] {
+    const TrainOptions of_model = tuning_of(checkpoint);
+    o.tuned_from = of_model.tuned_from;
+    o.process = of_model.process;
+    o.channels = of_model.channels;
+    o.classes = of_model.classes;
+    run_training(o, common, c);
   });
 }
 
@@ -61,15 +92,19 @@ void add_sample(CLI::App& app, Common& common) {
   CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
   c->add_option("--checkpoint", checkpoint,
                 "a model.safetensors of dale train; the one that comes with dale");
-  c->add_option("--sampler", o.sampler,
-                "probability-flow (Heun), ddim, dpm-solver, ancestral, stochastic, dale-langevin, "
-                "unconstrained or eta");
+  c->add_option(
+      "--sampler", o.sampler,
+      "probability-flow (Heun), ddim, dpm-solver, ancestral, consistency, stochastic, dale-langevin, "
+      "unconstrained or eta");
   c->add_option("--steps", o.steps, "solver steps")->check(positive);
   c->add_option("--count", o.count, "images")->check(positive);
   c->add_option("--batch", o.batch, "images at a time")->check(positive);
   c->add_option("--s-min", o.s_min, "samplers by level: the least noise level");
   c->add_option("--s-max", o.s_max_factor,
                 "samplers by level: the largest, in standard deviations of the data");
+  c->add_option("--between", o.between,
+                "consistency: the levels between, falling, in standard deviations of the data")
+      ->default_str("");
   c->add_option("--eta", o.eta, "eta: 0 is the probability flow, 1 Dale-Langevin");
   c->add_flag("--annealed", o.annealed,
               "the paper's tuned delta, repeats and annealing for the model's data set, on its uniform grid");

@@ -59,7 +59,7 @@ TEST_CASE("on one normal the squared loss has its minimum where theory has it", 
     const auto inputs = consistency_inputs(edm, o, stage, y0, Key{2});
     const auto slope = [&](double at) {
       theta.leaf_value() = Tensor({1}, {static_cast<real>(at)});
-      return static_cast<double>(grad(consistency_loss(network, inputs), {theta})[0].item());
+      return static_cast<double>(grad(consistency_loss(network, edm, o, inputs), {theta})[0].item());
     };
     // The loss is a parabola in θ: its minimum by two slopes.
     const double a = slope(0.4), b = slope(0.9), minimum = 0.4 - a * 0.5 / (b - a);
@@ -79,11 +79,16 @@ TEST_CASE("tuning begins at the data and draws by image", "[diffusion][consisten
   const Tensor y0 = uniform(Key{1}, {6, 1, 4, 4});
   const auto all = consistency_inputs(edm, o, 2, y0, Key{2}),
              rest = consistency_inputs(edm, o, 2, y0.slice(0, 2, 6), Key{2}, 2);
-  for (std::size_t i = 0; i + 1 < all.size(); ++i) CHECK(gap(all[i].slice(0, 2, 6), rest[i]) == 0);
+  for (std::size_t i = 0; i < all.size(); ++i) CHECK(gap(all[i].slice(0, 2, 6), rest[i]) == 0);
   // Where r is 0 the target is y₀, whatever the network says.
   const auto inputs = consistency_inputs(edm, {.law = {-4, 0.1}}, 1, y0, Key{3});
-  CHECK(gap(inputs[6], Var(y0) - edm.mean) < 1e-6);
-  CHECK(max(abs(Var(inputs[7]))).item() == 0);
+  CHECK(gap(inputs[2], Var(y0) - edm.mean) < 1e-6);
+  CHECK(max(abs(Var(inputs[3]))).item() == 0);
+  CHECK(consistency_levels(5, 0.5, 1) == std::vector<double>{5, 0});
+  CHECK(consistency_levels(5, 0.5, 2)[1] == Approx(0.5 * std::sqrt(3.2)));
+  CHECK(consistency_levels(5, 0.5, 3)[2] == Approx(0.4));
+  CHECK(consistency_levels(5, 0.5, 2, {3}) == std::vector<double>{5, 1.5, 0});
+  REFUSES(consistency_levels(5, 0.5, 2, {3, 1}), "2 steps have 1 levels between, not 2");
   REFUSES(earlier_level(edm, o, 0, 1), "the stage of consistency tuning is 0");
   REFUSES(consistency_steps({1, 2, 0}), "noise levels must fall");
 }

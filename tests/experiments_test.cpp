@@ -138,7 +138,9 @@ TEST_CASE("a comparison's report says what was measured, and what failed", "[exp
     if (distances.empty()) r.failure = "sampling step 3: [exp] made a value that is not finite";
     return r;
   };
-  CompareSet set{"mnist", "every fifth image", "MD5 0123", 8000, 2000, {{"gbm", {3, 2, 1}, 10, 100}, {"ve", {}, 0, std::nan("")}}};
+  CompareSet set{"mnist",    "every fifth image",
+                 "MD5 0123", 8000,
+                 2000,       {{"gbm", {3, 2, 1}, 10, 100}, {"ve", {}, 0, std::nan("")}}};
   set.rows = {row("gbm", "probability-flow", 20, 1000, {40, 42, 44}),
               row("ve", "probability-flow", 20, 1000, {30, 32, 31}),
               row("gbm-paper", "dale-langevin", 1000, 256, {})};

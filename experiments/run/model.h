@@ -24,6 +24,8 @@ struct Model {
   ScoreModel score_model(const Condition& condition = {}) const;
   Denoiser denoiser() const { return score_model().denoiser(); }
   void to(Device device);
+  /// Whether it was tuned to consistency: D is then the end of a path and no mean (diffusion/consistency.h).
+  bool consistent() const { return notes.contains("consistency"); }
 };
 
 /// Weights `values` in the order of the network's parameters (the average of training, say). Throws

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/anomaly.h"
+#include "diffusion/consistency.h"
 #include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "experiments/data/idx.h"
@@ -15,8 +16,7 @@
 namespace dale {
 namespace {
 
-// Streams of the run's key.
-enum : std::uint64_t { prior_stream, sampler_stream };
+enum : std::uint64_t { prior_stream, sampler_stream };  // streams of the run's key
 
 /// What a sampler is given: images first … first + N − 1 of a run.
 struct Sampling {
@@ -66,8 +66,6 @@ Var sample_unconstrained(const Sampling& b) {
                Var(Tensor::full({}, -87, state.sign.device())));
 }
 
-// ---- The samplers
-
 using Levels = std::vector<double>;
 
 struct Entry {
@@ -76,13 +74,16 @@ struct Entry {
   Var (*in_time)(const Sampling&) = nullptr;  // for multiplicative processes; with both --grid chooses
   std::vector<std::string> reads{};           // more than those of its grid
 
+  bool consistency() const { return name == std::string_view("consistency"); }
   bool uniform(const SampleOptions& o) const { return !by_level || (in_time && o.grid == "uniform"); }
 
   /// Whether it reads an option that not all samplers read.
   bool reads_option(const SampleOptions& o, const std::string& option) const {
     if (option == "--grid") return by_level && in_time;
     if (option == "--sigma" || option == "--horizon") return uniform(o);
-    if (option == "--s-min" || option == "--s-max") return !uniform(o);
+    if (option == "--s-max") return !uniform(o);
+    if (option == "--s-min") return !uniform(o) && !consistency();
+    if (option == "--between") return consistency();
     return std::find(reads.begin(), reads.end(), option) != reads.end();
   }
 
@@ -92,8 +93,12 @@ struct Entry {
     const Edm& edm = b.model.edm;  // from N(ȳ, s_max² + σ_d²)
     Levels levels;
     try {
-      levels = edm_levels(*b.model.process, o.steps, std::max(o.s_min, least_level(*b.model.process)),
-                          o.s_max_factor * edm.deviation);
+      if (consistency())
+        levels = consistency_levels(edm_levels(*b.model.process, 1, 1e-6, o.s_max_factor * edm.deviation)[0],
+                                    edm.deviation, o.steps, o.between);
+      else
+        levels = edm_levels(*b.model.process, o.steps, std::max(o.s_min, least_level(*b.model.process)),
+                            o.s_max_factor * edm.deviation);
     } catch (const std::invalid_argument& error) {
       invalid("{} (--s-max is {} deviations of the data, each {:.4g})", error.what(), o.s_max_factor,
               edm.deviation);
@@ -114,6 +119,8 @@ const std::vector<Entry>& samplers() {
       {"ddim", [](S b, Y y, L s) { return ddim(b.D, y, s); }},
       {"dpm-solver", [](S b, Y y, L s) { return dpm_solver(b.D, y, s); }},
       {"ancestral", [](S b, Y y, L s) { return ancestral(b.D, y, s, b.noise(), b.first); }},
+      {"consistency",
+       [](S b, Y y, L s) { return take_steps(b.D, y, consistency_steps(s), b.noise(), b.first); }},
       {"stochastic", [](S b, Y y, L s) { return stochastic_heun(b.D, y, s, {}, b.noise(), b.first); }},
       {"dale-langevin",
        [](S b, Y y, L s) { return langevin(b, y, s, 1); },
@@ -130,7 +137,9 @@ const std::vector<Entry>& samplers() {
 const Entry& sampler_named(const std::string& name) {
   for (const Entry& e : samplers())
     if (name == e.name) return e;
-  unknown_name("sampler", name, sampler_names());
+  std::vector<std::string> known = sampler_names();
+  known.push_back("consistency");
+  unknown_name("sampler", name, known);
 }
 
 void check_options(const Entry& entry, const Model& model, const SampleOptions& o) {
@@ -139,6 +148,9 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
         "the sampler {} multiplies, but the model was trained with the additive process {}: use "
         "probability-flow",
         o.sampler, model.process->name());
+  if (entry.consistency() != model.consistent())
+    invalid("the sampler {} is not for this model: consistency is for those of dale tune, and for them alone",
+            o.sampler);
   if (o.grid != "levels" && o.grid != "uniform") unknown_name("grid", o.grid, {"levels", "uniform"});
   if (o.annealed && (!entry.reads_option(o, "--annealed") || !entry.uniform(o) || o.steps != paper_levels))
     invalid("the paper's constants are of dale-langevin and unconstrained at {} steps, not of {} at {}",
@@ -201,7 +213,8 @@ Tensor with_known(const Tensor& images, const SampleOptions& o) {
 const std::vector<std::string>& sampler_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
-    for (const Entry& e : samplers()) all.push_back(e.name);
+    for (const Entry& e : samplers())
+      if (!e.consistency()) all.push_back(e.name);
     return all;
   }();
   return names;
@@ -219,6 +232,7 @@ nlohmann::ordered_json json_of(const SampleOptions& o) {
   };
   add("--grid", "grid", o.grid);
   add("--s-min", "s_min", o.s_min);
+  if (!o.between.empty()) add("--between", "between", o.between);
   add("--s-max", "s_max_factor", o.s_max_factor);
   add("--annealed", "annealed", o.annealed);
   if (!o.annealed) {
@@ -234,7 +248,8 @@ nlohmann::ordered_json json_of(const SampleOptions& o) {
 std::vector<std::string> unread_options(const SampleOptions& o) {
   const Entry& entry = sampler_named(o.sampler);
   std::vector<std::string> unread;
-  for (const char* option : {"--grid", "--s-min", "--s-max", "--sigma", "--horizon", "--annealed", "--eta"})
+  for (const char* option :
+       {"--grid", "--s-min", "--between", "--s-max", "--sigma", "--horizon", "--annealed", "--eta"})
     if (!entry.reads_option(o, option)) unread.push_back(option);
   return unread;
 }

@@ -15,7 +15,9 @@ struct SampleOptions {
   /// By level: from s_max_factor σ_d (the process's last level at most) to s_min (the least level the model
   /// was trained at, if that is larger), and from there to 0.
   double s_min = 0.002, s_max_factor = 40;
-  std::string grid = "levels";                 // of dale-langevin and eta; or "uniform": the paper's, in time
+  std::string grid = "levels";  // of dale-langevin and eta; or "uniform": the paper's, in time
+  /// Of consistency: the levels between, in standard deviations of the data (consistency_levels).
+  std::vector<double> between{};
   double sigma = 0.8, horizon = 1, eta = 0.5;  // in time: σ and T of the forward process; η of the family
   bool annealed = false;  // uniform, at paper_levels steps: the paper's constants for the model's data set
   std::vector<std::int32_t> classes;  // that images take in turn; empty: of no class
@@ -36,7 +38,7 @@ struct SampleResult {
 };
 
 /// "probability-flow", "ddim", "dpm-solver", "ancestral", "stochastic", "dale-langevin", "unconstrained",
-/// "eta".
+/// "eta": those that walk a denoiser. "consistency" is for models that were tuned to it.
 const std::vector<std::string>& sampler_names();
 
 /// Those options of the command line that the sampler does not read though another does ("--eta" …).

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/anomaly.h"
+#include "diffusion/consistency.h"
+#include "experiments/data/idx.h"
 #include "experiments/run/batches.h"
 #include "experiments/run/fit.h"
 #include "experiments/run/folder.h"
@@ -61,6 +63,10 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
                                 {"precision", tf32 ? "tf32" : "full"},
                                 {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
                                 {"threads", threads()}};
+  if (!o.tuned_from.empty()) {
+    config["consistency"] = o.stages;
+    config["tuned_from_md5"] = md5(read_file(o.tuned_from));
+  }
   visit_numbers(
       o, [&](const char* key, const char*, auto value, const char*, const Demand&) { config[key] = value; });
   return config;
@@ -77,7 +83,7 @@ class Training {
   Training(const TrainOptions& o, const Dataset& data)
       : o_(o),
         key_{o.seed},
-        model_(fresh_model(o, data)),
+        model_(o.tuned_from.empty() ? fresh_model(o, data) : model_to_tune(o, data)),
         all_(parameters(model_.network)),
         optimizer_(all_, {.orthogonalises =
                               [&o](const NamedParameter& p) {
@@ -86,7 +92,7 @@ class Training {
         ema_(all_, o.ema) {
     const Process& process = *model_.process;
     const Tensor y0 = process.chart(embed_pixels(data.images)).value();
-    model_.edm = Edm::fitted(y0);
+    if (!tunes()) model_.edm = Edm::fitted(y0);
     Index count = 0;
     for (const auto& p : all_) count += p.parameter->size();
     config_ = config_of(o, data, model_.edm, count);
@@ -99,7 +105,7 @@ class Training {
   void resume(const Checkpoint& from) {
     const std::string path = from.path.string();
     std::vector<std::string> free{"threads", "checkpoint_every"};
-    if (o_.decay == "constant") free.push_back("steps");
+    if (o_.decay == "constant" && !tunes()) free.push_back("steps");
     const auto& metadata = from.state.metadata;
     const auto config = metadata.find("config");
     if (config == metadata.end()) failed("{}: its metadata has no 'config'", path);
@@ -133,14 +139,18 @@ class Training {
     const ScoreModel model = model_.score_model(
         {labels_of(batch, number), {o_.dropout, key_.split(dropout_stream).split(number)}});
     const auto inputs = [&] {
-      return loss_inputs(model, {o_.level_mean, o_.level_deviation}, batch.images.to(o_.device),
-                         key_.split(noise_stream).split(number));
+      const LevelDistribution law{o_.level_mean, o_.level_deviation};
+      const Tensor y0 = batch.images.to(o_.device);
+      const Key key = key_.split(noise_stream).split(number);
+      if (!tunes()) return loss_inputs(model, law, y0, key);
+      const int stage = static_cast<int>(1 + step * o_.stages / o_.steps);
+      return consistency_inputs(model.edm, {law}, stage, y0, key);
     };
     const std::vector<Tensor> made = capturable() ? captured_(inputs()) : loss_and_gradients(model, inputs());
     const auto [loss, norm] = read(made[0]);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
-        grad(training_loss(model, inputs()), variables(all_));
+        grad(loss_of(model, inputs()), variables(all_));
         return Var(Tensor::full({}, std::numeric_limits<real>::quiet_NaN()));
       });
     return {loss, norm, {made.begin() + 1, made.end()}};
@@ -155,9 +165,14 @@ class Training {
   /// checked on the host.
   bool capturable() const { return !o_.classes && o_.dropout == 0; }
 
+  bool tunes() const { return !o_.tuned_from.empty(); }
+  Var loss_of(const ScoreModel& model, const std::vector<Tensor>& inputs) const {
+    return tunes() ? consistency_loss(model.network, model.edm, {}, inputs) : training_loss(model, inputs);
+  }
+
   /// (1 + P) numbers, the loss and Σ g² of each gradient; then the P gradients.
   std::vector<Tensor> loss_and_gradients(const ScoreModel& model, const std::vector<Tensor>& inputs) const {
-    const Var loss = training_loss(model, inputs);
+    const Var loss = loss_of(model, inputs);
     const Vars gradients = last_grad(loss, variables(all_));
     std::vector<Tensor> made{concat({reshape(loss.detach(), {1}), squared_norms(gradients)}, 0).value()};
     for (const Var& g : gradients) made.push_back(g.value().packed());

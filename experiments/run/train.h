@@ -8,8 +8,8 @@
 namespace dale {
 
 struct TrainOptions {
-  std::string dataset = "fashion-mnist", process = "gbm", data;  // data: folder given with --data, or empty
-  std::filesystem::path out;
+  std::string dataset = "fashion-mnist", process = "gbm", data{};  // data: folder given with --data, or empty
+  std::filesystem::path out{};
   Index steps = 900, batch = 64, channels = 16, warmup = 200;
   std::string optimizer = "adam";  // or "muon"
   std::string decay = "constant";  // of the learning rate: "constant", or "cosine" to 0 at the last step
@@ -17,11 +17,13 @@ struct TrainOptions {
   double level_mean = -0.4, level_deviation = 1.0;  // of ln s, for the processes that (6) trains (loss.h)
   bool classes = false;                             // feed the labels,
   double label_dropout = 0.1;                       // each replaced by "none" with this probability
+  std::filesystem::path tuned_from{};  // tune this model to consistency (diffusion/consistency.h), not train
+  Index stages = 6;  // of tuning, of equal length; the two levels come closer from one to the next
   Index checkpoint_every = 200;
   bool resume = false;  // continue the run in `out`, if there is one
   std::uint64_t seed = 0;
   Device device = Device::cpu;
-  std::function<void(Index)> after_step;  // called with the number of steps done; for tests
+  std::function<void(Index)> after_step{};  // called with the number of steps done; for tests
 };
 
 struct TrainResult {
@@ -30,6 +32,13 @@ struct TrainResult {
   double seconds, images_per_second;  // in steps, those before a resume included
   std::string note;                   // the data set's
 };
+
+/// Options to tune a model by: process, width and classes are its own. Throws as load_model does, and
+/// std::invalid_argument for a network that is not trained to denoise.
+TrainOptions tuning_of(const std::filesystem::path& model);
+/// The model that tuning begins with. Throws std::invalid_argument for images of another size or with other
+/// classes; those of another data set are said on stderr.
+Model model_to_tune(const TrainOptions& options, const Dataset& data);
 
 /// The same options give the same bytes of model.safetensors, at any number of threads, and however often
 /// the run was stopped and resumed. With `resume` the options must be those the run began with, but for

@@ -1,0 +1,40 @@
+// What tuning begins with: a trained denoiser.
+#include "experiments/run/train.h"
+
+namespace dale {
+
+Model model_to_tune(const TrainOptions& o, const Dataset& data) {
+  Model model = load_model(o.tuned_from);
+  const std::string path = o.tuned_from.string();
+  if (data.images.dim(2) != model.height || data.images.dim(3) != model.width)
+    invalid("{} makes images of {}×{}, those of {} are {}×{}: tune with images of the model's size", path,
+            model.height, model.width, o.dataset, data.images.dim(2), data.images.dim(3));
+  if (model.network.shape.classes && model.network.shape.classes != data.classes)
+    invalid("{} knows {} classes, {} has {}: tune with the model's own data", path,
+            model.network.shape.classes, o.dataset, data.classes);
+  if (const std::string own = model.notes["dataset"]; own != o.dataset)
+    say("{} was trained on {} and is tuned on {}\n", path, own, o.dataset);
+  model.notes = {{"dataset", o.dataset},
+                 {"steps", std::to_string(o.steps)},
+                 {"seed", std::to_string(o.seed)},
+                 {"consistency", std::to_string(o.stages)}};
+  if (!data.note.empty()) model.notes["note"] = data.note;
+  model.to(o.device);
+  return model;
+}
+
+TrainOptions tuning_of(const std::filesystem::path& path) {
+  const Model model = load_model(path);
+  if (model.meaning != Parameterisation::denoised)
+    invalid(
+        "{} is of the process {}, whose network predicts the {}: consistency tunes a denoiser, of gbm or ve",
+        path.string(), model.process->name(), str(model.meaning));
+  TrainOptions o;
+  o.tuned_from = path;
+  o.process = model.process->name();
+  o.channels = model.network.shape.channels;
+  o.classes = model.network.shape.classes > 0;
+  return o;
+}
+
+}  // namespace dale
