@@ -1,8 +1,8 @@
 #!/bin/sh
 # kill -9 at random moments of a 300-step run, resuming each time, now with one thread and now with two: the
 # model must be the uninterrupted run's, byte for byte, and metrics.csv have each step once with the same
-# figures. Then the same of sampling, and of a comparison, which continues without being asked. KILLS is how
-# often, each (ten).
+# figures. Then the same of tuning, of sampling, and of a comparison, which continues without being asked.
+# KILLS is how often, each (ten).
 . tests/scratch.sh
 . tests/few.sh
 
@@ -11,6 +11,12 @@ train() {  # out, threads, more…
   shift 2
   exec "$dale" train --dataset "$work/s/samples.npy" --steps 300 --batch 8 --width 8 --seed 3 --dropout 0.1 \
     --decay cosine --checkpoint-every 5 --threads "$threads" --out "$out" "$@" >/dev/null 2>"$work/err"
+}
+tuning() {  # out, threads, more…
+  out=$1 threads=$2
+  shift 2
+  exec "$dale" tune --checkpoint "$first" --dataset "$work/s/samples.npy" --steps 150 --batch 8 \
+    --checkpoint-every 5 --threads "$threads" --out "$out" "$@" >/dev/null 2>"$work/err"
 }
 sampling() {  # out, threads, more…
   out=$1 threads=$2
@@ -62,6 +68,7 @@ killed() {  # command
 killed train
 [ "$(figures "$work/train-whole")" = "$(figures "$work/train-cut")" ] || fail 'metrics.csv differs'
 [ "$(ls "$work/train-cut" | grep -c checkpoint-)" = 2 ] || fail 'not two checkpoints'
+killed tuning
 killed sampling
 cmp "$work/sampling-whole/grid.png" "$work/sampling-cut/grid.png" || exit 1
 [ "$(grep sign_changes "$work/sampling-whole/sample.json")" = \
