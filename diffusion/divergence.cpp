@@ -8,6 +8,7 @@ FieldAndDivergence divergence(const Field& f, const Var& y, Trace trace, Key key
   const WithGrad on;
   const Var at = parameter(y.value());
   const Var value = f(at);
+  if (!value.tracked()) return {value, Tensor::full({N}, 0, y.device())};  // it does not depend on y
   const auto product = [&](const Var& v) {  // vᵀ (∂f/∂y) v for each image
     const Var weights = reshape(v, value.shape());
     return sum(reshape(vjp(value, weights, {at}, create_graph)[0] * weights, {N, d}), {1});
