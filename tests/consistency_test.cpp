@@ -15,7 +15,7 @@ Denoiser exact_flow(const Mixture& p) {
 
 }  // namespace
 
-TEST_CASE("a consistency function samples in one evaluation and in several", "[diffusion][consistency]") {
+TEST_CASE("a consistency function samples in one evaluation and in several", "[sampler][consistency]") {
   const Mixture p = Mixture::in_dimension(2);
   const Index n = 20000;
   const Tensor truth = p.draw(n, Key{1});
