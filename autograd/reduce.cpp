@@ -65,6 +65,9 @@ IntTensor argmax(const Var& x, int axis) {
   const NoGrad off;
   axis = normal_axis(axis, x.rank(), "argmax");
   if (x.dim(axis) == 0) invalid("[argmax] axis {} of {} has no elements", axis, str(x.shape()));
+  if (x.dim(axis) > Index{1} << 24)
+    invalid("[argmax] axis {} of {} is longer than 2^24, up to which indices are exact", axis,
+            str(x.shape()));
   // The least index among those that hold the maximum (or NaN), found in exact small numbers.
   std::vector<real> count(static_cast<std::size_t>(x.dim(axis)));
   for (std::size_t i = 0; i < count.size(); ++i) count[i] = static_cast<real>(i);
