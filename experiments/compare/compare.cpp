@@ -40,20 +40,13 @@ TrainOptions training_of(const std::string& dataset, const std::string& process,
 
 /// All that the value of samples depends on: where a file says the same, they need not be made again.
 Json made_of(const fs::path& model, const SampleOptions& s, const Reference& reference) {
-  return {{"sources", sampling_sources},
-          {"model_md5", md5(read_file(model))},
-          {"classifier_md5", reference.classifier().digest},
-          {"data_md5", reference.test().digests},
-          {"bytes_a_real", sizeof(real)},
-          {"device", str(s.device)},
-          {"sampler", s.sampler},
-          {"steps", s.steps},
-          {"count", s.count},
-          {"seed", s.seed},
-          {"s_min", s.s_min},
-          {"s_max_factor", s.s_max_factor},
-          {"grid", s.grid},
-          {"annealed", s.annealed}};
+  Json made = json_of(s);
+  made.update({{"sources", sampling_sources},
+               {"model_md5", md5(read_file(model))},
+               {"classifier_md5", reference.classifier().digest},
+               {"data_md5", reference.test().digests},
+               {"bytes_a_real", sizeof(real)}});
+  return made;
 }
 
 /// Whether the result in `file` stands: made so, and the samples beside it, if some are kept, are whole.
