@@ -151,11 +151,20 @@ TEST_CASE("a named set with only its test files is trained on without every fift
   CHECK(train.images.slice(0, 7, 8).to_vector() == std::vector<real>(784, real(8) / 255));
   for (const std::string& note : {train.note, test.note})
     CHECK(note ==
-          "10 images, those of the test files alone: 8 for training, 2 kept for evaluation, every fifth");
+          "10 images, those of the test files alone: 8 for training, 2 kept for evaluation, every 5th");
   write_part(kmnist, "train", pixels, labels);
   CHECK(load_dataset("kmnist", folder.path).images.dim(0) == 10);
   CHECK(load_dataset("kmnist", folder.path, Split::test).images.dim(0) == 10);
   CHECK(load_dataset("kmnist", folder.path).note.empty());
+
+  const Dataset chosen_by = load_dataset("kmnist:validation", folder.path, Split::test);
+  CHECK(chosen_by.labels.to_vector() == std::vector<std::int32_t>{9});
+  CHECK(chosen_by.note ==
+        "10 images, those of the training files: 9 for training, 1 kept for evaluation, every 10th");
+  CHECK(load_dataset("kmnist:validation", folder.path).images.dim(0) == 9);
+  CHECK(find_dataset("kmnist:validation", folder.path) == kmnist);
+  fs::remove(kmnist / "train-images-idx3-ubyte");
+  REFUSES(load_dataset("kmnist:validation", folder.path), "no kmnist/train-images-idx3-ubyte[.gz]");
 }
 
 TEST_CASE("images of the user's own", "[data]") {
@@ -177,7 +186,7 @@ TEST_CASE("images of the user's own", "[data]") {
   CHECK(of_flat.images.shape() == Shape{8, 1, 4, 8});
   CHECK((of_flat.classes == 0 && !of_flat.labels.defined()));
   CHECK(of_flat.images.slice(0, 4, 5).to_vector() == std::vector<real>(32, real(100) / 255));
-  CHECK(of_flat.note == "10 images, in one part: 8 for training, 2 kept for evaluation, every fifth");
+  CHECK(of_flat.note == "10 images, in one part: 8 for training, 2 kept for evaluation, every 5th");
   CHECK(of_tree.classes == 2);
   CHECK(of_tree.labels.to_vector() == std::vector<std::int32_t>{0, 1});
   CHECK_THAT(of_tree.note, Contains("; 1 files that are not PNG were left out"));
@@ -217,7 +226,7 @@ TEST_CASE("images that will not do", "[data][errors]") {
   write_png(place / "a.png", Tensor::full({8, 6}, 0));
   refuses(place, "a.png: images of 8x6; expected multiples of 4, because the network halves them twice");
   write_png(place / "a.png", Tensor::full({8, 8}, 0));
-  refuses(place, "1 images; expected at least 5, because every fifth is kept for evaluation");
+  refuses(place, "1 images; expected at least 5, because every 5th is kept for evaluation");
   write_png(place / "b.png", Tensor::full({8, 12}, 0));
   refuses(place, "b.png: an image of 8x12; expected 8x8, like ");
   const std::string good = read_file(place / "a.png");

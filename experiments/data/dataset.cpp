@@ -15,7 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Index side = 28, classes = 10, kept_back = 5;
+constexpr Index side = 28, classes = 10;
+constexpr std::string_view validation = ":validation";
 
 bool is_named(const std::string& name) {
   const auto names = dataset_names();
@@ -31,12 +32,12 @@ bool is_named(const std::string& name) {
          files.images, files.labels, folders, dataset_remedy(name));
 }
 
-/// Images of a set that comes in one part: every fifth is kept for evaluation, the others are for training.
-Dataset part_of(Dataset whole, Split split, const char* source) {
+/// Images that come in one part: each `kept_back`-th is kept for evaluation, the others are for training.
+Dataset part_of(Dataset whole, Split split, const char* source, Index kept_back = 5) {
   const Index N = whole.images.dim(0), test = N / kept_back;
   if (N < kept_back)
-    failed("{}: {} images; expected at least {}, because every fifth is kept for evaluation",
-           whole.folder.string(), N, kept_back);
+    failed("{}: {} images; expected at least {}, because every {}th is kept for evaluation",
+           whole.folder.string(), N, kept_back, kept_back);
   std::vector<std::int32_t> rows;
   for (Index n = 0; n < N; ++n)
     if ((n % kept_back == kept_back - 1) == (split == Split::test))
@@ -49,8 +50,8 @@ Dataset part_of(Dataset whole, Split split, const char* source) {
     whole.labels = IntTensor(index.shape(), rows);
   }
   whole.split = split;
-  whole.note = fmt::format("{} images, {}: {} for training, {} kept for evaluation, every fifth{}", N, source,
-                           N - test, test, whole.note.empty() ? "" : "; " + whole.note);
+  whole.note = fmt::format("{} images, {}: {} for training, {} kept for evaluation, every {}th{}", N, source,
+                           N - test, test, kept_back, whole.note.empty() ? "" : "; " + whole.note);
   return whole;
 }
 
@@ -173,6 +174,12 @@ Dataset load_png_folder(const fs::path& folder) {
 
 std::vector<std::string> dataset_names() { return {"fashion-mnist", "mnist", "kmnist"}; }
 
+std::string published_name(const std::string& name) {
+  const std::string published =
+      name.substr(0, name.size() - (name.ends_with(validation) ? validation.size() : 0));
+  return is_named(published) ? published : name;
+}
+
 std::string dataset_remedy(const std::string& name) {
   const std::string package = name == "fashion-mnist" ? "`apt-get install dataset-fashion-mnist` or " : "";
   return fmt::format("run {}`dale data --fetch {}`, or put its four idx files into ./data/{}/", package, name,
@@ -207,22 +214,27 @@ std::optional<fs::path> find_split(const std::string& name, const std::string& d
   return std::nullopt;
 }
 
-std::optional<fs::path> find_dataset(const std::string& name, const std::string& data_option) {
+std::optional<fs::path> find_dataset(const std::string& asked, const std::string& data_option) {
   std::error_code ignored;
+  const std::string name = published_name(asked);
   if (!is_named(name)) return fs::exists(name, ignored) ? std::optional<fs::path>(name) : std::nullopt;
   const auto train = find_split(name, data_option, Split::train);
   return train ? train : find_split(name, data_option, Split::test);
 }
 
-Dataset load_dataset(const std::string& name, const std::string& data_option, Split split) {
+Dataset load_dataset(const std::string& asked, const std::string& data_option, Split split) {
+  const std::string name = published_name(asked);
   if (is_named(name)) {
+    const bool validates = name != asked;
     const auto train = find_split(name, data_option, Split::train),
                test = find_split(name, data_option, Split::test);
-    if (!train && test)
+    if (!train && test && !validates)
       return part_of(load_idx(name, *test, Split::test), split, "those of the test files alone");
-    const auto folder = split == Split::train ? train : test;
-    if (!folder) missing(name, data_option, split);
-    return load_idx(name, *folder, split);
+    const Split files = validates ? Split::train : split;
+    const auto folder = files == Split::train ? train : test;
+    if (!folder) missing(name, data_option, files);
+    Dataset data = load_idx(asked, *folder, files);
+    return validates ? part_of(std::move(data), split, "those of the training files", 10) : data;
   }
   const fs::path path = name;
   std::error_code ignored;

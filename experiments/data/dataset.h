@@ -35,6 +35,8 @@ struct Dataset {
 
 /// fashion-mnist, mnist, kmnist.
 std::vector<std::string> dataset_names();
+/// Whose files a name means: NAME for NAME and NAME:validation; what is not of these stays as it is.
+std::string published_name(const std::string& name);
 /// What to do to get a data set, as a clause: "run `dale data --fetch …` or put …".
 std::string dataset_remedy(const std::string& name);
 

@@ -132,12 +132,13 @@ std::filesystem::path pretrained(const std::string& file) {
 
 std::filesystem::path classifier_file(const std::string& dataset) {
   const auto names = dataset_names();
-  if (std::find(names.begin(), names.end(), dataset) == names.end())
+  const std::string name = published_name(dataset);
+  if (std::find(names.begin(), names.end(), name) == names.end())
     invalid(
         "no classifier comes with {}; where its images are {} × {} and in classes, make one by `dale "
         "train-classifier --dataset {} --out FILE` and name it by --classifier FILE",
         dataset, LeNet::side, LeNet::side, dataset);
-  return pretrained("classifier-" + dataset + ".safetensors");
+  return pretrained("classifier-" + name + ".safetensors");
 }
 
 Predictions judge(const Classifier& classifier, const Tensor& images) {
