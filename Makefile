@@ -98,9 +98,13 @@ check-arm: deps
 # As .clang-format says, by the version whose layout tests/lines.sh compares.
 format: ; git ls-files '*.h' '*.cpp' '*.cu' | xargs clang-format-14 -i
 
+# A profile's results have a folder of their own. SEEDS models are trained of each kind that claims rest on.
+PROFILE  ?= quick
+SEEDS    ?= 1
 experiments: deps
 	@$(MAKE) --no-print-directory all
-	$(BUILD)/dale compare --profile quick --out results
+	$(BUILD)/dale compare --profile $(PROFILE) --training-seeds $(SEEDS) \
+	  --out results$(if $(filter-out quick,$(PROFILE)),/$(PROFILE))
 
 bench: deps
 	@$(MAKE) --no-print-directory $(BUILD)/benchmark
@@ -208,6 +212,8 @@ help:
 	@echo 'make test         build and run the tests          make test64   the same in double precision'
 	@echo 'make test DEVICE=cuda   the same, and an error without a GPU'
 	@echo 'make experiments  train, sample and compare on every data set found; leaves results/report.html'
+	@echo '                  (SEEDS=3: models of three training seeds; PROFILE=overnight: for a night of two'
+	@echo '                  cores, in results/overnight); a run that was stopped is continued'
 	@echo 'make bench        measure                          make deps     install what is missing (Debian)'
 	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer,'
 	@echo '                  several GB, unless PEER= has it)'

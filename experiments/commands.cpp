@@ -76,7 +76,10 @@ void add_compare(CLI::App& app, Common& common) {
   CLI::App* c =
       app.add_subcommand("compare", "train and sample additive and multiplicative models: report.html");
   c->add_option("--dataset", o.datasets, "data sets; all that are found when none is named")->default_str("");
-  c->add_option("--profile", o.profile, "quick or full");
+  c->add_option("--profile", o.profile, "quick, or overnight");
+  c->add_option("--training-seeds", o.training_seeds,
+                "models trained of each kind that claims rest on, with seeds from --seed on")
+      ->check(CLI::Range(1, 100));
   c->add_option("--out", o.out, "folder for the results");
   common.add_to(c, true);
   c->callback([&common] {

@@ -20,19 +20,22 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-TrainOptions training_of(const std::string& dataset, const std::string& process, const Profile& profile,
-                         const CompareOptions& o) {
-  TrainOptions t;
+/// The run of which `model` comes: of dale train, or of dale tune on the model that it is tuned from.
+TrainOptions run_of(const std::string& dataset, const std::string& model, int training_seed,
+                    const Profile& profile, const CompareOptions& o) {
+  const fs::path set = o.out / dataset;
+  const std::string process = model.substr(0, model.find("-consistency"));
+  TrainOptions t = process == "gbm-paper" ? profile.paper : profile.training;
+  if (process != model) {
+    t = profile.tuning;
+    t.channels = profile.training.channels;
+    t.tuned_from = set / model_folder(process, training_seed) / "model.safetensors";
+  }
   t.dataset = dataset;
   t.process = process;
   t.data = o.data;
-  t.out = o.out / dataset / process;
-  t.steps = profile.steps;
-  t.batch = profile.batch;
-  t.channels = profile.channels;
-  t.learning_rate = profile.learning_rate;
-  t.decay = "cosine";
-  t.seed = o.seed;
+  t.out = set / model_folder(model, training_seed);
+  t.seed = o.seed + static_cast<std::uint64_t>(training_seed);
   t.device = o.device;
   t.resume = true;
   return t;
@@ -86,9 +89,10 @@ void sample_and_judge(const fs::path& folder, std::uint64_t k, const fs::path& m
 /// Trains, samples, judges and draws; what comparison.json says of it.
 Json compare_on(const std::string& dataset, const Profile& profile, const CompareOptions& o, bool guide) {
   const fs::path classifier = classifier_file(dataset);
-  for (const std::string& process : profile.processes()) train(training_of(dataset, process, profile, o));
+  for (int t = 0; t < o.training_seeds; ++t)
+    for (const std::string& model : profile.models(t)) train(run_of(dataset, model, t, profile, o));
   if (guide) {
-    TrainOptions t = training_of(dataset, "gbm", profile, o);
+    TrainOptions t = run_of(dataset, "gbm", 0, profile, o);
     t.classes = true;
     t.steps = profile.guided_steps;
     t.out = o.out / dataset / "gbm-classes";
@@ -96,13 +100,15 @@ Json compare_on(const std::string& dataset, const Profile& profile, const Compar
   }
   Reference reference(dataset, o.data, classifier);
   for (const Plan& plan : profile.plans)
-    for (int budget : plan.budgets)
-      for (std::uint64_t k = 0; k < static_cast<std::uint64_t>(plan.seeds); ++k) {
-        SampleOptions s = sampling_of(plan, budget, o);
-        s.seed += k;
-        sample_and_judge(o.out / dataset / plan.folder(budget), k,
-                         o.out / dataset / plan.process / "model.safetensors", s, reference);
-      }
+    for (int t = 0; t < (plan.seeds > 1 ? o.training_seeds : 1); ++t)
+      for (int budget : plan.budgets)
+        for (std::uint64_t k = 0; k < static_cast<std::uint64_t>(plan.seeds); ++k) {
+          SampleOptions s = sampling_of(plan, budget, o);
+          s.seed += k;
+          sample_and_judge(o.out / dataset / plan.folder(budget, t), k,
+                           o.out / dataset / model_folder(plan.model(), t) / "model.safetensors", s,
+                           reference);
+        }
   draw_pictures(dataset, reference, o);
   const Classifier& judge = reference.classifier();
   return {{"name", dataset},
@@ -148,8 +154,10 @@ void compare(const CompareOptions& o) {
     load_dataset(missing[0], o.data);  // which says where it was looked for, and what to do
   make_folder(o.out);
   const FolderLock lock(o.out);
-  Json about = {{"profile", profile.name}, {"seed", o.seed},        {"asked", o.datasets},
-                {"missing", missing},      {"build", build_info()}, {"sets", Json::array()}};
+  say("the profile {} takes {}\n", profile.name, profile.cost);
+  Json about = {{"profile", profile.name}, {"seed", o.seed},     {"training_seeds", o.training_seeds},
+                {"asked", o.datasets},     {"missing", missing}, {"build", build_info()},
+                {"sets", Json::array()}};
   fs::path report;
   for (const std::string& dataset : present) {
     about["sets"].push_back(compare_on(dataset, profile, o, dataset == present[0]));

@@ -19,6 +19,7 @@ struct CompareOptions {
   std::string profile = "quick", data;
   std::filesystem::path out = "results";
   std::uint64_t seed = 0;
+  int training_seeds = 1;  // seed, seed + 1, …: for what claims rest on (Plan::seeds)
   Device device = Device::cpu;
 };
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "autograd/anomaly.h"
+#include "experiments/compare/album.h"
 #include "experiments/compare/compare.h"
 #include "experiments/data/idx.h"
 #include "experiments/info.h"
@@ -38,75 +38,44 @@ struct Shown {
   SampleOptions options;
   fs::path model, samples;
   std::string title;
+
+  bool tuned() const { return plan.sampler == "consistency"; }
 };
 
-/// Of each process the probability flow nearest to 20 evaluations, or the paper's own sampler.
+/// Of each model the probability flow nearest to 20 evaluations, the paper's sampler, or one multiplication.
 std::vector<Shown> shown_plans(const fs::path& set, const CompareOptions& o) {
   std::vector<Shown> shown;
   const Profile& profile = profile_named(o.profile);
-  for (const std::string& process : profile.processes()) {
+  for (const std::string& model : profile.models()) {
     const Plan* best = nullptr;
     int nearest = 0;
-    const std::string sampler = process == "gbm-paper" ? "dale-langevin" : "probability-flow";
+    const bool paper = model == "gbm-paper", tuned = model.ends_with("-consistency");
+    const char* sampler = paper ? "dale-langevin" : tuned ? "consistency" : "probability-flow";
+    const int wanted = tuned ? 1 : 20;
     for (const Plan& plan : profile.plans)
       for (int budget : plan.budgets)
-        if (plan.process == process && plan.sampler == sampler &&
-            (process != "gbm-paper" || plan.grid == "annealed" || o.profile == "smoke") &&
-            (!best || std::abs(budget - 20) < std::abs(nearest - 20)))
+        if (plan.model() == model && plan.sampler == sampler &&
+            (!paper || plan.grid == "annealed" || o.profile == "smoke") &&
+            (!best || std::abs(budget - wanted) < std::abs(nearest - wanted)))
           best = &plan, nearest = budget;
     if (!best) continue;
     const fs::path folder = set / best->folder(nearest);
     const Json json = Json::parse(read_file(folder / "seed-0.json"));
     if (json.contains("failure")) continue;
-    shown.push_back({*best, sampling_of(*best, nearest, o), set / process / "model.safetensors",
+    const Index evaluations = json["evaluations"];
+    shown.push_back({*best, sampling_of(*best, nearest, o), set / model / "model.safetensors",
                      folder / "seed-0" / "samples.npy",
-                     fmt::format("{} · {}{}, {} network evaluations", process, sampler,
-                                 best->grid == "annealed" ? " with the paper's constants" : "",
-                                 json["evaluations"].get<Index>())});
+                     fmt::format("{} · {}{}, {} network evaluation{}", best->process, sampler,
+                                 best->grid == "annealed" ? " with the paper's constants" : "", evaluations,
+                                 evaluations == 1 ? "" : "s")});
   }
   return shown;
 }
 
-/// Files in a folder, and the list of them.
-class Album {
- public:
-  explicit Album(fs::path folder) : folder_(std::move(folder)) { make_folder(folder_); }
-
-  void section(const std::string& heading, const std::string& html = "") {
-    sections_.push_back({{"heading", heading}, {"text", html}, {"figures", Json::array()}});
-  }
-  void png(const std::string& name, const Tensor& image, const std::string& alternative,
-           const std::string& caption) {
-    write_png(folder_ / (name + ".png"), image);
-    add(name + ".png", alternative, caption);
-  }
-  void svg(const std::string& name, const std::string& plot, const std::string& caption) {
-    write_file(folder_ / (name + ".svg"), plot);
-    add(name + ".svg", "", caption);
-  }
-  /// draw(), or where a sampler leaves the finite numbers a sentence in the figure's place.
-  template <class Draw>
-  void attempt(const std::string& what, const Draw& draw) {
-    try {
-      draw();
-    } catch (const NotFinite& error) { add("", "", what + " failed: " + error.what()); }
-  }
-  const Json& sections() const { return sections_; }
-
- private:
-  void add(const std::string& file, const std::string& alternative, const std::string& caption) {
-    sections_.back()["figures"].push_back(
-        {{"file", file}, {"alternative", alternative}, {"caption", caption}});
-  }
-
-  fs::path folder_;
-  Json sections_ = Json::array();
-};
-
 void draw_grids(Album& album, const std::vector<Shown>& shown) {
   album.section("The same noise through each model");
   for (const Shown& s : shown)
-    album.png("grid-" + s.plan.process, image_grid(first_images(read_npy(s.samples), 48), 8, 2, 2),
+    album.png("grid-" + s.plan.model(), image_grid(first_images(read_npy(s.samples), 48), 8, 2, 2),
               "Grid of samples: " + s.title, s.title);
 }
 
@@ -131,7 +100,7 @@ void draw_histograms(Album& album, const std::vector<Shown>& shown, const Tensor
         fmt::format("mean {:.3f}, deviation {:.3f}, distance {:.3f}", fit.mean, fit.deviation, fit.distance);
   };
   add("test images", first_images(test, 1000));
-  for (const Shown& s : shown) add(s.plan.process, read_npy(s.samples));
+  for (const Shown& s : shown) add(s.plan.model(), read_npy(s.samples));
   series.insert(series.end(), fits.begin(), fits.end());
   album.section("Pixels");
   album.svg(
@@ -168,6 +137,34 @@ void draw_film_strip(Album& album, const Shown& shown) {
   album.png("strip-" + shown.plan.process, image_grid(strip, frames, 2, 2),
             "Film strip from noise to samples: " + shown.title,
             fmt::format("{}; noise levels s = {}, then the samples", shown.title, levels));
+}
+
+/// Noise, the factor, and their product: X = X_T ∘ exp(D(log X_T; s_max) − log X_T) (24).
+void draw_one_multiplication(Album& album, const Shown& shown) {
+  constexpr Index images = 8;
+  Model model = load_model(shown.model);
+  Tensor noise;
+  double s_max = 0;
+  SampleOptions s = shown.options;
+  s.steps = 1;
+  s.count = images;
+  s.watch = [&](const Var& y, double level) {
+    noise = y.value().to(Device::cpu);
+    s_max = level;
+  };
+  const Var product = sample(model, s).images;
+  const Var end = model.process->chart(embed_pixels(product)), y = noise;
+  const auto grey = [&](const Var& logarithm) { return logarithm * (1 / (6 * s_max)) + 0.5; };
+  album.section("One multiplication",
+                "A model of <code>dale tune</code> makes a picture of noise by one "
+                "positive factor for each pixel: X = X_T ∘ exp(D(log X_T; s_max) − log X_T).");
+  album.png(
+      "factor-" + shown.plan.process,
+      image_grid(concat({grey(y), grey(end - y), product}, 0).value(), images, 2, 2),
+      "Noise, factors and their products by " + shown.title,
+      fmt::format("Noise X_T, the factor, and their product. The first two rows show logarithms, black to "
+                  "white from −{0:.3g} to {0:.3g}: nothing of the picture can be seen in either.",
+                  3 * s_max));
 }
 
 void draw_neighbours(Album& album, const Shown& shown, const Reference& reference) {
@@ -261,19 +258,23 @@ void draw_pictures(const std::string& dataset, const Reference& reference, const
   Album album(set / "pictures");
   draw_grids(album, shown);
   draw_histograms(album, shown, reference.test().images);
-  const auto each = [&](bool papers_too, const auto& draw) {
+  const auto each = [&](const auto& is_shown, const auto& draw) {
     for (const Shown& s : shown)
-      if (papers_too || s.plan.process != "gbm-paper") album.attempt(s.title, [&] { draw(s); });
+      if (is_shown(s)) album.attempt(s.title, [&] { draw(s); });
   };
+  const auto walks = [](const Shown& s) { return !s.tuned(); };
+  const auto is_ours = [](const Shown& s) { return !s.tuned() && s.plan.process != "gbm-paper"; };
+  each([](const Shown& s) { return s.tuned() && s.plan.process == "gbm"; },
+       [&](const Shown& s) { draw_one_multiplication(album, s); });
   album.section("From noise back to data");
-  each(true, [&](const Shown& s) { draw_film_strip(album, s); });
+  each(walks, [&](const Shown& s) { draw_film_strip(album, s); });
   album.section(
       "The missing part",
       "<code>dale sample --inpaint IMAGE --mask MASK</code>: where the picture is known the network's "
       "estimate is replaced by it, in the model's chart.");
-  each(false, [&](const Shown& s) { draw_completed(album, s, reference.test().images); });
+  each(is_ours, [&](const Shown& s) { draw_completed(album, s, reference.test().images); });
   album.section("Nearest training images");
-  each(false, [&](const Shown& s) { draw_neighbours(album, s, reference); });
+  each(is_ours, [&](const Shown& s) { draw_neighbours(album, s, reference); });
   if (fs::exists(guided)) {
     Model model = load_model(guided);
     draw_guidance(album, model, dataset, o.device);

@@ -7,91 +7,112 @@
 namespace dale {
 namespace {
 
-const std::vector<int> few{10, 20}, many{5, 10, 20, 40, 100, 200, 500, 1000};
-
-const std::vector<Plan> quick_plans{{"gbm", "probability-flow", few, 1000, 3},
+// Those of the most samples come first: the report's sentences are of them.
+const std::vector<Plan> quick_plans{{"gbm", "probability-flow", {10, 20}, 1000, 3},
                                     {"gbm", "probability-flow", {40}, 1000},
-                                    {"gbm", "dpm-solver", few, 1000, 3},
+                                    {"gbm", "dpm-solver", {10, 20}, 1000, 3},
                                     {"gbm", "dpm-solver", {40}, 1000},
+                                    {"gbm", "consistency", {1, 2, 3}, 1000, 3},
                                     {"gbm", "probability-flow", {20, 40}, 256},
                                     {"gbm", "dale-langevin", {50, 100}, 256},
                                     {"gbm", "dale-langevin", {100}, 256, 1, "uniform"},
                                     {"gbm", "ancestral", {100}, 256},
                                     {"gbm", "unconstrained", {10}, 256},
-                                    {"ve", "probability-flow", few, 1000, 3},
+                                    {"ve", "probability-flow", {10, 20}, 1000, 3},
                                     {"ve", "probability-flow", {40}, 1000},
-                                    {"ve", "dpm-solver", few, 1000, 3},
+                                    {"ve", "dpm-solver", {10, 20}, 1000, 3},
                                     {"ve", "dpm-solver", {40}, 1000},
                                     {"ve", "probability-flow", {20}, 256},
                                     {"gbm-paper", "dale-langevin", {1000}, 256, 1, "annealed"},
                                     {"gbm-paper", "dale-langevin", {100}, 256},
                                     {"gbm-paper", "probability-flow", {20}, 256}};
-const std::vector<Plan> full_plans{{"gbm", "probability-flow", many, 10000, 3},
-                                   {"gbm", "dpm-solver", many, 10000, 3},
-                                   {"gbm", "dale-langevin", many, 10000},
-                                   {"gbm", "unconstrained", many, 10000},
-                                   {"gbm", "stochastic", many, 10000},
-                                   {"gbm", "probability-flow", {20, 40}, 256},
-                                   {"gbm", "dale-langevin", {100}, 256},
-                                   {"gbm", "dale-langevin", {100}, 256, 1, "uniform"},
-                                   {"ve", "probability-flow", many, 10000, 3},
-                                   {"ve", "dpm-solver", many, 10000, 3},
-                                   {"ve", "stochastic", many, 10000},
-                                   {"ve", "probability-flow", {20}, 256},
-                                   {"vp", "probability-flow", many, 10000, 3},
-                                   {"vp", "dpm-solver", many, 10000, 3},
-                                   {"gbm-paper", "dale-langevin", {1000}, 256, 1, "annealed"},
-                                   {"gbm-paper", "dale-langevin", {1000}, 10000, 3, "annealed"},
-                                   {"gbm-paper", "probability-flow", many, 10000}};
-const std::vector<Plan> smoke_plans{{"gbm", "probability-flow", {3}, 66, 2},
-                                    {"gbm", "dale-langevin", {3}, 66},
-                                    {"gbm", "dale-langevin", {3}, 66, 1, "uniform"},
-                                    {"ve", "probability-flow", {3}, 66, 2},
-                                    {"gbm-paper", "dale-langevin", {3}, 66}};
+const std::vector<Plan> overnight_plans{{"gbm", "dpm-solver", {20}, 10000},
+                                        {"gbm", "consistency", {1, 2}, 10000},
+                                        {"gbm", "probability-flow", {10, 20, 40}, 1000, 3},
+                                        {"gbm", "dpm-solver", {10, 20, 40}, 1000, 3},
+                                        {"gbm", "consistency", {1, 2, 3}, 1000, 3},
+                                        {"gbm", "probability-flow", {20, 40}, 256},
+                                        {"gbm", "dale-langevin", {50, 100}, 256, 3},
+                                        {"gbm", "dale-langevin", {100}, 256, 1, "uniform"},
+                                        {"gbm", "ancestral", {100}, 256},
+                                        {"ve", "dpm-solver", {20}, 10000},
+                                        {"ve", "consistency", {1, 2}, 10000},
+                                        {"ve", "probability-flow", {10, 20, 40}, 1000, 3},
+                                        {"ve", "dpm-solver", {10, 20, 40}, 1000, 3},
+                                        {"ve", "consistency", {1, 2, 3}, 1000, 3},
+                                        {"ve", "probability-flow", {20}, 256},
+                                        {"gbm-paper", "dale-langevin", {1000}, 256, 1, "annealed"},
+                                        {"gbm-paper", "dale-langevin", {100}, 256},
+                                        {"gbm-paper", "probability-flow", {20}, 256}};
+const std::vector<Plan> smoke_plans{
+    {"gbm", "probability-flow", {3}, 66, 2}, {"gbm", "consistency", {1}, 66, 2},
+    {"gbm", "dale-langevin", {3}, 66},       {"gbm", "dale-langevin", {3}, 66, 1, "uniform"},
+    {"ve", "probability-flow", {3}, 66, 2},  {"gbm-paper", "dale-langevin", {3}, 66}};
 
-const Profile profiles[] = {
-    {.name = "quick",
-     .channels = 16,
-     .steps = 3600,
-     .batch = 16,
-     .learning_rate = 2e-3,
-     .guided_steps = 1800,
-     .quick_studies = false,
-     .plans = quick_plans,
-     .cost = "9 to 13 minutes a data set on two cores with nothing else to do"},
-    {.name = "full",
-     .channels = 32,
-     .steps = 100000,
-     .batch = 128,
-     .learning_rate = 1e-3,
-     .guided_steps = 20000,
-     .quick_studies = false,
-     .plans = full_plans,
-     .cost = "four models of R1 on 12.8 million images each and some 460 million network evaluations per "
-             "data set: "
-             "about 10 hours at 10,000 images trained and 15,000 evaluated a second, as one GPU should do; "
-             "estimated, not run"},
-    {.name = "smoke",
-     .channels = 8,
-     .steps = 3,
-     .batch = 8,
-     .learning_rate = 1e-3,
-     .guided_steps = 3,
-     .quick_studies = true,
-     .plans = smoke_plans,
-     .cost = "seconds; its numbers mean nothing"}};
+/// The learning rate falls to 0 as a cosine.
+TrainOptions training(Index steps, Index batch, double rate, const char* optimizer = "muon") {
+  TrainOptions t;
+  t.steps = steps;
+  t.batch = batch;
+  t.learning_rate = rate;
+  t.optimizer = optimizer;
+  t.decay = "cosine";
+  return t;
+}
+
+TrainOptions tuning(Index steps, Index batch, double rate) {
+  TrainOptions t = training(steps, batch, rate);
+  t.level_mean = -0.8;
+  t.level_deviation = 1.6;
+  return t;
+}
+
+const Profile profiles[] = {{.name = "quick",
+                             .training = training(3600, 16, 2e-3),
+                             .paper = training(1800, 16, 2e-3, "adam"),
+                             .tuning = tuning(3600, 16, 1e-3),
+                             .guided_steps = 1800,
+                             .quick_studies = false,
+                             .plans = quick_plans,
+                             .cost = "some 15 minutes a data set on two cores with nothing else to do"},
+                            // gbm-paper at the learning rate of the paper's authors.
+                            {.name = "overnight",
+                             .training = training(62500, 32, 2e-3),
+                             .paper = training(62500, 32, 1e-4, "adam"),
+                             .tuning = tuning(31250, 16, 1e-3),
+                             .guided_steps = 10000,
+                             .quick_studies = false,
+                             .plans = overnight_plans,
+                             .cost = "some 8 hours a data set on two cores"},
+                            {.name = "smoke",
+                             .training = training(3, 8, 1e-3),
+                             .paper = training(3, 8, 1e-3, "adam"),
+                             .tuning = tuning(3, 8, 1e-3),
+                             .guided_steps = 3,
+                             .quick_studies = true,
+                             .plans = smoke_plans,
+                             .cost = "seconds; its numbers mean nothing"}};
 
 }  // namespace
 
-std::filesystem::path Plan::folder(int budget) const {
-  return std::filesystem::path(process) / fmt::format("{}-{}{}{}-{}", sampler, grid, grid.empty() ? "" : "-",
-                                                      steps_within(sampler, budget), count);
+std::string Plan::model() const { return process + (sampler == "consistency" ? "-consistency" : ""); }
+
+std::string model_folder(const std::string& model, int training_seed) {
+  return model + (training_seed ? fmt::format("-seed-{}", training_seed) : "");
 }
 
-std::vector<std::string> Profile::processes() const {
+std::filesystem::path Plan::folder(int budget, int training_seed) const {
+  return std::filesystem::path(model_folder(model(), training_seed)) /
+         fmt::format("{}-{}{}{}-{}", sampler, grid, grid.empty() ? "" : "-", steps_within(sampler, budget),
+                     count);
+}
+
+std::vector<std::string> Profile::models(int training_seed) const {
   std::vector<std::string> all;
   for (const Plan& plan : plans)
-    if (std::find(all.begin(), all.end(), plan.process) == all.end()) all.push_back(plan.process);
+    for (const std::string& model : {plan.process, plan.model()})
+      if ((!training_seed || plan.seeds > 1) && std::find(all.begin(), all.end(), model) == all.end())
+        all.push_back(model);
   return all;
 }
 

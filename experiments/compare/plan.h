@@ -1,8 +1,9 @@
 // What a comparison makes, and where it lies:
 //
 //   OUT/comparison.json                       what was compared, by which command
-//   OUT/DATASET/PROCESS/                      a run of dale train, and in it
+//   OUT/DATASET/MODEL/                        a run of dale train, or of dale tune, and in it
 //     SAMPLER-STEPS-COUNT/seed-K.json         what its samples were worth; seed-0/ has the first of them
+//   OUT/DATASET/MODEL-seed-T/                 the same of further training seeds, for what claims rest on
 //   OUT/DATASET/pictures/                     figures, and pictures.json with their captions
 //   OUT/studies/NAME/                         a run of dale study
 //   OUT/report.html                           made of these files alone
@@ -12,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/shape.h"
+#include "experiments/run/train.h"
 
 namespace dale {
 
@@ -21,26 +22,31 @@ struct Plan {
   std::string process, sampler;
   std::vector<int> budgets;
   Index count;
-  int seeds = 1;
+  int seeds = 1;          // of sampling; where claims rest on it more than one, and then of training too
   std::string grid = "";  // "uniform"; "annealed", which is that with the paper's constants; or by level
 
-  /// The folder, in a data set's, of the samples at a budget.
-  std::filesystem::path folder(int budget) const;
+  /// Which model is sampled: that of its process, or the one tuned from it to consistency.
+  std::string model() const;
+  /// The folder of the samples at a budget, in a data set's.
+  std::filesystem::path folder(int budget, int training_seed = 0) const;
 };
+
+/// The folder of a model in a data set's.
+std::string model_folder(const std::string& model, int training_seed);
 
 struct Profile {
   std::string name;
-  Index channels, steps, batch;  // of training
-  double learning_rate;          // at its start; it falls to 0 as a cosine
-  Index guided_steps;            // of a model with classes, on the first data set
+  TrainOptions training, paper, tuning;  // of gbm and ve; of gbm-paper; to consistency
+  Index guided_steps;                    // of a model with classes, on the first data set
   bool quick_studies;
   std::vector<Plan> plans;
   std::string cost;  // in words, for the report
 
-  /// Those of the plans, each once, in their order.
-  std::vector<std::string> processes() const;
+  /// The models that are sampled, each once, in the plans' order, a process before what is tuned from it;
+  /// with further training seeds those that claims rest on.
+  std::vector<std::string> models(int training_seed = 0) const;
 };
-/// "quick"; "full", the paper's scale; "smoke", which tries the machinery. Throws std::invalid_argument for
+/// "quick"; "overnight", of two cores; "smoke", which tries the machinery. Throws std::invalid_argument for
 /// another name.
 const Profile& profile_named(const std::string& name);
 

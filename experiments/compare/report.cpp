@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "diffusion/process.h"
 #include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "tensor/file.h"
@@ -18,114 +17,6 @@ constexpr const char* page_text =
 constexpr const char* set_text =
 #include "experiments/compare/report_set.in"
     ;
-
-std::string with_error(const Spread& v, int digits) {
-  return v.deviation > 0 ? fmt::format("{:.{}f} ± {:.{}f}", v.mean, digits, v.deviation, digits)
-                         : fmt::format("{:.{}f}", v.mean, digits);
-}
-std::string frechet(const CompareRow& row) { return with_error(spread(row, &Evaluation::frechet), 1); }
-
-bool multiplies(const CompareRow& row) { return process_named(row.process).multiplicative(); }
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
-  return text;
-}
-
-/// The multiplicative row of the least Fréchet distance at the largest count, or null.
-const CompareRow* best_multiplicative(const CompareSet& set) {
-  const CompareRow* best = nullptr;
-  for (const CompareRow& row : set.rows) {
-    if (!multiplies(row) || row.by_seed.empty()) continue;
-    const auto rank = [](const CompareRow& r) { return spread(r, &Evaluation::frechet).mean; };
-    if (!best || row.count > best->count || (row.count == best->count && rank(row) < rank(*best)))
-      best = &row;
-  }
-  return best;
-}
-
-// ---- The answer: three sentences
-
-std::string against_additive(const std::vector<CompareSet>& sets) {
-  std::vector<std::string> found;
-  for (const CompareSet& set : sets)
-    for (const CompareRow& row : set.rows) {
-      if (row.process != "gbm" || row.sampler != "probability-flow" || row.budget != 20) continue;
-      const CompareRow* other = find_row(set, "ve", row.sampler, 20, row.count);
-      if (!other || row.by_seed.empty()) continue;
-      const double ratio = spread(row, &Evaluation::frechet).mean / spread(*other, &Evaluation::frechet).mean;
-      found.push_back(fmt::format("{} where ve reaches {} on {} (ratio {:.2f})", frechet(row),
-                                  frechet(*other), set.name, ratio));
-      break;  // the row of the most samples comes first
-    }
-  if (found.empty()) return "The multiplicative and the additive model were not compared at 20 evaluations.";
-  return fmt::format(
-      "With at most 20 network evaluations of the probability flow, multiplicative gbm reaches a Fréchet "
-      "distance of {}.",
-      joined(found));
-}
-
-std::string against_paper(const std::vector<CompareSet>& sets) {
-  std::vector<std::string> found;
-  for (const CompareSet& set : sets)
-    for (const CompareRow& row : set.rows) {
-      if (row.process != "gbm-paper" || row.grid != "annealed") continue;
-      const CompareRow* gbm = find_row(set, "gbm", "probability-flow", 20, row.count);
-      const CompareRow* ve = find_row(set, "ve", "probability-flow", 20, row.count);
-      std::string what =
-          row.failure.empty() ? fmt::format("stands at {}", frechet(row)) : "left the finite numbers";
-      what += " on " + set.name;
-      if (gbm && ve)
-        what += fmt::format(", where gbm stands at {} and ve at {} after {} evaluations", frechet(*gbm),
-                            frechet(*ve), gbm->evaluations);
-      found.push_back(what);
-      break;
-    }
-  if (found.empty()) return "The paper's own setting was not sampled.";
-  return fmt::format(
-      "The paper's own setting, trained with the same budget and sampled by its own sampler, {}.",
-      joined(found));
-}
-
-std::string by_grid(const std::vector<CompareSet>& sets) {
-  std::vector<std::string> found;
-  for (const CompareSet& set : sets)
-    for (const CompareRow& row : set.rows) {
-      if (row.process != "gbm" || row.grid != "uniform" || !row.failure.empty()) continue;
-      const auto stands = [&](const char* sampler, int budget) {
-        const CompareRow* other = find_row(set, "gbm", sampler, budget, row.count);
-        return other ? frechet(*other) : "–";
-      };
-      found.push_back(
-          fmt::format("{} where the uniform one gives {}, probability flow with at most 40 {} and "
-                      "ancestral sampling {} on {} (n = {})",
-                      stands("dale-langevin", row.budget), frechet(row), stands("probability-flow", 40),
-                      stands("ancestral", row.budget), set.name, row.count));
-    }
-  if (found.empty()) return "Dale–Langevin's grids were not compared.";
-  return fmt::format(
-      "Dale–Langevin on a grid of noise levels, with as many evaluations, gives a Fréchet distance of {}: "
-      "the "
-      "rule is the same, but the uniform grid starts where its prior is not the law of x_T, and its last "
-      "step "
-      "leaves noise.",
-      joined(found));
-}
-
-std::string judged(const std::vector<CompareSet>& sets) {
-  std::vector<std::string> found;
-  for (const CompareSet& set : sets)
-    if (const CompareRow* best = best_multiplicative(set))
-      found.push_back(
-          fmt::format("{:.3f} and {:.3f} on {} ({}, {} evaluations; real images {:.3f} and {:.3f})",
-                      spread(*best, &Evaluation::confidence).mean, spread(*best, &Evaluation::entropy).mean,
-                      set.name, best->sampler, best->evaluations, best->by_seed[0].confidence.floor,
-                      best->by_seed[0].entropy.floor));
-  return "The best multiplicative samples are given mean confidence and class entropy (1 is uniform) of " +
-         joined(found) + ".";
-}
 
 // ---- Plots
 
@@ -159,7 +50,7 @@ std::string quality(const CompareSet& set, bool against_seconds) {
 std::string training_curves(const CompareSet& set) {
   std::vector<Series> series;
   for (const CompareModel& model : set.models) {
-    Series s{model.process, {}, model.loss};
+    Series s{model.name, {}, model.loss};
     for (std::size_t i = 0; i < s.y.size(); ++i) s.x.push_back(static_cast<double>(i + 1));
     series.push_back(
         smoothed(s, std::max<std::size_t>(1, s.y.size() / 30), std::max<std::size_t>(1, s.y.size() / 300)));
@@ -177,17 +68,17 @@ std::string models_table(const std::vector<CompareSet>& sets) {
     for (const CompareModel& m : set.models) {
       const auto& loss = m.loss;
       if (loss.empty()) {  // every row of metrics.csv was lost
-        rows.push_back({set.name, m.process, "–", "–", "–", "–"});
+        rows.push_back({set.name, m.name, "–", "–", "–", "–"});
         continue;
       }
       const std::size_t tail = std::max<std::size_t>(1, loss.size() / 10);
       double mean = 0;
       for (std::size_t i = loss.size() - tail; i < loss.size(); ++i)
         mean += loss[i] / static_cast<double>(tail);
-      rows.push_back({set.name, m.process, std::to_string(loss.size()), fmt::format("{:.0f}", m.seconds),
+      rows.push_back({set.name, m.name, std::to_string(loss.size()), fmt::format("{:.0f}", m.seconds),
                       fmt::format("{:.0f}", m.images_per_second), fmt::format("{:.4f}", mean)});
     }
-  return html_table({"data", "process", "steps", "training, s", "images/s", "loss, last tenth"}, rows, 2);
+  return html_table({"data", "model", "steps", "training, s", "images/s", "loss, last tenth"}, rows, 2);
 }
 
 std::string full_table(const CompareSet& set) {
@@ -204,7 +95,7 @@ std::string full_table(const CompareSet& set) {
     cells.insert(cells.end(), {std::to_string(row.by_seed.size()), std::to_string(row.count), frechet(row),
                                fmt::format("{:.1f}", e.frechet.floor)});
     const auto add = [&](Measure Evaluation::*m, int digits) {
-      cells.push_back(fmt::format("{} ({:.{}f})", with_error(spread(row, m), digits), (e.*m).floor, digits));
+      cells.push_back(fmt::format("{} ({:.{}f})", str(spread(row, m), digits), (e.*m).floor, digits));
     };
     add(&Evaluation::kernel, 2);
     add(&Evaluation::density, 2);
@@ -222,6 +113,20 @@ std::string full_table(const CompareSet& set) {
       {"process", "sampler", "evaluations", "seeds", "n", "Fréchet", "its floor", "KID", "density",
        "coverage", "class entropy", "confidence", "neighbours: pixels, features", "ms per image"},
       rows, 2);
+}
+
+/// gbm by ve wherever both were sampled alike with several seeds: no claim goes beyond these errors.
+std::string ratios(const CompareSet& set) {
+  std::vector<std::vector<std::string>> rows;
+  for (const CompareRow& gbm : set.rows) {
+    if (gbm.process != "gbm" || gbm.by_seed.size() < 2) continue;
+    if (const CompareRow* ve = find_row(set, "ve", gbm.sampler, gbm.budget, gbm.count, gbm.grid))
+      rows.push_back({gbm.sampler_and_grid(), std::to_string(gbm.evaluations), std::to_string(gbm.count),
+                      frechet(gbm), frechet(*ve), str(ratio(gbm, *ve), 2)});
+  }
+  return rows.empty() ? ""
+                      : "<h3>Multiplicative by additive</h3>\n" +
+                            html_table({"sampler", "evaluations", "n", "gbm", "ve", "gbm / ve"}, rows, 1);
 }
 
 std::string signs(const std::vector<CompareSet>& sets) {
@@ -249,19 +154,21 @@ std::string licence(const std::string& dataset) {
 }
 
 std::string section(const CompareSet& set) {
-  return fmt::format(fmt::runtime(set_text), "name"_a = set.name, "train"_a = set.train_images,
-                     "test"_a = set.test_images,
-                     "note"_a = set.note.empty() ? "" : " (" + escape_html(set.note) + ")",
-                     "evaluations"_a = quality(set, false), "time"_a = quality(set, true),
-                     "pictures"_a = set.pictures, "training"_a = training_curves(set),
-                     "classifier"_a = escape_html(set.classifier), "table"_a = full_table(set));
+  return fmt::format(
+      fmt::runtime(set_text), "name"_a = set.name, "train"_a = set.train_images, "test"_a = set.test_images,
+      "note"_a = set.note.empty() ? "" : " (" + escape_html(set.note) + ")",
+      "evaluations"_a = quality(set, false), "time"_a = quality(set, true), "pictures"_a = set.pictures,
+      "training"_a = training_curves(set), "classifier"_a = escape_html(set.classifier),
+      "ratios"_a = ratios(set), "table"_a = full_table(set));
 }
 
 }  // namespace
 
 std::string report_html(const Comparison& c) {
   const Profile& profile = profile_named(c.profile);
-  std::string sets, licences, command = fmt::format("--profile {} --seed {}", c.profile, c.seed);
+  std::string sets, licences,
+      command =
+          fmt::format("--profile {} --seed {} --training-seeds {}", c.profile, c.seed, c.training_seeds);
   for (const CompareSet& set : c.sets) {
     sets += section(set);
     licences += fmt::format("<li>{}</li>\n", licence(set.name));
@@ -271,15 +178,13 @@ std::string report_html(const Comparison& c) {
   for (const std::string& name : c.asked) command += " --dataset " + escape_html(name);
   const std::string studies =
       c.studies.empty() ? "" : "<h2>Small experiments with known answers</h2>\n" + c.studies;
-  return page(
-      "Multiplying against adding",
-      fmt::format(fmt::runtime(page_text), "additive"_a = escape_html(against_additive(c.sets)),
-                  "paper"_a = escape_html(against_paper(c.sets)), "grid"_a = escape_html(by_grid(c.sets)),
-                  "judged"_a = escape_html(judged(c.sets)), "sets"_a = sets, "signs"_a = signs(c.sets),
-                  "models"_a = models_table(c.sets), "studies"_a = studies, "command"_a = command,
-                  "width"_a = profile.channels, "steps"_a = profile.steps, "batch"_a = profile.batch,
-                  "cost"_a = escape_html(profile.cost), "build"_a = escape_html(c.build),
-                  "licences"_a = licences));
+  return page("Multiplying against adding",
+              fmt::format(fmt::runtime(page_text), "answer"_a = answer(c.sets), "sets"_a = sets,
+                          "signs"_a = signs(c.sets), "models"_a = models_table(c.sets), "studies"_a = studies,
+                          "command"_a = command, "width"_a = profile.training.channels,
+                          "steps"_a = profile.training.steps, "batch"_a = profile.training.batch,
+                          "seeds"_a = c.training_seeds, "cost"_a = escape_html(profile.cost),
+                          "build"_a = escape_html(c.build), "licences"_a = licences));
 }
 
 std::filesystem::path write_report(const std::filesystem::path& out) {

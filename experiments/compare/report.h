@@ -6,6 +6,9 @@
 
 namespace dale {
 
+/// The answer: paragraphs of HTML.
+std::string answer(const std::vector<CompareSet>& sets);
+
 /// A page without any outside reference.
 std::string report_html(const Comparison& comparison);
 

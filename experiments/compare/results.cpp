@@ -1,8 +1,10 @@
 #include "experiments/compare/results.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "diffusion/process.h"
 #include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "experiments/run/folder.h"
@@ -27,6 +29,14 @@ auto from_json(const fs::path& path, const F& f) {
   }
 }
 
+Spread spread(const std::vector<double>& values) {
+  const double n = static_cast<double>(values.size());
+  double mean = 0, squares = 0;
+  for (double v : values) mean += v / n;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  return {mean, n > 1 ? std::sqrt(squares / (n - 1)) : 0};
+}
+
 CompareModel read_model(const fs::path& folder) {
   CompareModel model{folder.filename().string(), {}, 0, 0};
   const double batch =
@@ -40,17 +50,19 @@ CompareModel read_model(const fs::path& folder) {
   return model;
 }
 
-CompareRow read_row(const fs::path& set, const Plan& plan, int budget) {
+CompareRow read_row(const fs::path& set, const Plan& plan, int budget, int training_seeds) {
   CompareRow row{plan.process, plan.sampler, budget, plan.count, plan.grid};
-  for (int k = 0; k < plan.seeds && row.failure.empty(); ++k) {
-    const fs::path file = set / plan.folder(budget) / fmt::format("seed-{}.json", k);
+  if (plan.seeds == 1) training_seeds = 1;
+  for (int n = 0; n < training_seeds * plan.seeds && row.failure.empty(); ++n) {
+    const fs::path file =
+        set / plan.folder(budget, n / plan.seeds) / fmt::format("seed-{}.json", n % plan.seeds);
     from_json(file, [&](const Json& json) {
       row.failure = json.value("failure", "");
       if (!row.failure.empty()) return;
       row.by_seed.push_back(evaluation_from(json.at("evaluation"), file));
       row.evaluations = json.at("evaluations");
       row.sign_changes = json.at("sign_changes");
-      row.seconds += json.at("seconds").get<double>() / plan.seeds;
+      row.seconds += json.at("seconds").get<double>() / (training_seeds * plan.seeds);
     });
   }
   if (!row.failure.empty()) row.by_seed.clear();
@@ -82,36 +94,50 @@ std::string read_pictures(const fs::path& folder) {
 }  // namespace
 
 Spread spread(const CompareRow& row, Measure Evaluation::*measure) {
-  const double n = static_cast<double>(row.by_seed.size());
-  double mean = 0, squares = 0;
-  for (const Evaluation& e : row.by_seed) mean += (e.*measure).value / n;
-  for (const Evaluation& e : row.by_seed)
-    squares += ((e.*measure).value - mean) * ((e.*measure).value - mean);
-  return {mean, n > 1 ? std::sqrt(squares / (n - 1)) : 0};
+  std::vector<double> values;
+  for (const Evaluation& e : row.by_seed) values.push_back((e.*measure).value);
+  return spread(values);
+}
+
+std::string str(const Spread& v, int digits) {
+  return v.deviation > 0 ? fmt::format("{:.{}f} ± {:.{}f}", v.mean, digits, v.deviation, digits)
+                         : fmt::format("{:.{}f}", v.mean, digits);
+}
+
+std::string frechet(const CompareRow& row) { return str(spread(row, &Evaluation::frechet), 1); }
+bool multiplies(const CompareRow& row) { return process_named(row.process).multiplicative(); }
+
+Spread ratio(const CompareRow& row, const CompareRow& by) {
+  std::vector<double> values;
+  for (std::size_t n = 0; n < std::min(row.by_seed.size(), by.by_seed.size()); ++n)
+    values.push_back(row.by_seed[n].frechet.value / by.by_seed[n].frechet.value);
+  return spread(values);
 }
 
 const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
                            int budget, Index count, const std::string& grid) {
   for (const CompareRow& row : set.rows)
-    if (row.process == process && row.sampler == sampler && row.budget == budget && row.count == count &&
-        row.grid == grid && row.failure.empty())
+    if (row.process == process && row.sampler == sampler && row.budget == budget &&
+        (!count || row.count == count) && row.grid == grid && row.failure.empty())
       return &row;
   return nullptr;
 }
 
 Comparison read_comparison(const fs::path& out) {
   return from_json(out / "comparison.json", [&](const Json& json) {
-    Comparison all{json.at("profile"), json.at("build"), json.at("seed"), json.at("asked"),
-                   json.at("missing")};
+    Comparison all{json.at("profile"),        json.at("build"), json.at("seed"),
+                   json.at("training_seeds"), json.at("asked"), json.at("missing")};
     const Profile& profile = profile_named(all.profile);
     for (const Json& about : json.at("sets")) {
       CompareSet set{about.at("name"), about.at("note"), about.at("classifier"), about.at("train_images"),
                      about.at("test_images")};
       const fs::path folder = out / set.name;
-      for (const std::string& process : profile.processes())
-        set.models.push_back(read_model(folder / process));
+      for (int t = 0; t < all.training_seeds; ++t)
+        for (const std::string& model : profile.models(t))
+          set.models.push_back(read_model(folder / model_folder(model, t)));
       for (const Plan& plan : profile.plans)
-        for (int budget : plan.budgets) set.rows.push_back(read_row(folder, plan, budget));
+        for (int budget : plan.budgets)
+          set.rows.push_back(read_row(folder, plan, budget, all.training_seeds));
       set.pictures = read_pictures(folder / "pictures");
       all.sets.push_back(std::move(set));
     }

@@ -7,12 +7,12 @@
 namespace dale {
 
 struct CompareModel {
-  std::string process;
+  std::string name;          // its folder
   std::vector<double> loss;  // a step each
   double seconds, images_per_second;
 };
 
-/// What one sampler's samples of one model were worth, seed by seed.
+/// What one sampler's samples were worth, training seed by training seed, and in each seed by seed.
 struct CompareRow {
   std::string process, sampler;
   int budget;
@@ -32,6 +32,13 @@ struct Spread {
   double mean, deviation;
 };
 Spread spread(const CompareRow& row, Measure Evaluation::*measure);
+/// "23.4 ± 1.8", or "23.4" of one seed.
+std::string str(const Spread& spread, int digits);
+/// The Fréchet distance as text, and whether the process is multiplicative.
+std::string frechet(const CompareRow& row);
+bool multiplies(const CompareRow& row);
+/// Of the Fréchet distances of one row by those of another of the same seeds, seed by seed.
+Spread ratio(const CompareRow& row, const CompareRow& by);
 
 struct CompareSet {
   std::string name, note, classifier;  // classifier: digest, accuracy and command, in words
@@ -41,13 +48,15 @@ struct CompareSet {
   std::string pictures{};  // HTML
 };
 
-/// The row of a process and sampler at a budget and count, or null when there is none or it failed.
+/// The row of a process and sampler at a budget and count, or null when there is none or it failed. A count
+/// of 0 is the first row's, of the most samples.
 const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
-                           int budget, Index count, const std::string& grid = "");
+                           int budget, Index count = 0, const std::string& grid = "");
 
 struct Comparison {
   std::string profile, build;  // build: build_info() of the program that compared
   std::uint64_t seed = 0;
+  int training_seeds = 1;
   std::vector<std::string> asked, missing;  // data sets named by the command; not found
   std::vector<CompareSet> sets{};
   std::string studies{};  // HTML
