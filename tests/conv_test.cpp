@@ -2,7 +2,7 @@
 // it give the CPU's values. And matrix products, and the convolutions made of them, have the bits of formula
 // (1) of tensor/cpu/product.h: written out here term by term, for factors that lie in every way that
 // kernels.h allows.
-#include "tensor/cpu/conv_plain.h"
+#include "tensor/conv_plain.h"
 #include "tensor/cpu/level.h"
 #include "tensor/draw.h"
 #include "tensor/verbs.h"
@@ -89,35 +89,28 @@ TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
     const Tensor x = normal(Key{1}, {2, c.size, c.size, c.C}), w = normal(Key{2}, {c.O, c.C, c.taps, c.taps});
     const Tensor y = normal(Key{3}, {2, out, out, c.O}), shift = normal(Key{4}, {2, c.O});
     const auto X = x.cspan(), W = w.cspan(), Y = y.cspan(), S = shift.cspan();
-    Exact exact(Y.begin(), Y.end()), exact_x(X.size()), exact_w(W.size());
-    for (std::size_t i = 0; i < exact.size(); ++i) exact[i] += S[i / (exact.size() / 2) * c.O + i % c.O];
-    cpu::for_terms(s, [&](Index ix, Index iw, Index iy) {
-      const long double a = X[ix], b = W[iw], d = Y[iy];
-      exact[iy] += a * b;
-      exact_x[ix] += b * d;
-      exact_w[iw] += a * d;
-    });
-    const auto compare = [&](const char* what, const Tensor& fast, const Tensor& plain, const Exact& to) {
+    const auto compare = [&](const char* what, const Tensor& fast, const auto& sum) {
       INFO(what);
-      const double of_plain = distance(plain, to), ratio = distance(fast, to) / of_plain;
+      Tensor plain(fast.shape());
+      Exact exact;
+      for (Index e = 0; e < fast.size(); ++e) {
+        plain.data()[e] = sum(e, real{});
+        exact.push_back(sum(e, 0.0L));
+      }
+      const double of_plain = distance(plain, exact), ratio = distance(fast, exact) / of_plain;
       CHECK(of_plain < 8 * static_cast<double>(std::numeric_limits<real>::epsilon()));
       CHECK(ratio < c.rougher);
       double& largest = worst[c.rougher == rougher_short_sums];
       largest = std::max(largest, ratio);
     };
     const Kernels& k = kernels(Device::cpu);
-    Tensor fast(y.shape()), plain(y.shape());
+    Tensor fast(y.shape()), fast_x(x.shape()), fast_w(w.shape());
     k.conv2d(s, X, W, S, Y, fast.span());
-    cpu::conv2d_plain(s, X, W, S, Y, plain.span());
-    compare("y", fast, plain, exact);
-    Tensor fast_x(x.shape()), plain_x(x.shape());
+    compare("y", fast, [&]<class T>(Index e, T) { return plain::conv2d<T>(s, X, W, S, Y, e); });
     k.conv2d_input(s, Y, W, fast_x.span());
-    cpu::conv2d_input_plain(s, Y, W, plain_x.span());
-    compare("x", fast_x, plain_x, exact_x);
-    Tensor fast_w(w.shape()), plain_w(w.shape());
+    compare("x", fast_x, [&]<class T>(Index e, T) { return plain::conv2d_input<T>(s, Y, W, e); });
     k.conv2d_weight(s, X, Y, fast_w.span());
-    cpu::conv2d_weight_plain(s, X, Y, plain_w.span());
-    compare("w", fast_w, plain_w, exact_w);
+    compare("w", fast_w, [&]<class T>(Index e, T) { return plain::conv2d_weight<T>(s, X, Y, e); });
   }
   fmt::print(
       "convolution rounds at most {:.1f} times as far as plain sums, {:.1f} times as far as short "

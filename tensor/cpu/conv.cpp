@@ -1,6 +1,6 @@
 // Convolution and its two adjoints, the derivatives of the trilinear form T (kernels.h), in three rungs:
 //
-//   plain      every term of T in turn (conv_plain.h): the specification
+//   plain      every term of T in turn (tensor/conv_plain.h): the specification
 //   products   unfold writes the window of every output pixel as a row, col[(i,j), (a,b,c)] = x[i·sh−ph+a·dh,
 //              j·sw−pw+b·dw, c]; then with the taps as a matrix W (a,b,c)×(o), some rows of output at a time,
 //                y = col · W,    x = fold(y · Wᵀ),    W += colᵀ · y

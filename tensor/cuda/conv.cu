@@ -1,8 +1,8 @@
 // Convolution: the three derivatives of T(x,w,y) (kernels.h), channels side by side. The plain kernels are
-// those of cpu/conv_plain.h with the loop over outputs spread over threads, and the specification of the
-// others, which are one product of windows (windows.h) each. Taps are brought into the product's order by a
-// strided copy, and the partial sums of the weights' gradient, over pieces of the pixels, are added in their
-// order.
+// the sums of conv_plain.h, a thread an output, and the specification of the others, which are one product of
+// windows (windows.h) each. Taps are brought into the product's order by a strided copy, and the partial sums
+// of the weights' gradient, over pieces of the pixels, are added in their order.
+#include "tensor/conv_plain.h"
 #include "tensor/cuda/machine.h"
 #include "tensor/cuda/windows.h"
 
@@ -13,52 +13,18 @@ namespace {
 
 __global__ void conv2d_plain(const __grid_constant__ ConvShape s, Span<const real> x, Span<const real> w,
                              Span<const real> shift, Span<const real> residual, Span<real> y) {
-  for (Index e = first(); e < std::ssize(y); e += step()) {
-    const Index o = e % s.O, j = e / s.O % s.OW, i = e / (s.O * s.OW) % s.OH, n = e / (s.O * s.OW * s.OH);
-    real sum = residual.empty() ? 0 : residual[e];
-    if (!shift.empty()) sum += shift[std::ssize(shift) == s.O ? o : n * s.O + o];
-    for (Index a = 0; a < s.kh; ++a)
-      for (Index b = 0; b < s.kw; ++b) {
-        const Index h = i * s.sh - s.ph + a * s.dh, v = j * s.sw - s.pw + b * s.dw;
-        if (h < 0 || h >= s.H || v < 0 || v >= s.W) continue;
-        for (Index c = 0; c < s.C; ++c)
-          sum += x[((n * s.H + h) * s.W + v) * s.C + c] * w[((o * s.C + c) * s.kh + a) * s.kw + b];
-      }
-    y[e] = sum;
-  }
+  for (Index e = first(); e < std::ssize(y); e += step())
+    y[e] = plain::conv2d<real>(s, x, w, shift, residual, e);
 }
 
 __global__ void conv2d_input_plain(const __grid_constant__ ConvShape s, Span<const real> y,
                                    Span<const real> w, Span<real> x) {
-  for (Index e = first(); e < std::ssize(x); e += step()) {
-    const Index c = e % s.C, v = e / s.C % s.W, h = e / (s.C * s.W) % s.H, n = e / (s.C * s.W * s.H);
-    real sum = 0;
-    for (Index a = 0; a < s.kh; ++a)
-      for (Index b = 0; b < s.kw; ++b) {
-        const Index i = (h + s.ph - a * s.dh) / s.sh, j = (v + s.pw - b * s.dw) / s.sw;
-        if (i * s.sh != h + s.ph - a * s.dh || j * s.sw != v + s.pw - b * s.dw) continue;
-        if (i < 0 || i >= s.OH || j < 0 || j >= s.OW) continue;
-        for (Index o = 0; o < s.O; ++o)
-          sum += y[((n * s.OH + i) * s.OW + j) * s.O + o] * w[((o * s.C + c) * s.kh + a) * s.kw + b];
-      }
-    x[e] = sum;
-  }
+  for (Index e = first(); e < std::ssize(x); e += step()) x[e] = plain::conv2d_input<real>(s, y, w, e);
 }
 
 __global__ void conv2d_weight_plain(const __grid_constant__ ConvShape s, Span<const real> x,
                                     Span<const real> y, Span<real> w) {
-  for (Index e = first(); e < std::ssize(w); e += step()) {
-    const Index b = e % s.kw, a = e / s.kw % s.kh, c = e / (s.kw * s.kh) % s.C, o = e / (s.kw * s.kh * s.C);
-    real sum = 0;
-    for (Index n = 0; n < s.N; ++n)
-      for (Index i = 0; i < s.OH; ++i)
-        for (Index j = 0; j < s.OW; ++j) {
-          const Index h = i * s.sh - s.ph + a * s.dh, v = j * s.sw - s.pw + b * s.dw;
-          if (h < 0 || h >= s.H || v < 0 || v >= s.W) continue;
-          sum += x[((n * s.H + h) * s.W + v) * s.C + c] * y[((n * s.OH + i) * s.OW + j) * s.O + o];
-        }
-    w[e] = sum;
-  }
+  for (Index e = first(); e < std::ssize(w); e += step()) w[e] = plain::conv2d_weight<real>(s, x, y, e);
 }
 
 // ---- Tiled
@@ -69,7 +35,7 @@ bool fits(const ConvShape& s) {
   return s.N * s.H * s.W * s.C < most && s.N * s.OH * s.OW * s.O < most && s.C * s.kh * s.kw * s.O < most &&
          s.N * s.OH * s.OW * std::max<Index>(1, s.C) < most;
 }
-bool plain(const ConvShape& s) { return cuda_products() == CudaProducts::plain || !fits(s); }
+bool plainly(const ConvShape& s) { return cuda_products() == CudaProducts::plain || !fits(s); }
 
 bool in_fours(const real* data, Index row) {
   return row % 4 == 0 && reinterpret_cast<std::uintptr_t>(data) % alignof(Vec4<real>) == 0;
@@ -116,7 +82,8 @@ void reorder(In x, const Shape& shape, const Strides& strides, Out y) {
 }  // namespace
 
 void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
-  if (plain(s)) return launch(conv2d_plain, blocks_for(std::ssize(y)), threads, s, x, w, shift, residual, y);
+  if (plainly(s))
+    return launch(conv2d_plain, blocks_for(std::ssize(y)), threads, s, x, w, shift, residual, y);
   const Index taps = s.kh * s.kw, K = s.C * taps;
   const Scratch b(std::ssize(w));  // (taps,C,O)
   reorder(w, {taps, s.C, s.O}, {1, taps, K}, b.span());
@@ -134,7 +101,7 @@ void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
 }
 
 void conv2d_input(const ConvShape& s, In y, In w, Out x) {
-  if (plain(s)) return launch(conv2d_input_plain, blocks_for(std::ssize(x)), threads, s, y, w, x);
+  if (plainly(s)) return launch(conv2d_input_plain, blocks_for(std::ssize(x)), threads, s, y, w, x);
   const Index taps = s.kh * s.kw;
   const Scratch b(std::ssize(w));  // (taps,O,C)
   reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.span());
@@ -144,7 +111,7 @@ void conv2d_input(const ConvShape& s, In y, In w, Out x) {
 }
 
 void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
-  if (plain(s)) return launch(conv2d_weight_plain, blocks_for(std::ssize(w)), threads, s, x, y, w);
+  if (plainly(s)) return launch(conv2d_weight_plain, blocks_for(std::ssize(w)), threads, s, x, y, w);
   const Index taps = s.kh * s.kw, K = s.C * taps;
   const Windows a = windows_of_x(s, x);
   const Index tiles = (K + 127) / 128 * ((s.O + 63) / 64), slabs = (a.rows() + BK - 1) / BK;
