@@ -4,12 +4,10 @@
 //
 //   28 × 28 × 1 → 28 × 28 × 16 → 14 × 14 × 32 → 7 × 7 × 48 → 4 × 4 × 32 → 64 features → classes
 //
-// With ten classes it has 66,266 parameters: 265 kB as float32. Read first: module.h.
+// With ten classes it has 66,266 parameters: 265 kB as float32. Read first: layers.h.
 #pragma once
 
-#include "nn/conv.h"
-#include "nn/linear.h"
-#include "nn/norm.h"
+#include "nn/layers.h"
 
 namespace dale {
 

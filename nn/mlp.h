@@ -2,7 +2,7 @@
 // layers.0.weight, layers.0.bias, layers.1.weight, …
 #pragma once
 
-#include "nn/linear.h"
+#include "nn/layers.h"
 
 namespace dale {
 

@@ -9,17 +9,13 @@
 // that one network serves with and without labels, as guidance needs (Ho & Salimans 2022).
 //
 // With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution an
-// image of
-// 28×28 forward: the reference workload of the benchmarks.
+// image of 28×28 forward: the reference workload of the benchmarks.
 #pragma once
 
 #include <optional>
 
-#include "nn/conv.h"
-#include "nn/dropout.h"
 #include "nn/embed.h"
-#include "nn/linear.h"
-#include "nn/norm.h"
+#include "nn/layers.h"
 
 namespace dale {
 

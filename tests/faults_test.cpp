@@ -11,7 +11,7 @@
 #include "experiments/run/sample.h"
 #include "experiments/studies/study.h"
 #include "nn/checkpoint.h"
-#include "nn/linear.h"
+#include "nn/layers.h"
 #include "nn/optim.h"
 #include "tensor/cpu/parallel.h"
 #include "tests/workplace.h"
