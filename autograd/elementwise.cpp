@@ -95,16 +95,6 @@ Var operator-(const Var& x) {
              [](const Var& g, const Vars&, const Var&) { return Vars{-g}; });
 }
 
-Var operator+(const Var& a, real b) { return a + constant(b, a); }
-Var operator-(const Var& a, real b) { return a - constant(b, a); }
-Var operator*(const Var& a, real b) { return a * constant(b, a); }
-Var operator/(const Var& a, real b) { return a / constant(b, a); }
-Var operator+(real a, const Var& b) { return constant(a, b) + b; }
-Var operator-(real a, const Var& b) { return constant(a, b) - b; }
-Var operator*(real a, const Var& b) { return constant(a, b) * b; }
-Var operator/(real a, const Var& b) { return constant(a, b) / b; }
-Var power(const Var& a, real b) { return power(a, constant(b, a)); }
-
 Var greater(const Var& a, const Var& b) { return compare("greater", Binary::greater, a, b); }
 Var greater_equal(const Var& a, const Var& b) {
   return compare("greater_equal", Binary::greater_equal, a, b);

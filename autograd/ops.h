@@ -20,19 +20,20 @@ Var operator+(const Var& a, const Var& b);
 Var operator-(const Var& a, const Var& b);
 Var operator*(const Var& a, const Var& b);
 Var operator/(const Var& a, const Var& b);
-Var operator+(const Var& a, real b);
-Var operator-(const Var& a, real b);
-Var operator*(const Var& a, real b);
-Var operator/(const Var& a, real b);
-Var operator+(real a, const Var& b);
-Var operator-(real a, const Var& b);
-Var operator*(real a, const Var& b);
-Var operator/(real a, const Var& b);
+// A number stands for a constant where the other is.
+inline Var operator+(const Var& a, real b) { return a + constant(b, a); }
+inline Var operator-(const Var& a, real b) { return a - constant(b, a); }
+inline Var operator*(const Var& a, real b) { return a * constant(b, a); }
+inline Var operator/(const Var& a, real b) { return a / constant(b, a); }
+inline Var operator+(real a, const Var& b) { return constant(a, b) + b; }
+inline Var operator-(real a, const Var& b) { return constant(a, b) - b; }
+inline Var operator*(real a, const Var& b) { return constant(a, b) * b; }
+inline Var operator/(real a, const Var& b) { return constant(a, b) / b; }
 Var operator-(const Var& x);
 /// aᵇ. At a = 0 the gradients are those of the limit where it is finite: 0 for b = 0, and 0 with respect to
 /// b.
 Var power(const Var& a, const Var& b);
-Var power(const Var& a, real b);
+inline Var power(const Var& a, real b) { return power(a, constant(b, a)); }
 Var exp(const Var& x);
 /// eˣ − 1 and log(1 + x), exact near 0.
 Var expm1(const Var& x);
