@@ -11,37 +11,29 @@
 namespace dale::cpu {
 namespace {
 
-struct Sum {
-  static constexpr double start = 0;
-  template <class T>
-  static T combine(T a, T b) {
-    return a + b;
-  }
-};
-struct Max {
-  static constexpr double start = -std::numeric_limits<double>::infinity();
-  template <class T>
-  static T combine(T a, T b) {
-    return a != a || a > b ? a : b;
-  }
-};
+using Sum = binary_formula::add;
+using Max = binary_formula::maximum;
+
+/// What a reduction of nothing gives.
+template <class Op>
+constexpr double start = std::is_same_v<Op, Sum> ? 0 : -std::numeric_limits<double>::infinity();
 
 template <class Op>
 double reduce_run(const real* x, Index stride, Index n) {
   if (stride != 1) {
-    double total = Op::start;
-    for (Index i = 0; i < n; ++i) total = Op::combine(total, static_cast<double>(x[i * stride]));
+    double total = start<Op>;
+    for (Index i = 0; i < n; ++i) total = Op{}(total, static_cast<double>(x[i * stride]));
     return total;
   }
   constexpr Index lanes = 16;
   real partial[lanes];
-  std::fill(partial, partial + lanes, static_cast<real>(Op::start));
+  std::fill(partial, partial + lanes, static_cast<real>(start<Op>));
   Index i = 0;
   for (; i + lanes <= n; i += lanes)
-    for (Index l = 0; l < lanes; ++l) partial[l] = Op::combine(partial[l], x[i + l]);
-  for (; i < n; ++i) partial[i % lanes] = Op::combine(partial[i % lanes], x[i]);
-  double total = Op::start;
-  for (real p : partial) total = Op::combine(total, static_cast<double>(p));
+    for (Index l = 0; l < lanes; ++l) partial[l] = Op{}(partial[l], x[i + l]);
+  for (; i < n; ++i) partial[i % lanes] = Op{}(partial[i % lanes], x[i]);
+  double total = start<Op>;
+  for (real p : partial) total = Op{}(total, static_cast<double>(p));
   return total;
 }
 
@@ -51,24 +43,24 @@ template <class Op>
 void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Out y) {
   const Index outputs = k.count, terms = r.count;
   const Index chunks = std::max<Index>(1, (terms + chunk - 1) / chunk);
-  std::vector<double> partial(static_cast<std::size_t>(outputs * chunks), Op::start);
+  std::vector<double> partial(static_cast<std::size_t>(outputs * chunks), start<Op>);
   const Index group =
       std::max<Index>(1, chunk / std::max<Index>(1, terms));  // outputs a piece, when they are short
   parallel_ranges(outputs * chunks, group, [&](Index begin, Index end) {
     for (Index p = begin; p < end; ++p) {
-      Index start = 0;
-      k.runs(p / chunks, p / chunks + 1, [&](Index, const auto& offset, Index) { start = offset[0]; });
-      double total = Op::start;
+      Index first = 0;
+      k.runs(p / chunks, p / chunks + 1, [&](Index, const auto& offset, Index) { first = offset[0]; });
+      double total = start<Op>;
       r.runs(p % chunks * chunk, std::min(terms, (p % chunks + 1) * chunk),
              [&](Index, const auto& offset, Index n) {
-               total = Op::combine(total, reduce_run<Op>(x.data + start + offset[0], r.run_stride(0), n));
+               total = Op{}(total, reduce_run<Op>(x.data + first + offset[0], r.run_stride(0), n));
              });
       partial[p] = total;
     }
   });
   for (Index i = 0; i < outputs; ++i) {
-    double total = Op::start;
-    for (Index c = 0; c < chunks; ++c) total = Op::combine(total, partial[i * chunks + c]);
+    double total = start<Op>;
+    for (Index c = 0; c < chunks; ++c) total = Op{}(total, partial[i * chunks + c]);
     y[i] = static_cast<real>(total);
   }
 }
@@ -84,38 +76,37 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
               chunks = std::max<Index>(1, (terms + length - 1) / length);
   const Index group =
       std::max<Index>(1, chunk / std::max<Index>(1, std::min(terms, length) * std::min(columns, span)));
-  std::vector<double> partial(static_cast<std::size_t>(outer * chunks * columns), Op::start);
+  std::vector<double> partial(static_cast<std::size_t>(outer * chunks * columns), start<Op>);
   const auto reduce_piece = [&](const real* from, Index left, Index begin, Index end, double* total) {
     const Index right = std::min(columns, left + span);
     for (Index first = left; first < right; first += width) {
       const Index n = std::min(width, right - first);
       for (Index row = begin; row < end; row += rows) {
         real sum[width];
-        std::fill(sum, sum + width, static_cast<real>(Op::start));
+        std::fill(sum, sum + width, static_cast<real>(start<Op>));
         r.runs(row, std::min(end, row + rows), [&](Index, const auto& offset, Index count) {
           for (Index i = 0; i < count; ++i) {
             const real* at = from + first + offset[0] + i * r.run_stride(0);
-            for (Index c = 0; c < n; ++c) sum[c] = Op::combine(sum[c], at[c]);
+            for (Index c = 0; c < n; ++c) sum[c] = Op{}(sum[c], at[c]);
           }
         });
-        for (Index c = 0; c < n; ++c)
-          total[first + c] = Op::combine(total[first + c], static_cast<double>(sum[c]));
+        for (Index c = 0; c < n; ++c) total[first + c] = Op{}(total[first + c], static_cast<double>(sum[c]));
       }
     }
   };
   parallel_ranges(outer * chunks * spans, group, [&](Index begin, Index end) {
     for (Index piece = begin; piece < end; ++piece) {
       const Index p = piece / spans, row = p % chunks * length;
-      k.runs(p / chunks * columns, p / chunks * columns + 1, [&](Index, const auto& start, Index) {
-        reduce_piece(x.data + start[0], piece % spans * span, row, std::min(terms, row + length),
+      k.runs(p / chunks * columns, p / chunks * columns + 1, [&](Index, const auto& offset, Index) {
+        reduce_piece(x.data + offset[0], piece % spans * span, row, std::min(terms, row + length),
                      &partial[p * columns]);
       });
     }
   });
   for (Index i = 0; i < std::ssize(y); ++i) {
     const double* of_chunks = &partial[i / columns * chunks * columns + i % columns];
-    double total = Op::start;
-    for (Index c = 0; c < chunks; ++c) total = Op::combine(total, of_chunks[c * columns]);
+    double total = start<Op>;
+    for (Index c = 0; c < chunks; ++c) total = Op{}(total, of_chunks[c * columns]);
     y[i] = static_cast<real>(total);
   }
 }
