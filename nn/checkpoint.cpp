@@ -111,17 +111,6 @@ void expect_tiling(std::vector<Entry> entries, Index size, const std::string& pa
   if (reached < size) failed("{}: a hole at the end; expected {} bytes of data, not {}", path, reached, size);
 }
 
-template <class Number>
-void expect_finite(std::string_view bytes, const std::string& name, const std::string& path) {
-  for (std::size_t i = 0; i < bytes.size(); i += sizeof(Number)) {
-    Number value;
-    std::memcpy(&value, bytes.data() + i, sizeof(Number));
-    if (!std::isfinite(value))
-      failed("{} was not written: element {} of tensor '{}' is {}; expected finite values", path,
-             i / sizeof(Number), name, value);
-  }
-}
-
 /// The CRC-32 of all keys and values of the metadata but its own, each ended by a NUL, and of the data.
 std::string crc_of(const std::map<std::string, std::string>& metadata, std::string_view data) {
   const auto bytes = [](std::string_view b) { return reinterpret_cast<const Bytef*>(b.data()); };
@@ -154,8 +143,11 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& na
     const std::size_t begin = data.size();
     data += tensor_bytes(tensor, width);
     const std::string_view added = std::string_view(data).substr(begin);
-    width == 4 ? expect_finite<float>(added, name, path.string())
-               : expect_finite<double>(added, name, path.string());
+    const std::vector<real> written = tensor_from_bytes(tensor.shape(), added, width).to_vector();
+    for (std::size_t i = 0; i < written.size(); ++i)
+      if (!std::isfinite(written[i]))
+        failed("{} was not written: element {} of tensor '{}' is {}; expected finite values", path.string(),
+               i, name, written[i]);
     json[name] = {{"dtype", width == 4 ? "F32" : "F64"},
                   {"shape", std::vector<Index>(tensor.shape().begin(), tensor.shape().end())},
                   {"data_offsets", {begin, data.size()}}};
