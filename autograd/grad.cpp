@@ -207,7 +207,7 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
     invalid(
         "[grad] y depends on no parameter, or was not recorded: make it outside NoGrad, and a gradient that "
         "is differentiated again with create_graph");
-  Vars out;
+  Vars out(xs.size());
   if (!xs.empty()) {
     const WithGrad recorded(graph == Graph::created);
     Walk walk(y, xs);
@@ -239,12 +239,9 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
         }
       if (graph == Graph::released) node.release();
     }
-    for (const Var& x : xs) {
-      const auto* stop = walk.at(x);
-      out.push_back(stop ? stop->gradient : Var());
-    }
+    for (std::size_t i = 0; i < xs.size(); ++i)
+      if (const auto* stop = walk.at(xs[i])) out[i] = stop->gradient;
   }
-  out.resize(xs.size());
   for (std::size_t i = 0; i < xs.size(); ++i)
     if (!out[i].value().defined()) out[i] = Var(Tensor::full(xs[i].shape(), 0, xs[i].device()));
   if (graph == Graph::created)  // a constant's gradient is 0, not an error

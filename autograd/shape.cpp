@@ -88,14 +88,14 @@ Var broadcast_to(const Var& x, const Shape& shape) {
 Var sum_to(const Var& x, const Shape& shape) {
   if (shape == x.shape()) return x;
   const int missing = x.rank() - shape.rank();
+  bool sums = missing >= 0;
   Axes axes;
-  for (int i = 0; i < x.rank(); ++i) {
+  for (int i = 0; i < x.rank() && sums; ++i)
     if (i < missing || (shape[i - missing] == 1 && x.dim(i) != 1))
       axes.push_back(i);
-    else if (shape[i - missing] != x.dim(i))
-      invalid("[sum_to] the shape {} does not sum to {}", str(x.shape()), str(shape));
-  }
-  if (missing < 0) invalid("[sum_to] the shape {} does not sum to {}", str(x.shape()), str(shape));
+    else
+      sums = shape[i - missing] == x.dim(i);
+  if (!sums) invalid("[sum_to] the shape {} does not sum to {}", str(x.shape()), str(shape));
   return record("sum_to", raw::reduce(Reduce::sum, x.value(), axes).reshape(shape), {x}, keep_nothing,
                 [](const Var& g, const Vars& x, const Var&) { return Vars{broadcast_to(g, x[0].shape())}; });
 }

@@ -89,8 +89,7 @@ template <class T>
 void Array<T>::no_elements() const {
   broken(
       "an array of shape {} has no elements: it was never given any, was moved from, or is an input or "
-      "output "
-      "that a gradient rule did not ask to keep",
+      "output that a gradient rule did not ask to keep",
       str(shape_));
 }
 
@@ -190,15 +189,14 @@ Array<T> Array<T>::slice(int axis, Index begin, Index end, Index step) const {
 template <class T>
 Array<T> Array<T>::broadcast_to(const Shape& shape) const {
   Strides strides = shape;
-  for (int i = 0; i < shape.rank(); ++i) {
+  bool stretches = shape.rank() >= rank();
+  for (int i = 0; i < shape.rank() && stretches; ++i) {
     const int from = i - shape.rank() + rank();
     const Index d = from < 0 ? 1 : shape_[from];
-    if (shape[i] < 0 || (d != 1 && d != shape[i]))
-      invalid("[broadcast_to] the shape {} does not stretch to {}", str(shape_), str(shape));
+    stretches = shape[i] >= 0 && (d == 1 || d == shape[i]);
     strides[i] = d == 1 ? 0 : strides_[from];
   }
-  if (shape.rank() < rank())
-    invalid("[broadcast_to] the shape {} does not stretch to {}", str(shape_), str(shape));
+  if (!stretches) invalid("[broadcast_to] the shape {} does not stretch to {}", str(shape_), str(shape));
   return with(shape, strides, offset_);
 }
 

@@ -49,7 +49,7 @@ void find_pixels(const Tiling& of, T* images, Index image, Index top, Index left
 /// the tile's corner on, moved by (down, right); next those of the tile after it, to be asked for early.
 template <int n, class T, class F>
 void for_tiles(const Tiling& y, Index begin, Index end, Index down, Index right, const Tiling& of, T* images,
-               T* outside, const F& f) {
+               std::type_identity_t<T>* outside, const F& f) {
   Index image = begin / (y.rows * y.columns), row = begin / y.columns % y.rows, column = begin % y.columns;
   T *at[n][n], *next[n][n];
   if (begin < end) find_pixels(of, images, image, row * 4 + down, column * 4 + right, outside, next);
@@ -91,10 +91,8 @@ Index summed_tiles(Index tiles, Index C, Index O) {
 }
 
 /// The pixel outside of an image.
-class Zeros : public Scratch {
- public:
-  explicit Zeros(Index channels) : Scratch(channels) { std::fill_n(Scratch::data(), channels, real(0)); }
-  const real* data() const { return Scratch::data(); }
+struct Zeros : Scratch {
+  explicit Zeros(Index channels) : Scratch(channels) { std::fill_n(data(), channels, real(0)); }
 };
 
 /// V_ξ[t − begin, c] of the tiles [begin, end) of a result y with ph×pw padding around x, rows of
@@ -141,8 +139,7 @@ struct Addends {
 void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const Addends& add, real* images) {
   const Index O = y.C, width = whole_lanes(O), plane = plane_size((end - begin) * width);
   const Index per_image = static_cast<Index>(add.shift.size()) == O ? 0 : O;
-  real* nowhere = nullptr;
-  for_tiles<4>(y, begin, end, 0, 0, y, images, nowhere, [&](Index t, Index image, auto& at, auto& next) {
+  for_tiles<4>(y, begin, end, 0, 0, y, images, nullptr, [&](Index t, Index image, auto& at, auto& next) {
     const real* shift = add.shift.empty() ? nullptr : add.shift.data() + image * per_image;
     const real* from = M + (t - begin) * width;
     for_lanes(O, [&](Index o, auto part) {
