@@ -31,13 +31,6 @@ Vars differentiate(const Formula& formula, const Var& g, const Vars& inputs) {
   return out;
 }
 
-/// (C) as (1,C,1,…), to broadcast against (N,C,…).
-Var per_channel(const Var& v, int rank) {
-  Shape shape;
-  for (int i = 0; i < rank; ++i) shape.push_back(i == 1 ? v.dim(0) : 1);
-  return reshape(v, shape);
-}
-
 void check_images(const char* op, const Var& x, Index factor) {
   if (x.rank() != 4 || factor < 1)
     invalid("[{}] x {} must be (N,C,H,W) and the factor {} at least 1", op, str(x.shape()), factor);
@@ -182,7 +175,8 @@ Var group_norm_formula(const Var& x, const Var& gamma, const Var& beta, Index gr
   const Var centred = grouped - mean(grouped, {2}, true);
   const Var variance = mean(square(centred), {2}, true);
   const Var normal = reshape(centred / sqrt(variance + eps), x.shape());
-  const Var z = normal * per_channel(gamma, x.rank()) + per_channel(beta, x.rank());
+  const Shape per_channel = shape_along(1, x.dim(1), x.rank());
+  const Var z = normal * reshape(gamma, per_channel) + reshape(beta, per_channel);
   return with_silu ? silu(z) : z;
 }
 

@@ -71,8 +71,7 @@ IntTensor argmax(const Var& x, int axis) {
   // The least index among those that hold the maximum (or NaN), found in exact small numbers.
   std::vector<real> count(static_cast<std::size_t>(x.dim(axis)));
   for (std::size_t i = 0; i < count.size(); ++i) count[i] = static_cast<real>(i);
-  Shape along;
-  for (int i = 0; i < x.rank(); ++i) along.push_back(i == axis ? x.dim(axis) : 1);
+  const Shape along = shape_along(axis, x.dim(axis), x.rank());
   const Var index = broadcast_to(Tensor(along, count, x.device()), x.shape());
   const Var hit = equal(x, max(x, {axis}, true)) + not_equal(x, x);
   const Var first = min(where(hit, index, constant(static_cast<real>(x.dim(axis)), x)), {axis});

@@ -24,6 +24,12 @@ Strides row_major(const Shape& shape) {
   return strides;
 }
 
+Shape shape_along(int axis, Index n, int rank) {
+  Shape shape;
+  for (int i = 0; i < rank; ++i) shape.push_back(i == axis ? n : 1);
+  return shape;
+}
+
 std::string str(const Dims& dims) {
   std::string text;
   for (Index d : dims) text += (text.empty() ? "" : ",") + std::to_string(d);
