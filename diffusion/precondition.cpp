@@ -33,11 +33,6 @@ Edm Edm::fitted(const Tensor& y) {
   return {mean, deviation};
 }
 
-double Edm::c_skip(double s) const { return deviation * deviation / (s * s + deviation * deviation); }
-double Edm::c_out(double s) const { return s * deviation / scalar::hypot(s, deviation); }
-double Edm::c_in(double s) const { return 1 / scalar::hypot(s, deviation); }
-double Edm::c_noise(double s) const { return scalar::log(s) / 4; }
-
 Denoiser Edm::denoiser(Network network) const {
   return [edm = *this, network = std::move(network)](const Var& y, double s) {
     const Var centred = y - edm.mean;

@@ -31,10 +31,10 @@ struct Edm {
   /// data.
   static Edm fitted(const Tensor& y);
 
-  double c_skip(double s) const;
-  double c_out(double s) const;
-  double c_in(double s) const;
-  double c_noise(double s) const;
+  double c_skip(double s) const { return deviation * deviation / (s * s + deviation * deviation); }
+  double c_out(double s) const { return s * deviation / scalar::hypot(s, deviation); }
+  double c_in(double s) const { return 1 / scalar::hypot(s, deviation); }
+  double c_noise(double s) const { return scalar::log(s) / 4; }
 
   /// (3) with `network`.
   Denoiser denoiser(Network network) const;
