@@ -122,6 +122,20 @@ using WithGrad = While<Mode::records, true>;
 /// NotFinite naming the op and its inputs' shapes. Costs a pass over each result.
 using Anomaly = While<Mode::checks, true>;
 
+/// f()'s result when it is finite. Otherwise the same step is run again, watched by Anomaly, and NotFinite
+/// says `<what> <number>: [op] made a value that is not finite; …`. Any other error passes as it is. REQUIRES
+/// f to be a function of unchanged state.
+template <class F>
+Var finite_step(const char* what, Index number, const F& f) {
+  Var y = f();
+  if (all_finite(y.value())) return y;
+  try {
+    const Anomaly watch;
+    y = f();
+  } catch (const NotFinite& error) { throw NotFinite(fmt::format("{} {}: {}", what, number, error.what())); }
+  throw NotFinite(fmt::format("{} {}: the result is not finite", what, number));
+}
+
 /// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are
 /// tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x or y, and
 /// where a value that a rule needs was written to since the rule kept it.

@@ -16,11 +16,6 @@ void walk(double T, const Langevin& how, const Step& step) {
   });
 }
 
-template <class F>
-Var finite(std::uint64_t number, const F& f) {
-  return finite_step("sampling step", static_cast<Index>(number + 1), f);
-}
-
 }  // namespace
 
 HyvarinenScore score_of(const Denoiser& D, const GeometricBrownianMotion& gbm) {

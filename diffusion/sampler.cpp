@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/anomaly.h"
 #include "diffusion/steps.h"
 
 namespace dale {
@@ -39,7 +38,7 @@ Var take_steps(const Denoiser& D, Var y, const Steps& steps, Key key, std::uint6
   std::uint64_t number = 0;
   for (const Step& step : steps)
     for (int r = 0; r < step.repeats; ++r, ++number)
-      y = finite_step("sampling step", static_cast<Index>(number + 1), [&] {
+      y = finite(number, [&] {
         const Var mean = D(y, step.s), kept = mean + step.keep * (y - mean);
         return step.noise == 0 ? kept : kept + step.noise * fresh_noise(key.split(number), y, first);
       });
@@ -102,9 +101,6 @@ Steps uniform_steps(const GeometricBrownianMotion& gbm, const Langevin& how, dou
 
 Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels) {
   return take_steps(D, std::move(y), ddim_steps(levels), Key{});
-}
-Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first) {
-  return take_steps(D, std::move(y), ancestral_steps(levels), key, first);
 }
 
 Var heun(const Denoiser& D, Var y, const std::vector<double>& levels) {

@@ -50,7 +50,6 @@ Steps ancestral_steps(const std::vector<double>& levels);
 Steps dale_langevin_steps(const std::vector<double>& levels, double eta = 1);
 
 Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels);
-Var ancestral(const Denoiser& D, Var y, const std::vector<double>& levels, Key key, std::uint64_t first = 0);
 
 /// Heun's rule on the probability flow:  (7)
 ///   d = (y − D(y; s))/s,  ŷ = y + (s′ − s) d,   if s′ > 0:  y ← y + (s′ − s) ½ (d + (ŷ − D(ŷ; s′))/s′)

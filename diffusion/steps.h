@@ -4,7 +4,6 @@
 #include <numbers>
 #include <utility>
 
-#include "autograd/anomaly.h"
 #include "diffusion/sampler.h"
 
 namespace dale {
@@ -19,14 +18,19 @@ inline Var fresh_noise(Key key, const Var& like, std::uint64_t first) {
   return fresh_noise(key, like.shape(), like.device(), first);
 }
 
+/// f()'s result, watched (var.h), of the step after `number` others.
+template <class F>
+Var finite(std::uint64_t number, const F& f) {
+  return finite_step("sampling step", static_cast<Index>(number + 1), f);
+}
+
 /// y through step(y, s, s′) for neighbouring levels. A step that fails is run again to find the op, so what
 /// it remembers from step to step may then be wrong; its result is not used.
 template <class Step>
 Var along(const std::vector<double>& levels, Var y, const Step& step) {
   const NoGrad off;
   for (std::size_t i = 0; i + 1 < levels.size(); ++i)
-    y = finite_step("sampling step", static_cast<Index>(i + 1),
-                    [&] { return step(y, levels[i], levels[i + 1]); });
+    y = finite(i, [&] { return step(y, levels[i], levels[i + 1]); });
   return y;
 }
 

@@ -1,5 +1,4 @@
 // Chapter II: the engine. The rules themselves are proven row by row in torch_test.cpp.
-#include "autograd/anomaly.h"
 #include "autograd/gradcheck.h"
 #include "autograd/transforms.h"
 #include "tests/compare.h"

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <thread>
 
-#include "autograd/anomaly.h"
 #include "autograd/ops.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/likelihood.h"

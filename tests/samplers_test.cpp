@@ -116,7 +116,7 @@ TEST_CASE("every sampler ends at the mixture", "[diffusion][sampler]") {
   };
   near("ddim", ddim(p.denoiser(), start(3), levels), 0.015);
   near("stochastic heun", stochastic_heun(p.denoiser(), start(3), levels, {}, Key{5}), 0.012);
-  near("ancestral", ancestral(p.denoiser(), start(3), levels, Key{5}), 0.02);
+  near("ancestral", take_steps(p.denoiser(), start(3), ancestral_steps(levels), Key{5}), 0.02);
   const GeometricBrownianMotion gbm;
   for (double eta : {0.0, 0.5, 1.0})
     near("eta", take_steps(p.denoiser(), start(0.8), uniform_steps(gbm, {300}, eta), Key{6}), 0.02);

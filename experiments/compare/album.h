@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "autograd/anomaly.h"
+#include "autograd/var.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
 

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "autograd/anomaly.h"
 #include "experiments/compare/report.h"
 #include "experiments/data/idx.h"
 #include "experiments/info.h"

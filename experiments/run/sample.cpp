@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "autograd/anomaly.h"
 #include "diffusion/consistency.h"
 #include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
@@ -118,7 +117,7 @@ const std::vector<Entry>& samplers() {
       {"probability-flow", [](S b, Y y, L s) { return heun(b.D, y, s); }},
       {"ddim", [](S b, Y y, L s) { return ddim(b.D, y, s); }},
       {"dpm-solver", [](S b, Y y, L s) { return dpm_solver(b.D, y, s); }},
-      {"ancestral", [](S b, Y y, L s) { return ancestral(b.D, y, s, b.noise(), b.first); }},
+      {"ancestral", [](S b, Y y, L s) { return take_steps(b.D, y, ancestral_steps(s), b.noise(), b.first); }},
       {"consistency",
        [](S b, Y y, L s) { return take_steps(b.D, y, consistency_steps(s), b.noise(), b.first); }},
       {"stochastic", [](S b, Y y, L s) { return stochastic_heun(b.D, y, s, {}, b.noise(), b.first); }},

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "autograd/anomaly.h"
 #include "diffusion/consistency.h"
 #include "experiments/data/idx.h"
 #include "experiments/run/batches.h"

@@ -143,7 +143,7 @@ std::vector<Row> sample(const Trained& m, const std::vector<Tensor>& exact, Key 
   const double s_max = m.levels(1)[0];
   for (int steps : {40, 10}) add("heun", heun(D, start(s_max), m.levels(steps)));
   add("dpm-solver", dpm_solver(D, start(s_max), m.levels(20)));
-  add("ancestral", ancestral(D, start(s_max), m.levels(100), noise));
+  add("ancestral", take_steps(D, start(s_max), ancestral_steps(m.levels(100)), noise));
   if (m.process.multiplicative()) {
     const GeometricBrownianMotion gbm;
     const Var y = start(gbm.marginal(gbm.T()).s);
