@@ -6,13 +6,6 @@
 
 namespace dale {
 
-HyvarinenScore LogNormal::score(const GeometricBrownianMotion& gbm) const {
-  return [p = *this, gbm](const Var& y, double t) {
-    const Marginal law = gbm.marginal(t);
-    return -1 - (y - (p.a + law.m)) / (p.v + law.s * law.s);
-  };
-}
-
 Denoiser LogNormal::denoiser() const {
   return [p = *this](const Var& y, double s) {
     const double total = p.v + s * s;
@@ -72,10 +65,6 @@ Var Mixture::mean(const Var& y, double s) const {
   const Index K = static_cast<Index>(weights.size());
   return matmul(r, Tensor({K, 1}, keep, y.device())) * y +
          matmul(r, Tensor({K, dimension()}, pull, y.device()));
-}
-
-Denoiser Mixture::denoiser() const {
-  return [p = *this](const Var& y, double s) { return p.mean(y, s); };
 }
 
 Tensor Mixture::draw(Index n, Key key) const {

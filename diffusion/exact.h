@@ -15,7 +15,6 @@ namespace dale {
 struct LogNormal {
   double a, v;
 
-  HyvarinenScore score(const GeometricBrownianMotion& gbm) const;
   Denoiser denoiser() const;
 
   /// Of y after these steps of (10), from the exact p at the level of the first; its mean stays a.
@@ -36,7 +35,9 @@ struct Mixture {
   /// log p_s(y) (N) and E[y₀|y] (N,d) at level s ≥ 0, for y (N,d).
   Var log_density(const Var& y, double s) const;
   Var mean(const Var& y, double s) const;
-  Denoiser denoiser() const;
+  Denoiser denoiser() const {
+    return [p = *this](const Var& y, double s) { return p.mean(y, s); };
+  }
   /// n exact draws of y₀ (n,d).
   Tensor draw(Index n, Key key) const;
   /// In one dimension: the quantiles (i + ½)/n of p_s, i = 0 … n−1, ascending. They stand for p_s without

@@ -29,11 +29,6 @@ Var denoising_loss(const Network& network, const std::vector<Tensor>& draws) {
   return mean_squared_error(network(draws[0], draws[1]), draws[2]);
 }
 
-Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key,
-                   const LevelDistribution& law, std::uint64_t first) {
-  return denoising_loss(network, denoising_draws(edm, y0, key, law, first));
-}
-
 std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight, const Tensor& y0,
                                          const std::vector<double>& t, const Var& z) {
   if (y0.rank() < 1 || y0.dim(0) != static_cast<Index>(t.size()) || !(y0.shape() == z.shape()))
@@ -41,8 +36,6 @@ std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight,
             str(y0.shape()), str(z.shape()), t.size());
   const Tensor schedule = model.schedule(t, y0.device());
   const auto column = [&](ScoreModel::Row k) { return ScoreModel::column(schedule, k, y0.rank()); };
-  Shape shape{y0.dim(0)};
-  while (shape.rank() < y0.rank()) shape.push_back(1);
   std::vector<real> root;  // root² = w
   for (double time : t) {
     const Marginal law = model.process->marginal(time);
@@ -54,18 +47,13 @@ std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight,
   }
   const Var y =
       column(ScoreModel::row_a) * Var(y0) + column(ScoreModel::row_m) + column(ScoreModel::row_s) * z;
-  return {y.value(), z.value(), Tensor(shape, root, y0.device()), schedule};
+  return {y.value(), z.value(), Tensor(shape_along(0, y0.dim(0), y0.rank()), root, y0.device()), schedule};
 }
 
 Var score_matching_loss(const ScoreModel& model, const std::vector<Tensor>& draws) {
   const Var y = draws[0], z = draws[1], root = draws[2];
   const Var s = ScoreModel::column(draws[3], ScoreModel::row_s, y.rank());
   return 0.5 * mean(square(root * (model.score(y, draws[3]) + z / s)));
-}
-
-Var score_matching_loss(const ScoreModel& model, Weight weight, const Tensor& y0,
-                        const std::vector<double>& t, const Var& z) {
-  return score_matching_loss(model, score_matching_draws(model, weight, y0, t, z));
 }
 
 Var explicit_score_loss(const Var& h_model, const Var& h) {

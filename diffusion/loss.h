@@ -26,15 +26,15 @@ struct LevelDistribution {
   }
 };
 
-/// (6), averaged over batch and pixels; its gradient flows into the network's parameters. y0 (N,1,H,W) in the
-/// chart. Image n takes its noise from elements (first + n)·pixels … of the key's streams: what a batch sees
-/// depends on the key and on `first`, the number of its first image, alone.
-Var denoising_loss(const Network& network, const Edm& edm, const Tensor& y0, Key key,
-                   const LevelDistribution& law = {}, std::uint64_t first = 0);
-/// The same in two halves, because a captured function (tensor/captured.h) takes what changes from batch to
-/// batch as inputs: c_in y_t (N,1,H,W), c_noise (N) and the target of (6); and the loss given these.
+// Each loss is in two halves, its draws and what it is given them, because a captured function
+// (tensor/captured.h) takes what changes from batch to batch as inputs.
+
+/// c_in y_t (N,1,H,W), c_noise (N) and the target of (6), of y0 (N,1,H,W) in the chart. Image n takes its
+/// noise from elements (first + n)·pixels … of the key's streams: what a batch sees depends on the key and on
+/// `first`, the number of its first image, alone.
 std::vector<Tensor> denoising_draws(const Edm& edm, const Tensor& y0, Key key,
                                     const LevelDistribution& law = {}, std::uint64_t first = 0);
+/// (6), averaged over batch and pixels; its gradient flows into the network's parameters.
 Var denoising_loss(const Network& network, const std::vector<Tensor>& draws);
 
 /// Denoising score matching in any parameterisation, additive or multiplicative (h_θ − h = u_θ − u in either
@@ -42,10 +42,8 @@ Var denoising_loss(const Network& network, const std::vector<Tensor>& draws);
 ///   ½ mean w(t) (u_θ(Y_t) + Z/s)²,   Y_t = a y₀ + m + sZ                                               (5)
 /// with w = 1; s² (the noise's own scale); s⁴, which makes twice it the paper's ‖s² h + (log x_t − log x₀ −
 /// m) + s²‖²; or s⁴/c_out², EDM's, which makes twice it (6) when a = 1. y0 and z (N,…), image n at time t[n].
+/// The draws are Y_t, z, √w (N,1,…) and the model's schedule of t.
 enum class Weight { uniform, noise, paper, edm };
-Var score_matching_loss(const ScoreModel& model, Weight weight, const Tensor& y0,
-                        const std::vector<double>& t, const Var& z);
-/// In two halves as above: Y_t, z, √w (N,1,…) and the model's schedule of t; and the loss given these.
 std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight, const Tensor& y0,
                                          const std::vector<double>& t, const Var& z);
 Var score_matching_loss(const ScoreModel& model, const std::vector<Tensor>& draws);

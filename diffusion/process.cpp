@@ -30,10 +30,6 @@ Var Process::conditional_hyvarinen_score(const Var& x, const Var& x0, double t) 
   return hyvarinen_score(conditional_chart_score(y, chart(x0), t), y);
 }
 
-Var Process::conditional_stein_score(const Var& x, const Var& x0, double t) const {
-  return conditional_hyvarinen_score(x, x0, t) / x;
-}
-
 const Process& process_named(std::string_view name) {
   static const GeometricBrownianMotion gbm = GeometricBrownianMotion::edm(80), paper;
   static const VarianceExploding ve = VarianceExploding::edm(80);

@@ -75,11 +75,9 @@ class Process {
 
   /// X_t given x₀, for Z: ψ⁻¹(a ψ(x₀) + m + s Z).
   Var sample(const Var& x0, double t, const Var& z) const;
-  /// ∇_y log p(y_t|y₀) = −(y_t − a y₀ − m)/s², and from it h(x_t|x₀) and the Stein score ∇ₓ log p(x_t|x₀) =
-  /// h/x_t.
+  /// ∇_y log p(y_t|y₀) = −(y_t − a y₀ − m)/s², and from it h(x_t|x₀) = x_t ∘ ∇ₓ log p(x_t|x₀).
   Var conditional_chart_score(const Var& y, const Var& y0, double t) const;
   Var conditional_hyvarinen_score(const Var& x, const Var& x0, double t) const;
-  Var conditional_stein_score(const Var& x, const Var& x0, double t) const;
 };
 
 /// dX = μX dt + σX dW; σ² and μ constant or linear in time. By Itô, for Y = log X,

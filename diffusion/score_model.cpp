@@ -31,13 +31,7 @@ Tensor ScoreModel::schedule(const std::vector<double>& t, Device device) const {
 }
 
 Var ScoreModel::column(const Tensor& schedule, Row k, int rank) {
-  Shape shape{schedule.dim(1)};
-  while (shape.rank() < rank) shape.push_back(1);
-  return schedule.slice(0, k, k + 1).reshape(shape);
-}
-
-Var ScoreModel::score(const Var& y, const std::vector<double>& t) const {
-  return score(y, schedule(t, y.device()));
+  return schedule.slice(0, k, k + 1).reshape(shape_along(0, schedule.dim(1), rank));
 }
 
 Var ScoreModel::score(const Var& y, const Tensor& schedule) const {
@@ -72,7 +66,8 @@ Denoiser ScoreModel::denoiser() const {
     const double t = model.process->time_at(level);
     const Marginal law = model.process->marginal(t);
     const Var state = law.a * y + law.m;
-    const Var u = model.score(state, std::vector<double>(static_cast<std::size_t>(y.dim(0)), t));
+    const std::vector<double> times(static_cast<std::size_t>(y.dim(0)), t);
+    const Var u = model.score(state, model.schedule(times, y.device()));
     return y + law.s * law.s / law.a * u;
   };
 }

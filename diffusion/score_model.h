@@ -24,12 +24,11 @@ struct ScoreModel {
   Parameterisation meaning;
   Network network;
 
-  /// u at Y_t = y (N,…), image n at time t[n] > 0.
-  Var score(const Var& y, const std::vector<double>& t) const;
-  /// The same in two halves, because a captured function (tensor/captured.h) takes what changes from call to
-  /// call as arrays: all that score() needs of the times, a row a quantity, and u given these.
+  /// All that score() needs of the times t[n] > 0, a row a quantity, because a captured function
+  /// (tensor/captured.h) takes what changes from call to call as arrays.
   enum Row { time, row_a, row_m, row_s, c_in, c_noise, c_skip, c_out, rows };
   Tensor schedule(const std::vector<double>& t, Device device) const;  // (rows,N)
+  /// u at Y_t = y (N,…), image n at time t[n].
   Var score(const Var& y, const Tensor& schedule) const;
   /// Row k of a schedule, one number per image, to broadcast against y (N,…).
   static Var column(const Tensor& schedule, Row k, int rank);

@@ -86,7 +86,7 @@ Trained train(const Process& process, Index steps, Key key) {
   const auto gradients = [&](Index step) {
     const Tensor y0 = points(batch, step).reshape({batch, 2, 1, 1});
     const Key noise = key.split(noise_stream).split(static_cast<std::uint64_t>(step));
-    return gradients_of(denoising_loss(network, out.edm, y0, noise), all);
+    return gradients_of(denoising_loss(network, denoising_draws(out.edm, y0, noise)), all);
   };
   fit(adam, {steps, 0.01}, 1, bar, gradients, [&](Index, const Gradients&) { ema.update(); });
   for (std::size_t i = 0; i < all.size(); ++i) all[i].parameter->leaf_value() = ema.average()[i];
