@@ -6,37 +6,29 @@
 . tests/scratch.sh
 . tests/few.sh
 
-train() {  # out, threads, more…
-  out=$1 threads=$2
-  shift 2
-  exec "$dale" train --dataset "$work/s/samples.npy" --steps 300 --batch 8 --width 8 --seed 3 --dropout 0.1 \
-    --decay cosine --checkpoint-every 5 --threads "$threads" --out "$out" "$@" >/dev/null 2>"$work/err"
+quietly() { exec "$dale" "$@" >/dev/null 2>"$work/err"; }
+# Each is given a folder, a number of threads, and --resume or nothing.
+train() {
+  quietly train --dataset "$work/s/samples.npy" --steps 300 --batch 8 --width 8 --seed 3 --dropout 0.1 \
+    --decay cosine --checkpoint-every 5 --out "$1" --threads "$2" $3
 }
-tuning() {  # out, threads, more…
-  out=$1 threads=$2
-  shift 2
-  exec "$dale" tune --checkpoint "$first" --dataset "$work/s/samples.npy" --steps 150 --batch 8 \
-    --checkpoint-every 5 --threads "$threads" --out "$out" "$@" >/dev/null 2>"$work/err"
+tuning() {
+  quietly tune --checkpoint "$first" --dataset "$work/s/samples.npy" --steps 150 --batch 8 \
+    --checkpoint-every 5 --out "$1" --threads "$2" $3
 }
-sampling() {  # out, threads, more…
-  out=$1 threads=$2
-  shift 2
-  exec "$dale" sample --checkpoint "$first" --steps 12 --count 60 --batch 2 --sampler unconstrained \
-    --threads "$threads" --out "$out" "$@" >/dev/null 2>"$work/err"
+sampling() {
+  quietly sample --checkpoint "$first" --steps 12 --count 60 --batch 2 --sampler unconstrained \
+    --out "$1" --threads "$2" $3
 }
-comparing() {  # out, threads
-  exec "$dale" compare --profile smoke --dataset fashion-mnist --threads "$2" --out "$1" \
-    >/dev/null 2>"$work/err"
-}
+comparing() { quietly compare --profile smoke --dataset fashion-mnist --out "$1" --threads "$2"; }
 results() { find "$1" -name model.safetensors -o -name samples.npy | sort | xargs cat | md5sum; }
 figures() { cut -d, -f1-4 "$1/metrics.csv"; }
 fail() { echo "kill -9: $1"; cat "$work/err"; exit 1; }
 
 # Images to train on that need no download: those of a model of four steps.
 first=$work/first/model.safetensors
-"$dale" train --steps 4 --batch 8 --width 8 --out "$work/first" >/dev/null 2>"$work/err" || fail 'a model'
-"$dale" sample --checkpoint "$first" --steps 2 --count 50 --out "$work/s" >/dev/null 2>"$work/err" ||
-  fail 'its samples'
+(quietly train --steps 4 --batch 8 --width 8 --out "$work/first") || fail 'a model'
+(quietly sample --checkpoint "$first" --steps 2 --count 50 --out "$work/s") || fail 'its samples'
 # Does it whole, then kills it until it was killed so often, and lets the last resume end.
 killed() {  # command
   start=$(date +%s%N)
