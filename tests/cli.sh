@@ -8,15 +8,6 @@ small='--steps 4 --batch 16 --width 8 --seed 1'  # a run; the words are the opti
 run() { "$dale" train $small "$@" >/dev/null 2>&1; }
 same() { cmp "$work/$1" "$work/$2" || failures=$((failures + 1)); }
 
-expect() {  # status, fragment of stderr, arguments…
-  status=$1 fragment=$2
-  shift 2
-  "$dale" "$@" >"$work/out" 2>"$work/err"
-  got=$?
-  if [ $got -ne "$status" ] || { [ -n "$fragment" ] && ! grep -qF -- "$fragment" "$work/err"; }; then
-    fail "dale $*: status $got (expected $status), expected '$fragment' in: $(cat "$work/err")"
-  fi
-}
 # What is said of options for which there is no run, or no samples.
 train_says() { said=$1; shift; expect 2 "$said" train "$@" --out "$work/x"; }
 sample_says() { said=$1; shift; expect 2 "$said" sample --checkpoint "$model" "$@" --out "$work/z"; }
@@ -76,7 +67,7 @@ touch "$work/file"
 expect 1 "$work/file" train --out "$work/file/run"
 mkdir "$work/empty"
 (cd "$work/empty" && DALE_DATA=$work/empty "$dale" train --dataset kmnist --out "$work/y" 2>"$work/err")
-grep -qF "$work/empty" "$work/err" || fail "it must say where it looked for a data set: $(cat "$work/err")"
+says "$work/empty"  # where it looked for a data set
 
 # The real path on real data, where the package is installed (make deps installs it).
 if "$dale" info | grep -q '^data *fashion-mnist *not found'; then
@@ -113,7 +104,7 @@ for signal in INT:130 TERM:143; do  # is seen after the step it falls into
   kill -"${signal%:*}" $run
   wait $run
   [ $? -eq "${signal#*:}" ] && grep -q "stopped by SIG${signal%:*} after step" "$work/err" &&
-    [ -n "$(ls "$out" | grep checkpoint)" ] || fail "SIG${signal%:*}: $(cat "$work/err")"
+    [ -n "$(ls "$out" | grep checkpoint)" ] || fail "SIG${signal%:*}"
 done
 model="$work/a/model.safetensors"
 for sampler in dale-langevin probability-flow; do

@@ -46,6 +46,5 @@ while read -r line; do
     1 | 2) [ "$(grep -cE '^dale: .' err)" = 1 ] && continue ;;
   esac
   fail "status $status of: dale $line"
-  head -5 err
 done <tries
 [ $failures -eq 0 ]
