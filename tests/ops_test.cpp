@@ -149,36 +149,33 @@ Var conv_formula(const Var& x, const Var& w, const Window& k) {
 }  // namespace
 
 TEST_CASE("convolution plus shift and residual is its formula", "[ops][conv][machines]") {
-  struct Case {
-    const char* name;
-    Shape x, w;
-    Window k;
-  };
-  const Case cases[] = {{"plain", {2, 3, 6, 5}, {4, 3, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
-                        {"Winograd", {2, 9, 7, 6}, {17, 9, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
-                        {"Winograd, uneven padding", {1, 8, 9, 5}, {8, 8, 3, 3}, {{1, 1}, {0, 2}, {1, 1}}},
-                        {"stride 2", {2, 2, 7, 8}, {3, 2, 3, 3}, {{2, 2}, {1, 1}, {1, 1}}},
-                        {"dilation 2", {1, 2, 9, 8}, {2, 2, 3, 3}, {{1, 1}, {2, 2}, {2, 2}}},
-                        {"rectangular", {2, 2, 5, 9}, {2, 2, 2, 4}, {{2, 1}, {0, 2}, {1, 2}}},
-                        {"pointwise", {2, 5, 4, 3}, {3, 5, 1, 1}, {}},
-                        {"wide padding", {1, 1, 2, 2}, {1, 1, 2, 2}, {{3, 3}, {3, 3}, {1, 1}}}};
+  const std::tuple<const char*, Shape, Shape, Window> cases[] = {
+      {"plain", {2, 3, 6, 5}, {4, 3, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
+      {"Winograd", {2, 9, 7, 6}, {17, 9, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
+      {"Winograd, uneven padding", {1, 8, 9, 5}, {8, 8, 3, 3}, {{1, 1}, {0, 2}, {1, 1}}},
+      {"stride 2", {2, 2, 7, 8}, {3, 2, 3, 3}, {{2, 2}, {1, 1}, {1, 1}}},
+      {"dilation 2", {1, 2, 9, 8}, {2, 2, 3, 3}, {{1, 1}, {2, 2}, {2, 2}}},
+      {"rectangular", {2, 2, 5, 9}, {2, 2, 2, 4}, {{2, 1}, {0, 2}, {1, 2}}},
+      {"pointwise", {2, 5, 4, 3}, {3, 5, 1, 1}, {}},
+      {"wide padding", {1, 1, 2, 2}, {1, 1, 2, 2}, {{3, 3}, {3, 3}, {1, 1}}}};
   ON_EVERY_MACHINE();
-  for (const Case& c : cases) {
-    const Shape y = conv_formula(Tensor(c.x), Tensor(c.w), c.k).shape();
+  for (const auto& [name, image, kernel, k] : cases) {
+    const Shape y = conv_formula(Tensor(image), Tensor(kernel), k).shape();
     const double images = static_cast<double>(y[0]), pixels = images * static_cast<double>(y[2] * y[3]),
-                 taps = static_cast<double>(c.w[1] * c.w[2] * c.w[3]), channels = static_cast<double>(y[1]);
+                 taps = static_cast<double>(kernel[1] * kernel[2] * kernel[3]),
+                 channels = static_cast<double>(y[1]);
     for (const Shape& shift : {Shape{}, Shape{y[1]}, Shape{y[0], y[1]}}) {
-      INFO(c.name << ", shift " << str(shift));
+      INFO(name << ", shift " << str(shift));
       if (shift.rank() == 0) {
         is_formula(
-            {c.x, c.w}, device, [&](const Vars& x) { return conv2d(x[0], x[1], c.k); },
-            [&](const Vars& x) { return conv_formula(x[0], x[1], c.k); }, {taps, taps * channels, pixels});
+            {image, kernel}, device, [&](const Vars& x) { return conv2d(x[0], x[1], k); },
+            [&](const Vars& x) { return conv_formula(x[0], x[1], k); }, {taps, taps * channels, pixels});
         continue;
       }
       is_formula(
-          {c.x, c.w, y, shift}, device, [&](const Vars& x) { return conv2d(x[0], x[1], x[3], x[2], c.k); },
+          {image, kernel, y, shift}, device, [&](const Vars& x) { return conv2d(x[0], x[1], x[3], x[2], k); },
           [&](const Vars& x) {
-            return conv_formula(x[0], x[1], c.k) + reshape(x[3], {shift.rank() == 1 ? 1 : y[0], y[1], 1, 1}) +
+            return conv_formula(x[0], x[1], k) + reshape(x[3], {shift.rank() == 1 ? 1 : y[0], y[1], 1, 1}) +
                    x[2];
           },
           {taps, taps * channels, pixels, 1, shift.rank() == 1 ? pixels : pixels / images});

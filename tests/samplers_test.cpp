@@ -33,19 +33,15 @@ TEST_CASE("few-step solvers reproduce the reference table", "[diffusion][sampler
   // reference.
   const Mixture p = Mixture::narrow();
   const std::vector<double> truth = p.quantiles(4000, 0);
-  struct Row {
-    bool heun_rule;
-    int steps;
-    double s_max, distance;
-  };
-  for (const Row& row : {Row{true, 10, 0.8, 0.0036}, Row{true, 20, 0.8, 0.0009}, Row{true, 10, 3, 0.0072},
-                         Row{true, 20, 3, 0.0018}, Row{false, 10, 0.8, 0.0045}, Row{false, 20, 0.8, 0.0007},
-                         Row{false, 10, 3, 0.0107}, Row{false, 20, 3, 0.0016}}) {
-    INFO((row.heun_rule ? "Heun " : "2M ") << row.steps << " steps, s_max " << row.s_max);
-    const Var start = column(p.quantiles(4000, row.s_max));
-    const auto levels = edm_levels(row.steps, 0.002, row.s_max);
-    const Var y = row.heun_rule ? heun(p.denoiser(), start, levels) : dpm_solver(p.denoiser(), start, levels);
-    CHECK(std::abs(wasserstein(numbers(y), truth) - row.distance) <= 0.00005);
+  const std::tuple<double, int, double, double> table[] = {
+      {0.8, 10, 0.0036, 0.0045}, {0.8, 20, 0.0009, 0.0007}, {3, 10, 0.0072, 0.0107}, {3, 20, 0.0018, 0.0016}};
+  for (const auto& [s_max, steps, of_heun, of_2m] : table) {
+    INFO(steps << " steps, s_max " << s_max);
+    const Var start = column(p.quantiles(4000, s_max));
+    const auto levels = edm_levels(steps, 0.002, s_max);
+    const Var by_heun = heun(p.denoiser(), start, levels), by_2m = dpm_solver(p.denoiser(), start, levels);
+    CHECK(std::abs(wasserstein(numbers(by_heun), truth) - of_heun) <= 0.00005);
+    CHECK(std::abs(wasserstein(numbers(by_2m), truth) - of_2m) <= 0.00005);
   }
 }
 
@@ -54,18 +50,14 @@ TEST_CASE("Dale-Langevin reproduces its reference on the narrow mixture", "[diff
   const Mixture p = Mixture::narrow();
   const Index n = 200000;
   const std::vector<double> truth = numbers(p.draw(n, Key{1}));
-  struct Row {
-    double s_max;
-    int steps;
-    double distance;
-  };
-  for (const Row& row : {Row{0.8, 10, 0.0274}, Row{0.8, 20, 0.0141}, Row{0.8, 50, 0.0057},
-                         Row{0.8, 200, 0.0026}, Row{3, 10, 0.0361}, Row{3, 50, 0.0082}}) {
-    INFO(row.steps << " steps from " << row.s_max);
-    const Var start = Var(p.draw(n, Key{2})) + row.s_max * Var(normal(Key{3}, {n, 1}));
-    const Steps steps = dale_langevin_steps(edm_levels(row.steps, 0.002, row.s_max));
+  const std::tuple<double, int, double> table[] = {{0.8, 10, 0.0274},  {0.8, 20, 0.0141}, {0.8, 50, 0.0057},
+                                                   {0.8, 200, 0.0026}, {3, 10, 0.0361},   {3, 50, 0.0082}};
+  for (const auto& [s_max, count, distance] : table) {
+    INFO(count << " steps from " << s_max);
+    const Var start = Var(p.draw(n, Key{2})) + s_max * Var(normal(Key{3}, {n, 1}));
+    const Steps steps = dale_langevin_steps(edm_levels(count, 0.002, s_max));
     CHECK(wasserstein(numbers(take_steps(p.denoiser(), start, steps, Key{5})), truth) ==
-          Approx(row.distance).margin(0.0013));  // two sets of exact draws are as far apart
+          Approx(distance).margin(0.0013));  // two sets of exact draws are as far apart
   }
   const Var start = column(p.quantiles(20000, 0.8));
   for (const auto& [count, distance] : {std::pair{100, 0.041}, std::pair{1000, 0.0064}}) {
@@ -208,9 +200,8 @@ TEST_CASE("the annealed variants follow the table of the paper", "[diffusion][sa
 
 TEST_CASE("the log-likelihood of mixtures is recovered", "[diffusion][likelihood]") {
   const double s_min = 1e-3, s_max = 20;
-  auto levels = edm_levels(400, s_min, s_max);
-  levels.pop_back();
-  std::reverse(levels.begin(), levels.end());
+  const std::vector<double> falling = edm_levels(400, s_min, s_max);
+  const std::vector<double> levels(falling.rbegin() + 1, falling.rend());  // from s_min up
   for (Index d : {1, 2, 8}) {
     const Mixture p = Mixture::in_dimension(d);
     const Tensor y = p.draw(100, Key{1});
@@ -242,9 +233,8 @@ TEST_CASE("the log-likelihood of mixtures is recovered", "[diffusion][likelihood
 TEST_CASE("bits per dimension against a normal density by hand", "[diffusion][likelihood]") {
   // A model of one broad normal in the chart, far wider than its data. At pixels of ½, x = 1.5 ± 1/512:
   //   bits = 8 − log₂ N(y; y, 0.09) = 8 + log₂(0.3 √2π), and in the log chart p(x) = p(log x)/x: + log₂ 1.5.
-  auto levels = edm_levels(200, 1e-3, 10);
-  levels.pop_back();
-  std::reverse(levels.begin(), levels.end());
+  const std::vector<double> falling = edm_levels(200, 1e-3, 10);
+  const std::vector<double> levels(falling.rbegin() + 1, falling.rend());
   const Tensor pixels = Tensor::full({4, 1, 4, 4}, 0.5);
   for (const bool log_chart : {false, true}) {
     const double y = log_chart ? std::log(1.5) : 1.5;
