@@ -101,13 +101,4 @@ Table op_table() {
   return all;
 }
 
-NamedTensors torch_agreement() { return read_safetensors("tests/fixtures/torch_agreement.safetensors"); }
-
-std::vector<Tensor> inputs_of(const std::string& name, const NamedTensors& torch) {
-  std::vector<Tensor> x;
-  for (const auto& [key, tensor] : torch.tensors)
-    if (key == fmt::format("{}/x{}", name, x.size())) x.push_back(tensor);
-  return x;
-}
-
 }  // namespace dale

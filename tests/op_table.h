@@ -6,15 +6,10 @@
 #include <map>
 
 #include "autograd/gradcheck.h"
-#include "nn/checkpoint.h"
 
 namespace dale {
 
 using Table = std::map<std::string, Function>;
 Table op_table();
-
-/// The file; and the inputs of a case there.
-NamedTensors torch_agreement();
-std::vector<Tensor> inputs_of(const std::string& name, const NamedTensors& torch);
 
 }  // namespace dale

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "autograd/transforms.h"
+#include "nn/checkpoint.h"
 #include "nn/unet.h"
 #include "tests/compare.h"
 #include "tests/machines.h"
@@ -68,6 +69,15 @@ Numbers summary(const Var& x) {
   Numbers out{std::sqrt(inner(v))};
   for (double j : {1, 2, 3}) out.push_back(inner(numbers(wave(x.shape(), j + 0.37, 0.3 * j))));
   return out;
+}
+
+NamedTensors torch_agreement() { return read_safetensors("tests/fixtures/torch_agreement.safetensors"); }
+
+std::vector<Tensor> inputs_of(const std::string& name, const NamedTensors& torch) {
+  std::vector<Tensor> x;
+  for (const auto& [key, tensor] : torch.tensors)
+    if (key == fmt::format("{}/x{}", name, x.size())) x.push_back(tensor);
+  return x;
 }
 
 /// The same elements, under reversed strides if asked.
