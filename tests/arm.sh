@@ -43,13 +43,4 @@ ${MAKE:-make} --no-print-directory $build/check-some TAGS="$tags" BUILD=$build L
   CXX=$triple-g++ AR=$triple-ar LD=$triple-ld OBJCOPY=$triple-objcopy EXTRA="$use" $program ||
   fail 'the build failed'
 
-log=$build/tests.log
-qemu-aarch64 -L "$root" $build/check-some "$tags" >$log 2>&1
-status=$?
-cat $log
-counts=$(sed -nE 's/^test cases: *[0-9]+ \| *([0-9]+) passed( \| *([0-9]+) failed)?.*/\1 \3/p
-                  s/.*\(.* in ([0-9]+) test cases?\)/\1 0/p' $log | tail -1)
-passed=${counts% *} failed=${counts#* }
-[ $status -eq 0 ] || [ "${failed:-0}" -gt 0 ] || failed=1
-echo "${passed:-0} passed, ${failed:-0} failed"
-[ $status -eq 0 ]
+TAGS=$tags RUNNER="qemu-aarch64 -L $root" tests/run.sh $build

@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 build=$1
 log=$build/tests.log
 passed=0 failed=0 skipped=
+skip() { skipped="${skipped}skipped: $1\n"; }
 
 script() {  # name, command…
   name=$1
@@ -32,7 +33,8 @@ cases() {  # command…, a Catch2 program: shows what it says and adds its test 
   [ $status -eq 0 ] || [ $failed -gt 0 ] || failed=1
 }
 if [ -n "$TAGS" ]; then
-  cases "$build/check-some" "$TAGS"
+  # shellcheck disable=SC2086  # RUNNER: the words before a program of another processor (tests/arm.sh)
+  cases $RUNNER "$build/check-some" "$TAGS"
   echo "skipped: all but the test cases of $TAGS"
   echo "$passed passed, $failed failed"
   [ $failed -eq 0 ]
@@ -41,8 +43,7 @@ fi
 case $build in
   *san*)
     cases "$build/check" '~[batch]~[sampler]'
-    skipped='
-skipped: the statistics of samplers and batches (minutes under a sanitizer; make test runs them)' ;;
+    skip 'the statistics of samplers and batches (minutes under a sanitizer; make test runs them)' ;;
   *) cases "$build/check" ;;
 esac
 # The CUDA machine's code, compiled for the host: the third column of the table of ops.
@@ -61,8 +62,7 @@ script 'command line' tests/cli.sh "$build"
 script 'a hostile place' tests/hostile.sh "$build"
 script 'random options' tests/options.sh "$build"
 case $build in
-  *64* | *san*) skipped="$skipped
-skipped: kill -9, the comparison and its report (make test runs them)" ;;
+  *64* | *san*) skip 'kill -9, the comparison and its report (make test runs them)' ;;
   *)
     script 'kill -9' tests/kill.sh "$build"
     script 'comparison and report' tests/report.sh "$build" ;;
@@ -71,21 +71,19 @@ script 'programs of README and examples, installed library' tests/readme.sh "$bu
 
 [ "$DEVICE" != cuda ] ||
   script 'a CUDA device, as DEVICE=cuda asks' sh -c "! '$build/dale' info | grep '^cuda *none'"
-! "$build/dale" info | grep -q '^cuda *none' || skipped="$skipped
-skipped: the CUDA machine on a device ($("$build/dale" info | sed -n 's/^cuda *none: //p'))"
-command -v clang-format-14 >/dev/null || skipped="$skipped
-skipped: that sources are laid out as .clang-format says (clang-format-14 is not here)"
+! "$build/dale" info | grep -q '^cuda *none' ||
+  skip "the CUDA machine on a device ($("$build/dale" info | sed -n 's/^cuda *none: //p'))"
+command -v clang-format-14 >/dev/null ||
+  skip 'that sources are laid out as .clang-format says (clang-format-14 is not here)'
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
-  command -v google-chrome >/dev/null || skipped="$skipped
-skipped: the report in a browser (Chromium is not here: apt-get install chromium)"
-[ -x "$build/check-emulated" ] || skipped="$skipped
-skipped: the CUDA machine emulated on the CPU (fibres and the sanitizers do not go together)"
-[ "${build#*64}" != "$build" ] || skipped="$skipped
-skipped: gradient checks of the op table (make test64 runs them, in double)"
-"$build/dale" info | grep -q '^products *own, the same bits' || skipped="$skipped
-skipped: the digests of a model and its samples (kernels of this level have no fused multiply-adds)"
-[ "${build#*asan}" = "$build" ] || skipped="$skipped
-skipped: that freed arrays are found again (under asan they are not kept)"
-echo "$skipped" | sed '/^$/d'
+  command -v google-chrome >/dev/null ||
+  skip 'the report in a browser (Chromium is not here: apt-get install chromium)'
+[ -x "$build/check-emulated" ] ||
+  skip 'the CUDA machine emulated on the CPU (fibres and the sanitizers do not go together)'
+[ "${build#*64}" != "$build" ] || skip 'gradient checks of the op table (make test64 runs them, in double)'
+"$build/dale" info | grep -q '^products *own, the same bits' ||
+  skip 'the digests of a model and its samples (kernels of this level have no fused multiply-adds)'
+[ "${build#*asan}" = "$build" ] || skip 'that freed arrays are found again (under asan they are not kept)'
+printf '%b' "$skipped"
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
