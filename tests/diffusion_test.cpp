@@ -65,10 +65,7 @@ TEST_CASE("every process: marginals, scores and reversal agree with its SDE", "[
         -square(y - law.a * p.chart(from) - law.m) / (2 * law.s * law.s) - (p.multiplicative() ? y : 0 * y);
     const Var stein = grad(sum(log_density), {at})[0];
     const auto same = [](const Var& a, const Var& b) {
-      for (Index i = 0; i < a.size(); ++i)
-        CHECK(
-            static_cast<double>(values(a)[i]) ==
-            Approx(static_cast<double>(values(b)[i])).epsilon(sizeof(real) == 8 ? 1e-6 : 2e-5).margin(1e-6));
+      CHECK(gap(a, b) <= (sizeof(real) == 8 ? 1e-6 : 2e-5) * largest(numbers(b), 0.1));
     };
     same(p.conditional_hyvarinen_score(at.detach(), from, t), at * stein);
     same(p.chart_score(p.hyvarinen_score(y.detach(), y.detach()), y.detach()), y);
@@ -108,36 +105,6 @@ TEST_CASE("EDM preconditioning has its constants and its limits", "[diffusion]")
   const Edm fitted = Edm::fitted(Tensor({4}, {1, 2, 3, 4}));
   CHECK(fitted.mean == 2.5);
   CHECK(fitted.deviation == Approx(std::sqrt(1.25)));
-}
-
-TEST_CASE("the training loss is multiplicative score matching with weight λ s⁴", "[diffusion]") {
-  // Rebuild the batch's noise, and compare (6) with (5) image by image for an arbitrary network.
-  const Edm edm{0.35, 0.24};
-  const Network network = [](const Var& x, const Var& c) { return sin(x) + reshape(c, {c.dim(0), 1, 1, 1}); };
-  const Index N = 8;
-  const Tensor y0 = (Var(uniform(Key{1}, {N, 1, 4, 4})) * 0.69).value();
-  const Key key{77};
-  const LevelDistribution law{-0.4, 1};
-  double expected = 0;
-  const Values xi = normal(key.split(0), {N}).to_vector();
-  const Var z = normal(key.split(1), y0.shape());
-  for (Index n = 0; n < N; ++n) {
-    const double s = law.level(edm, static_cast<double>(xi[n]));
-    const Var clean = y0.slice(0, n, n + 1), y = clean + s * slice(z, 0, n, n + 1);
-    const Var u = (edm.denoiser(network)(y, s) - y) / (s * s);
-    const Var h = process_named("gbm").hyvarinen_score(u, y),
-              conditional = process_named("gbm").conditional_hyvarinen_score(exp(y), exp(clean), s);
-    const Var loss = 0.5 * mean_squared_error(h, conditional);
-    expected += 2 * loss.item() * std::pow(s, 4) / std::pow(edm.c_out(s), 2) / N;
-  }
-  const auto loss = [&](Index begin, Index end) {
-    const Tensor part = y0.slice(0, begin, end);
-    const auto first = static_cast<std::uint64_t>(begin);
-    return denoising_loss(network, denoising_draws(edm, part, key, law, first)).item();
-  };
-  CHECK(loss(0, 8) == Approx(expected).epsilon(1e-4));
-  // The second half of a batch is what a batch that starts there sees.
-  CHECK((loss(0, 4) + loss(4, 8)) / 2 == Approx(loss(0, 8)).epsilon(1e-5));
 }
 
 TEST_CASE("steps on one log-normal: the variance of their recursion", "[diffusion][sampler]") {
