@@ -1,9 +1,12 @@
-// Data sets: fetched from mirrors that fail in every way they can, and images of the user's own.
+// Data sets: fetched from mirrors that fail in every way they can, images of the user's own, and batches.
 #include <zlib.h>
+
+#include <algorithm>
 
 #include "experiments/data/catalog.h"
 #include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
+#include "experiments/run/batches.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
 #include "tests/folder.h"
@@ -249,4 +252,29 @@ TEST_CASE("images that will not do", "[data][errors]") {
     write_npy(npy, array);
     refuses(npy, message);
   }
+}
+
+TEST_CASE("batches: every image once an epoch, and the same whoever asks", "[data]") {
+  std::vector<real> numbers;  // image i is of the number i
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 160; ++i) numbers.push_back(static_cast<real>(i / 16));
+  for (int i = 0; i < 10; ++i) labels.push_back(i);
+  const Tensor images({10, 1, 4, 4}, numbers);
+  const IntTensor names({10}, labels);
+  Batches in_order(images, names, Key{3}, 4);
+  std::vector<std::int32_t> seen;
+  for (Index step = 0; step < 5; ++step) {
+    const Batch batch = in_order.at(step);
+    CHECK(batch.images.shape() == Shape{4, 1, 4, 4});
+    const std::vector<real> pixels = batch.images.to_vector();
+    for (std::size_t b = 0; b < 4; ++b) {
+      seen.push_back(batch.labels.to_vector()[b]);
+      CHECK(std::vector<real>(16, static_cast<real>(seen.back())) ==
+            std::vector<real>(pixels.begin() + b * 16, pixels.begin() + (b + 1) * 16));
+    }
+    CHECK(Batches(images, names, Key{3}, 4).at(step).images.to_vector() == pixels);
+  }
+  CHECK(std::vector(seen.begin(), seen.begin() + 10) != std::vector(seen.begin() + 10, seen.end()));
+  for (int epoch : {0, 1})
+    CHECK(std::is_permutation(labels.begin(), labels.end(), seen.begin() + epoch * 10));
 }

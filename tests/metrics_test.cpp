@@ -32,9 +32,7 @@ Moments diagonal(std::vector<double> mean, const std::vector<double>& variance) 
 }
 
 /// A labelled data set of noise and a classifier trained on it for a moment.
-struct Workplace {
-  Folder folder;
-  const fs::path& path = folder.path;
+struct Workplace : Folder {
   static constexpr Index train = 300, test = 200;
 
   Workplace() {

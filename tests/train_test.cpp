@@ -7,7 +7,6 @@
 #include <regex>
 #include <set>
 
-#include "experiments/run/batches.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/sample.h"
 #include "experiments/run/stop.h"
@@ -21,10 +20,7 @@ using namespace dale;
 namespace {
 
 /// A folder for one test, with 48 images of 8 × 8 in it: as a .npy file, and as PNG files in three classes.
-struct Workplace {
-  Folder folder;
-  const fs::path& path = folder.path;
-
+struct Workplace : Folder {
   Workplace() {
     const Tensor images = uniform(Key{7}, {48, 1, 8, 8});
     write_npy(path / "images.npy", images);
@@ -36,15 +32,16 @@ struct Workplace {
   }
   ~Workplace() { fail_file_operation(0); }
 
-  TrainOptions options(const std::string& run) const {
-    return {.dataset = path / "images.npy",
-            .out = path / run,
-            .steps = 8,
-            .batch = 5,
-            .channels = 8,
-            .warmup = 4,
-            .checkpoint_every = 3,
-            .seed = 5};
+  TrainOptions options(const std::string& run, TrainOptions o = {}) const {
+    o.dataset = path / "images.npy";
+    o.out = path / run;
+    o.steps = 8;
+    o.batch = 5;
+    o.channels = 8;
+    o.warmup = 4;
+    o.checkpoint_every = 3;
+    o.seed = 5;
+    return o;
   }
   /// The same with everything that draws random numbers in use.
   TrainOptions full_options(const std::string& run) const {
@@ -212,31 +209,6 @@ TEST_CASE("memory and live nodes are flat", "[train]") {
   CHECK(*bytes.rbegin() - *bytes.begin() <= 2 * 64 * sizeof(real) + 64);
 }
 
-TEST_CASE("batches: every image once an epoch, and the same whoever asks", "[train]") {
-  std::vector<real> numbers;  // image i is of the number i
-  std::vector<std::int32_t> labels;
-  for (int i = 0; i < 160; ++i) numbers.push_back(static_cast<real>(i / 16));
-  for (int i = 0; i < 10; ++i) labels.push_back(i);
-  const Tensor images({10, 1, 4, 4}, numbers);
-  const IntTensor names({10}, labels);
-  Batches in_order(images, names, Key{3}, 4);
-  std::vector<std::int32_t> seen;
-  for (Index step = 0; step < 5; ++step) {
-    const Batch batch = in_order.at(step);
-    CHECK(batch.images.shape() == Shape{4, 1, 4, 4});
-    const std::vector<real> pixels = batch.images.to_vector();
-    for (std::size_t b = 0; b < 4; ++b) {
-      seen.push_back(batch.labels.to_vector()[b]);
-      CHECK(std::vector<real>(16, static_cast<real>(seen.back())) ==
-            std::vector<real>(pixels.begin() + b * 16, pixels.begin() + (b + 1) * 16));
-    }
-    CHECK(Batches(images, names, Key{3}, 4).at(step).images.to_vector() == pixels);
-  }
-  CHECK(std::vector(seen.begin(), seen.begin() + 10) != std::vector(seen.begin() + 10, seen.end()));
-  for (int epoch : {0, 1})
-    CHECK(std::is_permutation(labels.begin(), labels.end(), seen.begin() + epoch * 10));
-}
-
 TEST_CASE("the learning rate warms up and decays", "[train]") {
   const Workplace w;
   TrainOptions o = w.options("constant");
@@ -275,4 +247,43 @@ TEST_CASE("labels are learnt from, and a network with classes serves without the
   o.dataset = w.path / "images.npy";
   o.out = w.path / "other";
   CHECK_THROWS_WITH(train(o), Contains("--classes needs labels, which ") && Contains("a folder of its own"));
+}
+
+TEST_CASE("tuning to consistency: resumed it is the run that was never stopped, and it samples", "[train]") {
+  const Workplace w;
+  const auto options = [&](const std::string& run, const TrainOptions& start = {}) {
+    TrainOptions o = w.options(run, start);
+    o.stages = 3;
+    o.dropout = 0.2;
+    return o;
+  };
+  const fs::path denoiser = train(options("model")).model;
+  const TrainOptions tuning = tuning_of(denoiser);
+  Model whole = load_model(train(options("whole", tuning)).model);
+  TrainOptions o = options("cut", tuning);
+  o.after_step = [](Index step) {
+    if (step == 4) std::raise(SIGINT);
+  };
+  CHECK_THROWS_AS(train(o), Stopped);
+  CHECK(load_model(w.path / "cut" / "checkpoint-00000004.safetensors").consistent());
+  o.after_step = {};
+  o.resume = true;
+  train(o);
+  CHECK((w.model("cut") == w.model("whole")));
+  CHECK((w.model("cut") != w.model("model")));
+  for (int steps : {1, 2}) {
+    const SampleOptions s{.sampler = "consistency", .steps = steps, .count = 3};
+    CHECK(sample(whole, s).evaluations == steps);
+  }
+  REFUSES(sample(whole, {.sampler = "consistency", .steps = 3, .count = 3, .between = {1, 2}}), "must fall");
+  REFUSES(sample(whole, {.sampler = "ddim"}), "the sampler ddim is not for this model");
+  Model untuned = load_model(denoiser);
+  REFUSES(sample(untuned, {.sampler = "consistency"}), "the sampler consistency is not for this model");
+  TrainOptions paper = options("paper");
+  paper.process = "gbm-paper";
+  REFUSES(tuning_of(train(paper).model), "whose network predicts the stein: consistency tunes a denoiser");
+  TrainOptions other = options("other", tuning);
+  other.dataset = w.path / "larger.npy";
+  write_npy(other.dataset, uniform(Key{7}, {48, 1, 12, 12}));
+  REFUSES(train(other), "tune with images of the model's size");
 }
