@@ -6,26 +6,17 @@
 #include "experiments/run/objective.h"
 #include "experiments/run/sample.h"
 #include "tests/compare.h"
+#include "tests/workplace.h"
 
 using namespace dale;
 
 namespace {
 
-/// D of one normal in the chart, N(mean, variance): mean + variance/(variance + s²) (y − mean).
-Denoiser normal_denoiser(double mean, double variance) {
-  return [=](const Var& y, double s) { return mean + variance / (variance + s * s) * (y - mean); };
-}
-
 Model small_model(const std::string& process, Index classes) {
   UNetShape shape{8, {1, 2, 2}, 32, classes};
   const Process& p = process_named(process);
-  Model model{
-      &p, {p.multiplicative() ? 0.2 : 1.3, 0.25}, default_prediction(p), ScoreUNet(shape, Key{3}), 28, 28,
-      {}};
-  // One that says little does not diverge in a few steps.
-  for (Var* head : {&model.network.head->weight, &model.network.head->bias})
-    head->leaf_value() = (Var(head->value()) * 1e-3).value();
-  return model;
+  const Edm edm{p.multiplicative() ? 0.2 : 1.3, 0.25};
+  return saying_little({&p, edm, default_prediction(p), ScoreUNet(shape, Key{3}), 28, 28, {}});
 }
 
 }  // namespace
@@ -34,7 +25,7 @@ TEST_CASE("guidance combines scores: between two normals it samples the tilted o
   // Scores (D − y)/s² add up as w u₁ + (1 − w) u₀. With one variance v that is the score of a normal whose
   // mean is w m₁ + (1 − w) m₀, whatever the level.
   const double v = 0.04, w = 2.5;
-  const Denoiser D = guided(normal_denoiser(0.6, v), normal_denoiser(0.4, v), w);
+  const Denoiser D = guided(LogNormal{0.6, v}.denoiser(), LogNormal{0.4, v}.denoiser(), w);
   const auto levels = edm_levels(40, 0.002, 10);
   const Var y = heun(D, normal_prior({20000}, w * 0.6 + (1 - w) * 0.4, std::hypot(10, 0.2), Key{1}), levels);
   CHECK(mean(y).item() == Approx(w * 0.6 + (1 - w) * 0.4).margin(0.01));
@@ -42,8 +33,8 @@ TEST_CASE("guidance combines scores: between two normals it samples the tilted o
   const Var at = Tensor({2}, {0.1, 0.9});
   for (double s : {0.1, 1.0})
     for (double weight : {0.0, 1.0})
-      CHECK(values(guided(normal_denoiser(1, v), normal_denoiser(0, v), weight)(at, s)) ==
-            values(normal_denoiser(weight, v)(at, s)));
+      CHECK(values(guided(LogNormal{1, v}.denoiser(), LogNormal{0, v}.denoiser(), weight)(at, s)) ==
+            values(LogNormal{weight, v}.denoiser()(at, s)));
 }
 
 TEST_CASE("replacement: what is known comes out, and is a noisy known picture on the way", "[conditions]") {
@@ -53,7 +44,7 @@ TEST_CASE("replacement: what is known comes out, and is a noisy known picture on
   std::vector<std::pair<double, Var>> seen;
   const Denoiser watched = [&](const Var& y, double s) {
     seen.emplace_back(s, y);
-    return normal_denoiser(0.5, 0.01)(y, s);
+    return LogNormal{0.5, 0.01}.denoiser()(y, s);
   };
   const Var y = heun(replaced(watched, known, mask), start, levels);
   const Var first = slice(y, 1, 0, 1), second = slice(y, 1, 1, 2);
