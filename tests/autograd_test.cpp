@@ -1,6 +1,9 @@
 // Chapter II: the engine. The rules themselves are proven row by row in torch_test.cpp.
+#include <thread>
+
 #include "autograd/gradcheck.h"
 #include "autograd/transforms.h"
+#include "nn/optim.h"
 #include "tests/compare.h"
 
 using namespace dale;
@@ -27,6 +30,14 @@ TEST_CASE("a value used twice gathers both gradients", "[autograd]") {
   CHECK(both[2].item() == both[1].item());
 }
 
+TEST_CASE("an op may have more inputs than a word has bits", "[autograd]") {
+  Vars x;
+  for (int i = 0; i < 70; ++i) x.push_back(parameter(Tensor({1}, {static_cast<real>(i)})));
+  const Var y = concat(x, 0);
+  const Vars g = grad(sum(y * y), x);
+  for (int i = 0; i < 70; ++i) CHECK(g[static_cast<std::size_t>(i)].item() == static_cast<real>(2 * i));
+}
+
 TEST_CASE("what does not depend on x has gradient zero", "[autograd]") {
   const Var x = parameter(Tensor::full({2, 2}, 1)), y = parameter(Tensor::full({3}, 1));
   CHECK(values(grad(sum(x), {y})[0]) == Values{0, 0, 0});
@@ -45,6 +56,25 @@ TEST_CASE("a gradient is not overwritten by later use of its parts", "[autograd]
   const Var y = x + x + x;  // the engine adds three gradients up; g itself must stay
   CHECK(values(vjp(y, g, {x})[0]) == Values(4, 15));
   CHECK(values(g) == Values(4, 5));
+}
+
+TEST_CASE("a parameter written between a graph and its gradient is an error", "[autograd]") {
+  Var x = parameter(Tensor({1}, std::vector<real>{3}));
+  const Var square = sum(x * x), linear = sum(x * real{2});
+  CHECK(grad(square, {x})[0].value().item() == 6);
+  SECTION("in place") { raw::binary_into(Binary::add, x.leaf_value(), Tensor::full({1}, 1)); }
+  SECTION("through a view") { raw::copy_into(x.value().reshape({1, 1}), Tensor::full({1, 1}, 7)); }
+  SECTION("by an optimizer") { Adam({{"x", &x}}, {}).step({Var(Tensor::full({1}, 1))}, 0.1); }
+  REFUSES(grad(square, {x}), "was written to since: take gradients before");
+  CHECK(grad(linear, {x})[0].value().item() == 2);  // its rule reads no value
+  CHECK(grad(sum(x * x), {x})[0].value().item() == 2 * x.value().item());
+}
+
+TEST_CASE("a parameter given another array keeps the graphs of the old one", "[autograd]") {
+  Var x = parameter(Tensor({1}, std::vector<real>{3}));
+  const Var square = sum(x * x);
+  x.leaf_value() = Tensor::full({1}, 7);
+  CHECK(grad(square, {x})[0].value().item() == 6);
 }
 
 TEST_CASE("a chain of a million nodes is differentiated and released", "[autograd]") {
@@ -88,6 +118,25 @@ TEST_CASE("a thousand training steps leave nodes and memory where they were", "[
   CHECK(live_nodes() <= nodes);
   CHECK(memory_use(Device::cpu).live <= use.live);
   CHECK(memory_use(Device::cpu).peak == use.peak);
+}
+
+TEST_CASE("threads that share parameters differentiate their own graphs", "[autograd][threads]") {
+  const Var w = parameter(uniform(Key{1}, {3, 3})), shared = w * w;
+  std::vector<std::vector<real>> expected, found[4];
+  const auto gradient = [&](int k) {
+    Var y = shared;
+    for (int i = 0; i < 3 + k; ++i) y = matmul(y, w);
+    return grad(sum(y), {w})[0].value().to_vector();
+  };
+  for (int k = 0; k < 4; ++k) expected.push_back(gradient(k));
+  std::vector<std::thread> threads;
+  for (int k = 0; k < 4; ++k)
+    threads.emplace_back([&, k] {
+      for (int n = 0; n < 500; ++n) found[k].push_back(gradient(k));
+    });
+  for (std::thread& t : threads) t.join();
+  for (int k = 0; k < 4; ++k)
+    for (const auto& g : found[k]) REQUIRE(g == expected[static_cast<std::size_t>(k)]);
 }
 
 TEST_CASE("products with Jacobians and Hessians agree with each other and with closed forms", "[autograd]") {
@@ -189,11 +238,26 @@ TEST_CASE("errors of the engine and the ops name what, where and why", "[autogra
   REFUSES(upsample_nearest(x, 2), "[upsample_nearest] x (2,3) must be (N,C,H,W)");
 }
 
-TEST_CASE("a rule that returns a wrong shape is found out", "[autograd][errors]") {
-  const Var x = parameter(Tensor::full({2}, 1));
-  const Var y = record("crooked", x.value().clone(), {x}, keep_nothing,
-                       [](const Var&, const Vars&, const Var&) { return Vars{Tensor({3})}; });
-  CHECK_THROWS_AS(vjp(y, y.detach(), {x}), std::logic_error);
+TEST_CASE("what an op or the engine was not given is an error", "[autograd][errors]") {
+  REFUSES(parameter(Tensor()), "the tensor is empty");
+  const Var x = parameter(Tensor({2}, {1, 2}));
+  Var gone = x;
+  const Var taken = std::move(gone);
+  for (const Var& nothing : {Var(), gone}) {
+    REFUSES(exp(nothing), "has no elements");
+    CHECK_THROWS_AS(nothing + x, std::exception);
+    CHECK_THROWS_AS(matmul(nothing, nothing), std::exception);
+    CHECK_THROWS_AS(nothing.item(), std::exception);
+  }
+  const auto gradient_by = [&](const Rule& rule) {
+    return grad(sum(record("mine", x.value().clone(), {x, x}, keep_nothing, rule)), {x});
+  };
+  const Rule curious = [](const Var& g, const Vars& in, const Var&) { return Vars{g * in[0], g}; };
+  const Rule short_of_one = [](const Var& g, const Vars&, const Var&) { return Vars{g}; };
+  const Rule crooked = [](const Var&, const Vars&, const Var&) { return Vars(2, Tensor({3})); };
+  REFUSES(gradient_by(curious), "that a gradient rule did not ask to keep");
+  REFUSES(gradient_by(short_of_one), "[mine] the rule returned 1 gradients for 2 inputs");
+  CHECK_THROWS_AS(gradient_by(crooked), std::logic_error);
 }
 
 TEST_CASE("anomaly mode names the op", "[autograd][errors]") {
@@ -208,4 +272,11 @@ TEST_CASE("anomaly mode names the op", "[autograd][errors]") {
   REFUSES(finite_step("training step", 7, [&] { return sum(log(x)); }),
           "training step 7: [log] made a value");
   CHECK(finite_step("step", 1, [&] { return sum(x); }).item() == 3);
+  CHECK_THROWS_AS(finite_step("step", 1, [&] { return log(x); }), NotFinite);
+  int calls = 0;  // the second, which watches, meets what is not NotFinite
+  const auto step = [&]() -> Var {
+    if (++calls == 2) throw std::range_error("out of memory");
+    return Tensor({1}, {std::numeric_limits<real>::infinity()});
+  };
+  CHECK_THROWS_AS(finite_step("step", 1, step), std::range_error);
 }

@@ -63,6 +63,20 @@ TEST_CASE("each mark is drawn, in the legend if named, and breaks where it is no
   CHECK_THAT(bars, !Contains("inf") && !Contains("nan"));
 }
 
+TEST_CASE("plots leave out what is not finite and survive what is degenerate", "[figure]") {
+  const double nan = std::nan("");
+  for (const auto& y : std::vector<std::vector<double>>{{}, {1}, {2, 2, 2}, {1, nan, 3}, {0, -1, 5}}) {
+    std::vector<double> x(y.size());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(i);
+    const std::string svg = plot({"a < b", "x", "y", true}, {{"s & t", x, y}});
+    CHECK_THAT(svg, Contains("a &lt; b") && Contains("s &amp; t"));
+    CHECK(svg.find("nan") == std::string::npos);
+    CHECK(svg.find("inf") == std::string::npos);
+  }
+  const Series s = smoothed({"s", {1, 2, 3, 4}, {1, 3, 5, 7}}, 2, 1);
+  CHECK(s.y == std::vector<double>{1, 2, 4, 6});
+}
+
 TEST_CASE("a histogram is a density", "[figure]") {
   const Series h = histogram("h", {0, 0.1, 0.9, 1, 2, -1, 1.5, 0.5}, 0, 1, 2);
   CHECK(h.x == std::vector<double>{0.25, 0.75});
@@ -136,6 +150,8 @@ TEST_CASE("the fit of a normal distribution and its Kolmogorov–Smirnov distanc
   const std::vector<real> z = normal(Key{3}, {10000}).to_vector();
   CHECK(fit_normal({z.begin(), z.end()}).distance < 0.01);  // of order 1/√n
   REFUSES(fit_normal({2, 2}), "[fit_normal] 2 values of standard deviation 0 fit no");
+  REFUSES(fit_normal({1, std::nan(""), 2}), "[fit_normal] a value is nan");
+  REFUSES(fit_normal({1, HUGE_VAL, 2}), "[fit_normal] a value is inf");
 }
 
 TEST_CASE("the synapses study leaves its files", "[study]") {

@@ -1,4 +1,6 @@
 // Chapter I: views, memory, random numbers, scalar formulas, and the same bits at any number of threads.
+#include <atomic>
+
 #include "autograd/ops.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/verbs.h"
@@ -61,23 +63,15 @@ TEST_CASE("memory returns to the cache and is found again", "[tensor]") {
 }
 
 TEST_CASE("Philox4x32-10 gives Random123's known answers", "[tensor][random]") {
-  struct Known {
-    Words counter;
-    std::uint32_t key0, key1;
-    Words answer;
+  const auto gives = [](const Words& counter, std::uint32_t key0, std::uint32_t key1, const Words& answer) {
+    const Words found = philox(counter, key0, key1);
+    for (int i = 0; i < 4; ++i) CHECK(found.w[i] == answer.w[i]);
   };
   const std::uint32_t all = 0xffffffff;
-  const Known table[] = {
-      {{{0, 0, 0, 0}}, 0, 0, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}},
-      {{{all, all, all, all}}, all, all, {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}},
-      {{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}},
-       0xa4093822,
-       0x299f31d0,
-       {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}}};
-  for (const Known& k : table) {
-    const Words w = philox(k.counter, k.key0, k.key1);
-    for (int i = 0; i < 4; ++i) CHECK(w.w[i] == k.answer.w[i]);
-  }
+  gives({{0, 0, 0, 0}}, 0, 0, {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}});
+  gives({{all, all, all, all}}, all, all, {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}});
+  gives({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0,
+        {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}});
 }
 
 TEST_CASE("random numbers depend on key and counter alone", "[tensor][random]") {
@@ -185,27 +179,40 @@ TEST_CASE("every kernel gives the same bits at any number of threads", "[tensor]
   });
 }
 
+TEST_CASE("what a piece throws reaches the caller after all pieces have stopped", "[tensor][threads]") {
+  const int before = threads();
+  for (int n : {1, 2, 4}) {
+    set_threads(n);
+    for (Index bad : {0, 7, 99}) {
+      std::atomic<int> inside{0};
+      const auto body = [&](Index piece) {
+        ++inside;
+        --inside;
+        if (piece == bad) throw std::bad_alloc();
+      };
+      CHECK_THROWS_AS(parallel(100, body), std::bad_alloc);
+      CHECK(inside == 0);
+      std::atomic<Index> sum{0};  // and the pool goes on
+      parallel(100, [&](Index piece) { sum += piece; });
+      CHECK(sum == 4950);
+    }
+  }
+  set_threads(before);
+}
+
 TEST_CASE("sums and maxima over rows are those of each column", "[tensor][machines]") {
-  struct Case {
-    Index outer, rows, columns;
-  };
-  for (const Case& c : std::vector<Case>{{1, 50000, 3},
-                                         {1, 1000, 70},
-                                         {1, 1, 200},
-                                         {1, 70, 5000},
-                                         {5, 300, 20},
-                                         {400, 2, 16},
-                                         {2, 0, 17},
-                                         {1, 50000, 1}}) {
-    INFO(fmt::format("{} times {} rows of {}", c.outer, c.rows, c.columns));
-    const Tensor x = normal(Key{1}, {c.outer, c.rows, c.columns});
+  const Index shapes[][3] = {{1, 50000, 3}, {1, 1000, 70}, {1, 1, 200}, {1, 70, 5000},
+                             {5, 300, 20},  {400, 2, 16},  {2, 0, 17},  {1, 50000, 1}};
+  for (const auto& [outer, rows, columns] : shapes) {
+    INFO(fmt::format("{} times {} rows of {}", outer, rows, columns));
+    const Tensor x = normal(Key{1}, {outer, rows, columns});
     const auto v = x.cspan();
     Numbers sums, maxima, sizes;
-    for (Index o = 0; o < c.outer; ++o)
-      for (Index k = 0; k < c.columns; ++k) {
+    for (Index o = 0; o < outer; ++o)
+      for (Index k = 0; k < columns; ++k) {
         double sum = 0, size = 1e-30, most = -HUGE_VAL;
-        for (Index r = 0; r < c.rows; ++r) {
-          const double at = v[(o * c.rows + r) * c.columns + k];
+        for (Index r = 0; r < rows; ++r) {
+          const double at = v[(o * rows + r) * columns + k];
           sum += at;
           size += std::abs(at);
           most = std::max(most, at);
@@ -241,11 +248,21 @@ TEST_CASE("matmul reads strided factors", "[tensor]") {
 }
 
 TEST_CASE("bad shapes are told in one sentence", "[tensor][errors]") {
-  const Tensor x({2, 3});
+  const Tensor x({2, 3}), none({0, 3});
+  const Index big = Index{1} << 40;
   REFUSES(Tensor({2, -3}), "cannot have the shape (2,-3)");
   REFUSES(Tensor({2, 2}, {1, 2, 3}), "3 values do not fill the shape (2,2)");
   REFUSES(x.reshape({4, 2}), "[reshape] 6 elements of shape (2,3) do not fill (4,2)");
   REFUSES(x.reshape({4, -1}), "[reshape]");
+  for (const Shape& s : {Shape{-2, -3}, {-1, -6}, {-1, -1}, {3, -2}})
+    REFUSES(x.reshape(s), "has a negative length; one -1 stands for what is left");
+  REFUSES(none.reshape({0, -1}), "-1 may be any length beside the 0");
+  CHECK(none.reshape({-1, 3}).shape() == Shape{0, 3});
+  REFUSES(Tensor({big, big}), "it passes 2^63 bytes");
+  REFUSES(Tensor({big, -big}), "it passes 2^63 bytes");
+  REFUSES(Tensor({1, 1}).broadcast_to({big, big}), "it passes 2^63 bytes");
+  REFUSES(x.dim(100), "[dim] axis 100");
+  CHECK(x.dim(-1) == 3);
   REFUSES(x.permute({0}), "[permute] 1 axes given for the shape (2,3)");
   REFUSES(x.permute({0, 0}), "[permute] axis 0 is named twice");
   REFUSES(x.permute({0, 2}), "[permute] axis 2 is outside an array of rank 2");
