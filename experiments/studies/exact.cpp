@@ -36,8 +36,8 @@ Tensor column(const std::vector<double>& v) {
   return Tensor({static_cast<Index>(v.size()), 1}, std::vector<real>(v.begin(), v.end()));
 }
 
-/// Writes the slope of the rows' distances into each of them.
-void fit_order(std::vector<Row>& rows) {
+/// Appends rows, the slope of their distances written into each of them.
+void append(std::vector<Row>& all, std::vector<Row> rows) {
   double sx = 0, sy = 0, sxx = 0, sxy = 0;
   const double n = static_cast<double>(rows.size());
   for (const Row& r : rows) {
@@ -45,10 +45,6 @@ void fit_order(std::vector<Row>& rows) {
     sx += x, sy += y, sxx += x * x, sxy += x * y;
   }
   for (Row& r : rows) r.order = -(n * sxy - sx * sy) / (n * sxx - sx * sx);
-}
-
-void append(std::vector<Row>& all, std::vector<Row> rows) {
-  fit_order(rows);
   all.insert(all.end(), rows.begin(), rows.end());
 }
 
@@ -174,17 +170,12 @@ std::string convergence(const std::vector<Row>& rows, const std::string& problem
       curves);
 }
 
-double distance_of(const std::vector<Row>& rows, const std::string& sampler, const std::string& problem,
-                   Index steps) {
-  for (const Row& r : rows)
-    if (r.sampler == sampler && r.problem == problem && r.steps == steps) return r.distance;
-  broken("the table has no row {} on {} with {} steps", sampler, problem, steps);
-}
-
 /// What the table says of few evaluations against many, whichever way it came out.
 std::string verdict(const std::vector<Row>& rows, const std::string& problem) {
-  const auto distance = [&](const char* sampler, Index steps) {
-    return distance_of(rows, sampler, problem, steps);
+  const auto distance = [&](std::string_view sampler, Index steps) {
+    for (const Row& r : rows)
+      if (r.sampler == sampler && r.problem == problem && r.steps == steps) return r.distance;
+    broken("the table has no row {} on {} with {} steps", sampler, problem, steps);
   };
   return fmt::format(
       "On the {} the best solver with ten evaluations is {:.4f} from the truth, Dale–Langevin by noise level "
