@@ -1,6 +1,7 @@
 """PyTorch's figure for the benchmark small_ops (bench.cpp): a chain of 1000 multiplications of scalars on one
 core, recorded, and recorded and differentiated; the median of 21 runs, in microseconds per op."""
-import time
+import statistics
+import timeit
 
 import torch
 
@@ -16,12 +17,7 @@ def chain():
 
 
 def median(run):
-    seconds = []
-    for _ in range(21):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[10] * 1e3
+    return statistics.median(timeit.repeat(run, "gc.enable()", number=1, repeat=21)) * 1e3
 
 
 print(f"torch {torch.__version__} small_ops: forward {median(chain):.2f} us an op, "
