@@ -111,15 +111,13 @@ void measure_samples(std::vector<Row>& all, const StudyOptions& o) {
   const Index n = o.quick ? 2000 : 50000;
   const GeometricBrownianMotion gbm;
   const Key key{o.seed};
-  const Mixture problems[] = {Mixture::narrow(), Mixture{{1}, {{0.2}}, {std::sqrt(0.05)}}};
-  const char* names[] = {"narrow mixture", "log-normal"};
-  for (int k = 0; k < 2; ++k) {
-    const Mixture& p = problems[k];
+  for (const std::string problem : {"narrow mixture", "log-normal"}) {
+    const Mixture p = problem == "log-normal" ? Mixture{{1}, {{0.2}}, {std::sqrt(0.05)}} : Mixture::narrow();
     const std::vector<double> truth = p.quantiles(n, 0);
     const Var start = column(p.quantiles(n, 0.8));
     const auto add = [&](const std::string& sampler, const char* chart, Index steps, Index evaluations,
                          const Var& y, Index sign_changes = -1) {
-      all.push_back({sampler, chart, names[k], steps, evaluations, wasserstein(doubles(y.value()), truth), 0,
+      all.push_back({sampler, chart, problem, steps, evaluations, wasserstein(doubles(y.value()), truth), 0,
                      sign_changes});
     };
     for (const NamedSolver& solver : solvers)
