@@ -1,7 +1,6 @@
 """make bench-peer: this project and PyTorch in turn, many times, on the workload R1 and on what the quick
 profile trains; and every op against the machine's own peak. Prints two tables and writes them as r1.csv
-and ops.csv. With DEVICE=cuda: R1 on a GPU against PyTorch, eager and compiled, and against its own floor;
-r1-cuda.csv.
+and ops.csv. With DEVICE=cuda: R1 on a GPU against PyTorch, and against its own floor; r1-cuda.csv.
 
 PyTorch is the newest of the Python package index, in a virtual environment of its own, or where that is
 not reached the system's (Debian: python3-torch). It is asked in every way a user would try, and the ratio
@@ -16,12 +15,33 @@ import re
 import statistics
 import subprocess
 import sys
+from typing import NamedTuple
 
 HERE = pathlib.Path(__file__).parent
-BATCH, CUDA_BATCH = 64, 128
 WAYS = {"eager": [], "channels_last": ["--channels-last"], "compile": ["--compile"],
-        "compile, channels_last": ["--compile", "--channels-last"]}
-BESIDE = {"bf16 autocast": ["--channels-last", "--bf16"]}  # another precision: shown, not counted
+        "compile, channels_last": ["--compile", "--channels-last"],
+        "bf16 autocast": ["--channels-last", "--bf16"]}
+BESIDE = "bf16 autocast"  # another precision: shown, not counted
+
+
+class Case(NamedTuple):
+    row: str  # of bench.cpp or bench_cuda.cpp
+    title: str
+    what: str
+    setting: object  # threads, or on a GPU the precision
+    threads: int = 1
+
+
+KINDS = ("training", "evaluation")
+BATCH = {"cpu": 64, "cuda": 128}
+# On each machine: batch, options of PyTorch's workers, and the cases that they run in turn.
+SETUPS = {"cpu": [(BATCH["cpu"], [], [Case(f"r1_{what}/threads:{n}", "R1", what, n, n)
+                                      for n in (1, 2) for what in KINDS]),
+                  (16, ["--channels", "16"],
+                   [Case("quick_training/threads:2", "width 16, batch 16,", "training", 2, 2)])],
+          "cuda": [(BATCH["cuda"], ["--device", "cuda", "--precision", precision],
+                    [Case(f"cuda r1_{what} {precision}", "R1", what, precision) for what in KINDS])
+                   for precision in ("full", "tf32")]}
 
 
 def find_peer(folder):
@@ -42,144 +62,113 @@ def find_peer(folder):
     return None
 
 
-class WorkerEnded(Exception):
-    pass
-
-
 class Peer:
-    def __init__(self, python, *options, batch=BATCH):
+    def __init__(self, python, batch, *options):
         self.batch = batch
         self.command = [str(python), str(HERE / "torch_r1.py"), "--batch", str(batch), *options]
         self.process = subprocess.Popen(self.command, text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.version = self.process.stdout.readline().strip()
 
-    def run(self, what, threads, seconds):
+    def run(self, case, seconds):
         """(images/s, peak MiB so far)"""
         try:
-            print(what, threads, seconds, file=self.process.stdin, flush=True)
+            print(case.what, case.threads, seconds, file=self.process.stdin, flush=True)
         except BrokenPipeError:
             pass
         answer = self.process.stdout.readline().split()
         if not answer:
-            raise WorkerEnded(f"PyTorch's worker ended: {' '.join(self.command)} says why")
+            raise EOFError(f"PyTorch's worker ended: {' '.join(self.command)} says why")
         step, peak = answer
         return self.batch / float(step), int(peak) / 1024
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()  # closes its input, and waits
 
 
 def run_ours(benchmark, filters, *options):
-    """Google Benchmark's rows, and the peak resident MiB of the process."""
+    """Google Benchmark's rows, each with the peak resident MiB of the process."""
     command = [benchmark, f"--benchmark_filter={filters}", "--benchmark_format=json", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     text = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{' '.join(map(str, command))} failed")
-    return json.loads(text)["benchmarks"], usage.ru_maxrss / 1024
+    return [{**row, "peak resident MiB": usage.ru_maxrss / 1024} for row in json.loads(text)["benchmarks"]]
 
 
-def alternate(benchmark, python, cases, options, batch, rounds, seconds):
-    """For each case (row of bench.cpp, what, threads): figures of ours and of each way of PyTorch's, a list
-    each; the peaks of resident MiB in training; PyTorch's version; the ways that ran."""
-    ways = {**WAYS, **BESIDE} if python else {}
-    peers = {way: Peer(python, *options, *flags, batch=batch) for way, flags in ways.items()}
+def alternate(benchmark, python, setup, memory, rounds, seconds):
+    """For each case: figures of ours and of each way of PyTorch's, a list each; and our last row. Peaks of
+    `memory` in training, of all that ran to the end; and PyTorch's version."""
+    batch, options, cases = setup
+    peers = {way: Peer(python, batch, *options, *flags) for way, flags in (WAYS if python else {}).items()}
     rates = {case: {who: [] for who in ("dale", *peers)} for case in cases}
-    resident = dict.fromkeys(("dale", *peers), 0)
+    ours, peaks = {}, dict.fromkeys(("dale", *peers), 0)
     for turn in range(rounds):
         for case in cases:
-            row, what, threads = case
-            progress = f"\r{row}, {threads} threads: alternation {turn + 1} of {rounds}   "
+            progress = f"\r{case.row}: alternation {turn + 1} of {rounds}   "
             print(progress, end="", file=sys.stderr, flush=True)
-            found, mib = run_ours(benchmark, f"^{row}/threads:{threads}/", f"--benchmark_min_time={seconds}")
-            measured = {"dale": (found[0]["items_per_second"], mib)}
+            ours[case] = run_ours(benchmark, f"^{case.row}/", f"--benchmark_min_time={seconds}")[0]
+            measured = {"dale": (ours[case]["items_per_second"], ours[case][memory])}
             for way, peer in list(peers.items()):
                 try:
-                    if way in WAYS or turn == 0:
-                        measured[way] = peer.run(what, threads, seconds)
-                except WorkerEnded as e:  # torch.compile wants a compiler and Python's headers
+                    if way != BESIDE or turn == 0:
+                        measured[way] = peer.run(case, seconds)
+                except EOFError as e:  # torch.compile wants a compiler and Python's headers
                     print(f"\nnot counted: {way}: {e}", file=sys.stderr)
-                    del peers[way]
+                    peer.end()
+                    del peers[way], peaks[way]
             for who, (rate, mib) in measured.items():
                 rates[case][who].append(rate)
-                if what == "training":
-                    resident[who] = max(resident[who], mib)
+                if case.what == "training":
+                    peaks[who] = max(peaks[who], mib)
     for peer in peers.values():
         peer.end()
     print(file=sys.stderr)
-    return rates, resident, next(iter(peers.values())).version if peers else "PyTorch: not here", list(peers)
+    return rates, ours, peaks, next(iter(peers.values())).version if peers else "PyTorch: not here"
 
 
-def compare(benchmark, python, rounds, seconds):
-    """R1 and the quick profile's training against every way of PyTorch's, the ratio to the best."""
+def floor(benchmark, step, row, precision, seconds):
+    """A training step on a GPU against its floor: its products at the rate of large ones, or its memory's
+    traffic at that of a large copy."""
+    limits = run_ours(benchmark, f"^cuda (matmul {precision}|copy)/", f"--benchmark_min_time={seconds}")
+    products, copy = (limit["items_per_second"] for limit in limits)
+    work, traffic = row["operations"] / products, row["bytes"] / copy
+    return [["R1 training, time / floor", precision, f"{step / max(work, traffic):.1f}"],
+            ["   floor: products, memory (ms)", precision, f"{1e3 * work:.3f}, {1e3 * traffic:.3f}"]]
+
+
+def compare(benchmark, python, device, rounds, seconds):
+    """Every setup of a machine against every way of PyTorch's, the ratio to the best: the ways that ran, a
+    row for each figure, PyTorch's version."""
+    memory = "peak MiB" if device == "cuda" else "peak resident MiB"
+    found = [alternate(benchmark, python, setup, memory, rounds, seconds) for setup in SETUPS[device]]
+    names = [way for way in WAYS if all(way in peaks for _, _, peaks, _ in found)]
     median = statistics.median
 
-    def row(title, threads, figures):
-        cells = [title, threads, *(f"{median(figures[who]):.1f}" for who in ("dale", *names))]
+    def row(title, setting, figure, form):
+        return [title, setting, *(format(figure(who), form) for who in ("dale", *names))]
+
+    rows = []
+    for case, figures in (of_case for rates, *_ in found for of_case in rates.items()):
+        rate = lambda who: median(figures[who])
+        rows.append(row(f"{case.title} {case.what}, images/s", case.setting, rate, ".1f"))
         if names:
-            best = max((way for way in names if way in WAYS), key=lambda way: median(figures[way]))
+            best = max((way for way in names if way != BESIDE), key=rate)
             ratios = [a / b for a, b in zip(figures["dale"], figures[best])]
-            cells += [best, f"{median(ratios):.2f}", f"{min(ratios):.2f}-{max(ratios):.2f}"]
-        return cells
-
-    cases = [(f"r1_{what}", what, threads) for threads in (1, 2) for what in ("training", "evaluation")]
-    quick = ("quick_training", "training", 2)
-    rates, resident, version, names = alternate(benchmark, python, cases, [], BATCH, rounds, seconds)
-    small, _, _, small_names = alternate(benchmark, python, [quick], ["--channels", "16"], 16, rounds,
-                                         seconds)
-    names = [way for way in names if way in small_names]
-    rows = [row(f"R1 {what}, images/s", threads, rates[name, what, threads]) for name, what, threads in cases]
-    rows.append(row("width 16, batch 16, training, images/s", 2, small[quick]))
-    one, two = rates[cases[0]], rates[cases[2]]
-    rows.append(["R1 training, 2 threads / 1", "",
-                 *(f"{median([b / a for a, b in zip(one[who], two[who])]):.2f}" for who in ("dale", *names))])
-    rows.append(["R1 training, peak resident MiB", "1, 2",
-                 *(f"{resident[who]:.0f}" for who in ("dale", *names))])
-    return names, rows, version
-
-
-def compare_cuda(benchmark, python, rounds, seconds):
-    """R1 on a GPU, each precision on both sides, and the ratio of a training step to its floor."""
-    rows, version = [], ""
-    own = lambda name: run_ours(benchmark, f"^cuda {name}/", f"--benchmark_min_time={seconds}")[0][0]
-    for precision in ("full", "tf32"):
-        peers = {}
-        for kind, options in (("eager", []), ("compiled", ["--compile"])) if python else ():
-            peers[kind] = Peer(python, "--device", "cuda", "--precision", precision, *options,
-                               batch=CUDA_BATCH)
-            version = peers[kind].version
-        steps = {}
-        for what in ("training", "evaluation"):
-            ours, theirs, peak = [], {kind: [] for kind in peers}, {}
-            for turn in range(rounds):
-                print(f"\r{precision} {what}: alternation {turn + 1} of {rounds} ", end="", file=sys.stderr,
-                      flush=True)
-                steps[what] = own(f"r1_{what} {precision}")
-                ours.append(steps[what]["items_per_second"])
-                for kind, peer in peers.items():
-                    rate, peak[kind] = peer.run(what, 1, seconds)
-                    theirs[kind].append(rate)
-            row = [f"R1 {what}, images/s", precision, f"{statistics.median(ours):.0f}"]
-            for kind in peers:
-                ratios = [a / b for a, b in zip(ours, theirs[kind])]
-                row += [f"{statistics.median(theirs[kind]):.0f}", f"{statistics.median(ratios):.2f}",
-                        f"{min(ratios):.2f}-{max(ratios):.2f}"]
-            rows.append(row)
-            if what == "training":
-                rows.append([f"R1 {what}, peak MiB", precision, f"{steps[what]['peak MiB']:.0f}",
-                             *(v for kind in peers for v in (f"{peak[kind]:.0f}", "", ""))])
-                rate = own(f"matmul {precision}")["items_per_second"]
-                step = CUDA_BATCH / statistics.median(ours)  # seconds
-                memory = steps[what]["bytes"] / own("copy")["items_per_second"]
-                work = steps[what]["operations"] / rate
-                rows.append([f"R1 {what}, time / floor", precision, f"{step / max(work, memory):.1f}"])
-                rows.append(["   floor: products, memory (ms)", precision,
-                             f"{1e3 * work:.3f}, {1e3 * memory:.3f}"])
-    print(file=sys.stderr)
-    return rows, version
+            rows[-1] += [best, f"{median(ratios):.2f}", f"{min(ratios):.2f}-{max(ratios):.2f}"]
+    for rates, ours, peaks, _ in found if device == "cuda" else found[:1]:
+        training = [case for case in rates if case.what == "training"]
+        if device == "cpu":
+            one, two = (rates[case] for case in training)
+            speedup = lambda who: median([b / a for a, b in zip(one[who], two[who])])
+            rows.append(row("R1 training, 2 threads / 1", "", speedup, ".2f"))
+        settings = ", ".join(str(case.setting) for case in training)
+        rows.append(row(f"R1 training, {memory}", settings, peaks.get, ".0f"))
+        if device == "cuda":
+            step = BATCH[device] / median(rates[training[0]]["dale"])  # seconds
+            rows += floor(benchmark, step, ours[training[0]], settings, seconds)
+    return names, rows, found[0][-1]
 
 
 def rows_of(benchmark):
@@ -189,31 +178,27 @@ def rows_of(benchmark):
 
 def ops_against_peak(benchmark):
     """Medians of interleaved repetitions; convolutions count the operations of the direct method."""
-    found, _ = run_ours(benchmark, "^(peak|conv2d|matmul|group_norm|silu|adam)", "--benchmark_repetitions=5",
-                        "--benchmark_min_time=0.05", "--benchmark_enable_random_interleaving=true")
+    found = run_ours(benchmark, "^(peak|conv2d|group_norm|silu|adam)", "--benchmark_repetitions=5",
+                     "--benchmark_min_time=0.05", "--benchmark_enable_random_interleaving=true")
     medians = {r["run_name"]: r for r in found if r.get("aggregate_name") == "median"}
     at = lambda name, threads: medians[f"{name}/threads:{threads}/real_time"]
     names = [n for n in dict.fromkeys(re.sub("/threads:.*", "", line) for line in rows_of(benchmark))
-             if f"{n}/threads:1/real_time" in medians]
+             if f"{n}/threads:1/real_time" in medians and n != "peak"]
     peak = {t: at("peak", t)["items_per_second"] for t in (1, 2)}
     rows = [["machine's peak", *(f"{peak[t] / 1e9:.1f} Gop/s" for t in (1, 2)), "", ""]]
     for name in names:
         ms = [f"{at(name, t)['real_time']:.3f} ms" for t in (1, 2)]
         rate = {t: at(name, t)["items_per_second"] for t in (1, 2)}
-        if name.startswith(("conv2d", "matmul")):
-            rows.append([name, *ms, *(f"{100 * rate[t] / peak[t]:.0f} %" for t in (1, 2))])
-        elif name != "peak":
-            rows.append([name, *ms, *(f"{rate[t] / 1e9:.2f} G/s" for t in (1, 2))])
-    whole = {}
-    for t in (1, 2):
-        convolutions = [at(n, t) for n in names if n.startswith("conv2d")]
-        work = sum(r["times"] * r["operations"] for r in convolutions)
-        seconds = sum(r["times"] * r["real_time"] / 1e3 for r in convolutions)
-        whole[t] = (seconds, work / seconds / peak[t])
-    rows.append(["whole convolution work of R1", *(f"{whole[t][0] * 1e3:.1f} ms" for t in (1, 2)),
-                 *(f"{100 * whole[t][1]:.0f} %" for t in (1, 2))])
-    forward = sum(r["times"] * r["operations"] for n in names if n.startswith("conv2d ") for r in [at(n, 1)])
-    return rows, forward / BATCH / 1e6
+        rows.append([name, *ms, *(f"{100 * rate[t] / peak[t]:.0f} %" if name.startswith("conv2d") else
+                                  f"{rate[t] / 1e9:.2f} G/s" for t in (1, 2))])
+
+    def whole(what, threads, kind="conv2d"):
+        return sum(at(n, threads)["times"] * at(n, threads)[what] for n in names if n.startswith(kind))
+
+    ms = {t: whole("real_time", t) for t in (1, 2)}
+    rows.append(["whole convolution work of R1", *(f"{ms[t]:.1f} ms" for t in (1, 2)),
+                 *(f"{1e5 * whole('operations', t) / ms[t] / peak[t]:.0f} %" for t in (1, 2))])
+    return rows, whole("operations", 1, "conv2d ") / BATCH["cpu"] / 1e6
 
 
 def show(title, header, rows, path):
@@ -238,23 +223,20 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    cuda = options.device == "cuda"
+    if cuda and not any("cuda r1_training" in row for row in rows_of(options.benchmark)):
+        sys.exit("no CUDA device that this build can use: build/dale info says what is missing")
     python = find_peer(options.peer)
-    if options.device == "cuda":
-        if not any("cuda r1_training" in row for row in rows_of(options.benchmark)):
-            sys.exit("no CUDA device that this build can use: build/dale info says what is missing")
-        rows, version = compare_cuda(options.benchmark, python, options.rounds, options.seconds)
-        show(f"R1 at batch {CUDA_BATCH} on a GPU against {version or 'PyTorch: not here'}",
-             ["figure", "precision", "dale", "eager", "ratio", "from-to", "compiled", "ratio", "from-to"],
-             rows, options.out / "r1-cuda.csv")
-        return
-    names, rows, version = compare(options.benchmark, python, options.rounds, options.seconds)
-    header = ["figure", "threads", "dale", *names] + (["best", "ratio", "from-to"] if names else [])
-    show(f"Against {version}, medians of {options.rounds} alternations; R1 at batch {BATCH}", header, rows,
-         options.out / "r1.csv")
-    rows, forward = ops_against_peak(options.benchmark)
-    show(f"Ops of R1 at batch {BATCH} (convolution: {forward:.1f} million direct operations per image, "
-         "forward)",
-         ["op", "1 thread", "2 threads", "of peak, 1", "of peak, 2"], rows, options.out / "ops.csv")
+    names, rows, version = compare(options.benchmark, python, options.device, options.rounds, options.seconds)
+    header = ["figure", "precision" if cuda else "threads", "dale", *names,
+              *(["best", "ratio", "from-to"] if names else [])]
+    batch = f"R1 at batch {BATCH[options.device]}"
+    show(f"Against {version}, medians of {options.rounds} alternations; {batch}{' on a GPU' if cuda else ''}",
+         header, rows, options.out / ("r1-cuda.csv" if cuda else "r1.csv"))
+    if not cuda:
+        rows, forward = ops_against_peak(options.benchmark)
+        show(f"Ops of {batch} (convolution: {forward:.1f} million direct operations per image, forward)",
+             ["op", "1 thread", "2 threads", "of peak, 1", "of peak, 2"], rows, options.out / "ops.csv")
     if not python:
         print("skipped: PyTorch is not here and could not be installed; try apt-get install python3-torch")
 
