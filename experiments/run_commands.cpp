@@ -91,17 +91,17 @@ void add_sample(CLI::App& app, Common& common) {
   static bool resume = false;
   CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
   c->add_option("--checkpoint", checkpoint,
-                "a model.safetensors of dale train; the one that comes with dale");
+                "a model.safetensors of dale train or tune; one that comes with dale");
   c->add_option(
       "--sampler", o.sampler,
       "probability-flow (Heun), ddim, dpm-solver, ancestral, consistency, stochastic, dale-langevin, "
       "unconstrained or eta");
-  c->add_option("--steps", o.steps, "solver steps")->check(positive);
+  c->add_option("--steps", o.steps, "solver steps; of consistency 2 unless given")->check(positive);
   c->add_option("--count", o.count, "images")->check(positive);
   c->add_option("--batch", o.batch, "images at a time")->check(positive);
-  c->add_option("--s-min", o.s_min, "samplers by level: the least noise level");
-  c->add_option("--s-max", o.s_max_factor,
-                "samplers by level: the largest, in standard deviations of the data");
+  c->add_option("--s-min", o.s_min_factor,
+                "samplers by level: the least, in standard deviations of the data");
+  c->add_option("--s-max", o.s_max_factor, "samplers by level: the largest, likewise");
   c->add_option("--between", o.between,
                 "consistency: the levels between, falling, in standard deviations of the data")
       ->default_str("");
@@ -125,10 +125,15 @@ void add_sample(CLI::App& app, Common& common) {
     o.seed = common.seed;
     o.device = common.machine();
     if (o.annealed) o.grid = "uniform";
+    if (checkpoint.empty()) {  // two multiplications, unless what is asked for is the denoiser's
+      if (picture.empty() && c->count("--sampler") == 0) o.sampler = "consistency";
+      checkpoint = pretrained(o.sampler == "consistency" ? "consistency-fashion-mnist.safetensors"
+                                                         : "gbm-fashion-mnist.safetensors");
+    }
+    if (o.sampler == "consistency" && c->count("--steps") == 0) o.steps = 2;
     expect_absent(c, unread_options(o),
                   "for the sampler " + o.sampler + (c->count("--grid") ? " on the grid " + o.grid : ""));
     if (o.classes.empty()) expect_absent(c, {"--guidance"}, "without --classes");
-    if (checkpoint.empty()) checkpoint = pretrained("gbm-fashion-mnist.safetensors");
     Model model = load_model(checkpoint);
     if (!picture.empty()) o.known = read_png(picture);
     if (!mask.empty()) o.mask = less(Var(read_png(mask)), Var(Tensor::full({}, 0.5))).value();

@@ -96,11 +96,12 @@ struct Entry {
         levels = consistency_levels(edm_levels(*b.model.process, 1, 1e-6, o.s_max_factor * edm.deviation)[0],
                                     edm.deviation, o.steps, o.between);
       else
-        levels = edm_levels(*b.model.process, o.steps, std::max(o.s_min, least_level(*b.model.process)),
+        levels = edm_levels(*b.model.process, o.steps,
+                            std::max(o.s_min_factor * edm.deviation, least_level(*b.model.process)),
                             o.s_max_factor * edm.deviation);
     } catch (const std::invalid_argument& error) {
-      invalid("{} (--s-max is {} deviations of the data, each {:.4g})", error.what(), o.s_max_factor,
-              edm.deviation);
+      invalid("{} (--s-min and --s-max are {} and {} deviations of the data, each {:.4g})", error.what(),
+              o.s_min_factor, o.s_max_factor, edm.deviation);
     }
     return by_level(b, b.prior(edm.mean, scalar::hypot(levels[0], edm.deviation)), levels);
   }
@@ -230,7 +231,7 @@ nlohmann::ordered_json json_of(const SampleOptions& o) {
     if (entry.reads_option(o, option)) json[key] = value;
   };
   add("--grid", "grid", o.grid);
-  add("--s-min", "s_min", o.s_min);
+  add("--s-min", "s_min_factor", o.s_min_factor);
   if (!o.between.empty()) add("--between", "between", o.between);
   add("--s-max", "s_max_factor", o.s_max_factor);
   add("--annealed", "annealed", o.annealed);

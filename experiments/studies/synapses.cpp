@@ -1,5 +1,5 @@
 // Synapses: what does learning by multiplication do to a network's weights? One classifier of real images,
-// one start, the same batches, three ways of following the gradient (nn/optim.h). Dale's law is that a
+// one start, the same batches, four ways of following the gradient (nn/optim.h). Dale's law is that a
 // neuron's synapses keep their sign, and measured brains have nearly log-normal synaptic strengths (Buzsáki &
 // Mizuseki 2014): so the study counts the signs that changed, and asks whether |w| is nearer to a normal
 // distribution or to a log-normal one, that is, log |w| to a normal one.
@@ -198,12 +198,13 @@ std::string study_synapses(const StudyOptions& o) {
   learn({"start", "", 0, true}, 0, descent);
   learn({"gradient descent", "0.5", 0.5, false}, epochs, descent);
   learn({"Adam", "0.002", 0.002, false}, epochs, [](const auto& all) { return Adam(all); });
+  learn({"Muon", "0.002 (matrices: 0.01)", 0.002, false}, epochs, [](const auto& all) { return Muon(all); });
   learn({"exponentiated gradient", "10 (biases, by ordinary steps: 0.5)", 10, true}, epochs,
         [](const auto& all) { return ExponentiatedGradient(all, {.ordinary_rate = 0.05}); });
 
   std::string html = fmt::format(
       "<h2>Synapses</h2>\n<p>A network of 784, {} and 10 units learns {} for {} epochs in batches of {}, "
-      "three times from the same start; the learning rate falls to 0, and gradients longer than {} are cut "
+      "four times from the same start; the learning rate falls to 0, and gradients longer than {} are cut "
       "to that. Exponentiated gradient moves log |w| where the others move w, and so can change no sign. "
       "Signs are counted in both layers; |w| is of the first, with a normal and a log-normal distribution "
       "fitted. KS is the Kolmogorov–Smirnov distance to a distribution fitted to the very same weights: a "
