@@ -1,10 +1,72 @@
-// report.html of a comparison: the question, the answer in sentences made from the numbers, and everything
-// that supports it. Reads files and computes nothing. Read first: results.h, page.h.
+// What a comparison found, read from its files (plan.h) and nothing else; and report.html of it: the
+// question, the answer in sentences made from the numbers, and everything that supports it. Read first:
+// page.h.
 #pragma once
 
-#include "experiments/compare/results.h"
+#include "experiments/compare/plan.h"
+#include "experiments/judge/evaluate.h"
 
 namespace dale {
+
+struct CompareModel {
+  std::string name;          // its folder
+  std::vector<double> loss;  // a step each
+  double seconds, images_per_second;
+};
+
+/// What one sampler's samples were worth, training seed by training seed, and in each seed by seed.
+struct CompareRow {
+  std::string process, sampler;
+  int budget;
+  Index count;
+  std::string grid = "";  // as of a plan
+  Index evaluations = 0, sign_changes = -1;
+  double seconds = 0;                 // for `count` images, mean over the seeds
+  std::string failure{};              // why there are no values, or ""
+  std::vector<Evaluation> by_seed{};  // empty if it failed
+
+  /// "ddim", "dale-langevin, uniform", …
+  std::string sampler_and_grid() const { return sampler + (grid.empty() ? "" : ", " + grid); }
+};
+
+/// Mean and standard deviation (0 of one seed) of a measure over the seeds. REQUIRES by_seed not empty.
+struct Spread {
+  double mean, deviation;
+};
+Spread spread(const CompareRow& row, Measure Evaluation::*measure);
+/// "23.4 ± 1.8", or "23.4" of one seed.
+std::string str(const Spread& spread, int digits);
+/// The Fréchet distance as text, and whether the process is multiplicative.
+std::string frechet(const CompareRow& row);
+bool multiplies(const CompareRow& row);
+/// Of the Fréchet distances of one row by those of another of the same seeds, seed by seed.
+Spread ratio(const CompareRow& row, const CompareRow& by);
+
+struct CompareSet {
+  std::string name, note, classifier;  // classifier: digest, accuracy and command, in words
+  Index train_images, test_images;
+  std::vector<CompareModel> models{};
+  std::vector<CompareRow> rows{};
+  std::string pictures{};  // HTML
+};
+
+/// The row of a process and sampler at a budget and count, or null when there is none or it failed. A count
+/// of 0 is the first row's, of the most samples.
+const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
+                           int budget, Index count = 0, const std::string& grid = "");
+
+struct Comparison {
+  std::string profile, build;  // build: build_info() of the program that compared
+  std::uint64_t seed = 0;
+  int training_seeds = 1;
+  std::vector<std::string> asked, missing;  // data sets named by the command; not found
+  std::vector<CompareSet> sets{};
+  std::string studies{};  // HTML
+};
+
+/// Of the folder OUT. Throws std::runtime_error with the file that is missing or not as a comparison leaves
+/// it.
+Comparison read_comparison(const std::filesystem::path& out);
 
 /// The answer: paragraphs of HTML.
 std::string answer(const std::vector<CompareSet>& sets);

@@ -1,10 +1,9 @@
-#include "experiments/compare/results.h"
-
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "diffusion/process.h"
+#include "experiments/compare/report.h"
 #include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "experiments/run/folder.h"
