@@ -12,7 +12,7 @@
 #include "experiments/judge/classifier.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/page/page.h"
-#include "experiments/run/lock.h"
+#include "experiments/run/folder.h"
 #include "experiments/studies/study.h"
 #include "tensor/cuda/machine.h"
 #include "tensor/file.h"

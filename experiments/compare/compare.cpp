@@ -6,7 +6,6 @@
 #include "experiments/data/idx.h"
 #include "experiments/info.h"
 #include "experiments/run/folder.h"
-#include "experiments/run/lock.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/train.h"
 #include "experiments/studies/study.h"

@@ -7,6 +7,8 @@
 // Before a checkpoint gets its name the rows of its steps are on the disk. So whatever happens, the newest
 // whole checkpoint at step n finds rows 1 … n; later rows belong to steps that will be made again, and are
 // cut off.
+// One process works in a folder at a time: two runs in one would leave the model of one beside the metrics of
+// the other.
 //
 // A step is a function of the state and of its number: batches and noise have no state of their own.
 #pragma once
@@ -21,6 +23,20 @@
 #include "tensor/file.h"
 
 namespace dale {
+
+/// The lock is advisory (flock) and goes with its process, however that ends.
+class FolderLock {
+ public:
+  /// Takes FOLDER/.lock, for this process's life or the object's. Throws std::runtime_error that names the
+  /// holder when another process has it. Where the file system has no locks it does nothing.
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+
+ private:
+  std::filesystem::path path_;
+  int file_ = -1;
+};
 
 struct MetricsRow {
   double loss, gradient_norm, learning_rate, images_per_second;

@@ -1,6 +1,5 @@
 #include "experiments/run/samples.h"
 
-#include "experiments/run/folder.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"

@@ -6,15 +6,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/run/lock.h"
+#include "experiments/run/folder.h"
 #include "experiments/run/sample.h"
-#include "tensor/file.h"
 
 namespace dale {
 
 class SamplesFolder {
  public:
-  /// Makes the folder where it is missing, and tries that it can be written to, and locks it (lock.h).
+  /// Makes the folder where it is missing, and tries that it can be written to, and locks it (folder.h).
   /// `made_of` is all that the values depend on, model included. With `resume` what is there of the same is
   /// kept; else it is begun anew. Throws std::invalid_argument when told to resume samples made of something
   /// else.

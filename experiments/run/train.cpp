@@ -11,7 +11,6 @@
 #include "experiments/run/batches.h"
 #include "experiments/run/fit.h"
 #include "experiments/run/folder.h"
-#include "experiments/run/lock.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/options.h"
 #include "experiments/run/stop.h"
