@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "experiments/compare/compare.h"
 #include "experiments/compare/report.h"
@@ -158,8 +157,6 @@ void expect_absent(const CLI::App* command, const std::vector<std::string>& opti
   for (const std::string& option : options)
     if (command->count(option) > 0) invalid("{} does nothing {}: leave it out", option, why);
 }
-
-Common::Common() : threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))) {}
 
 void Common::add_to(CLI::App* command, bool on_device) {
   command->add_option("--data", data, "folder of data sets, before $DALE_DATA, ./data and the system's");

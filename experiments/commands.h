@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <thread>
 
 #include "tensor/storage.h"
 
@@ -10,10 +11,9 @@ namespace dale {
 /// What several commands share.
 struct Common {
   std::string data, device = "cpu", precision = "full";
-  int threads;
+  int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::uint64_t seed = 0;
 
-  Common();
   /// The options; those of the device where the command works on one.
   void add_to(CLI::App* command, bool on_device = false);
   /// The device asked for, ready to work in the precision asked for.
