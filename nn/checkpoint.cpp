@@ -210,6 +210,25 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
   return named;
 }
 
+const Tensor& expect_tensor(const NamedTensors& file, const std::string& name, const Shape& shape,
+                            const std::filesystem::path& path) {
+  for (const auto& [candidate, tensor] : file.tensors) {
+    if (candidate != name) continue;
+    if (!(tensor.shape() == shape))
+      failed("{}: tensor '{}' has shape {}, the network expects {}", path.string(), name, str(tensor.shape()),
+             str(shape));
+    return tensor;
+  }
+  failed("{}: it has no tensor '{}', which the network expects", path.string(), name);
+}
+
+const std::string& expect_entry(const std::map<std::string, std::string>& metadata, const std::string& name,
+                                const std::filesystem::path& path, const char* so) {
+  const auto at = metadata.find(name);
+  if (at == metadata.end()) failed("{}: its metadata has no '{}'{}", path.string(), name, so);
+  return at->second;
+}
+
 void assign_parameters(const std::vector<NamedParameter>& parameters, const NamedTensors& file,
                        const std::filesystem::path& path) {
   std::vector<std::pair<std::string, Tensor*>> tensors;
@@ -219,22 +238,17 @@ void assign_parameters(const std::vector<NamedParameter>& parameters, const Name
 
 void assign_tensors(const std::vector<std::pair<std::string, Tensor*>>& tensors, const NamedTensors& file,
                     const std::filesystem::path& path) {
-  std::map<std::string, const Tensor*> left;
-  for (const auto& [name, tensor] : file.tensors) left[name] = &tensor;
+  std::set<std::string> left;
+  for (const auto& [name, tensor] : file.tensors) left.insert(name);
   std::vector<Tensor> values;
   for (const auto& [name, tensor] : tensors) {
-    const auto at = left.find(name);
-    if (at == left.end()) failed("{}: it has no tensor '{}', which the network expects", path.string(), name);
-    if (!(at->second->shape() == tensor->shape()))
-      failed("{}: tensor '{}' has shape {}, the network expects {}", path.string(), name,
-             str(at->second->shape()), str(tensor->shape()));
-    for (real value : at->second->to_vector())
+    values.push_back(expect_tensor(file, name, tensor->shape(), path));
+    for (real value : values.back().to_vector())
       if (!std::isfinite(value))
         failed("{}: tensor '{}' holds {}; expected finite numbers", path.string(), name, value);
-    values.push_back(*at->second);
-    left.erase(at);
+    left.erase(name);
   }
-  if (!left.empty()) failed("{}: the network has no parameter '{}'", path.string(), left.begin()->first);
+  if (!left.empty()) failed("{}: the network has no parameter '{}'", path.string(), *left.begin());
   for (std::size_t i = 0; i < tensors.size(); ++i)
     *tensors[i].second = values[i].clone().to(tensors[i].second->device());
 }

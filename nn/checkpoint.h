@@ -37,6 +37,13 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& na
 /// note on stderr, any other silently.
 NamedTensors read_safetensors(const std::filesystem::path& path);
 
+/// The file's tensor of that name, and its metadata's entry. Throw std::runtime_error with `path` when it is
+/// missing, of what `so` then says more, or the shape is another.
+const Tensor& expect_tensor(const NamedTensors& file, const std::string& name, const Shape& shape,
+                            const std::filesystem::path& path);
+const std::string& expect_entry(const std::map<std::string, std::string>& metadata, const std::string& name,
+                                const std::filesystem::path& path, const char* so = "");
+
 /// Gives every tensor, or every parameter, the file's tensor of its name. Throws std::runtime_error with
 /// `path`, and changes nothing, when a name is missing or left over, a shape differs, or a number is not
 /// finite.

@@ -247,4 +247,11 @@ Dataset load_dataset(const std::string& asked, const std::string& data_option, S
   unknown_name("data set", name, dataset_names());
 }
 
+double share_right(const Dataset& data, const std::vector<std::int32_t>& found) {
+  const std::vector<std::int32_t> labels = data.labels.to_vector();
+  double right = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) right += found[i] == labels[i];
+  return right / static_cast<double>(found.size());
+}
+
 }  // namespace dale

@@ -65,4 +65,7 @@ std::optional<std::filesystem::path> find_dataset(const std::string& name, const
 /// is empty.
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train);
 
+/// The share of its images that are of the classes `found`.
+double share_right(const Dataset& data, const std::vector<std::int32_t>& found);
+
 }  // namespace dale

@@ -38,31 +38,20 @@ Dataset labelled(const ClassifierOptions& o, Split split) {
   return data;
 }
 
-double accuracy(const Classifier& classifier, const Dataset& data) {
-  const std::vector<std::int32_t> found = judge(classifier, data.images).classes,
-                                  labels = data.labels.to_vector();
-  double right = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) right += found[i] == labels[i];
-  return right / static_cast<double>(found.size());
-}
-
-std::string command_of(const ClassifierOptions& o) {
-  return fmt::format("dale train-classifier --dataset {} --epochs {} --batch {} --lr {} --seed {}", o.dataset,
-                     o.epochs, o.batch, o.learning_rate, o.seed);
-}
-
 void save(Classifier& classifier, const ClassifierOptions& o, const Dataset& train, const Dataset& test) {
   NamedTensors file;
-  file.metadata = {{"format", "dale classifier"},
-                   {"dale", version},
-                   {"random_stream", std::to_string(random_stream_version)},
-                   {"dataset", o.dataset},
-                   {"classes", std::to_string(train.classes)},
-                   {"training_images", std::to_string(train.images.dim(0))},
-                   {"test_images", std::to_string(test.images.dim(0))},
-                   {"accuracy", fmt::format("{:.4f}", classifier.accuracy)},
-                   {"note", train.note},
-                   {"command", command_of(o)}};
+  file.metadata = {
+      {"format", "dale classifier"},
+      {"dale", version},
+      {"random_stream", std::to_string(random_stream_version)},
+      {"dataset", o.dataset},
+      {"classes", std::to_string(train.classes)},
+      {"training_images", std::to_string(train.images.dim(0))},
+      {"test_images", std::to_string(test.images.dim(0))},
+      {"accuracy", fmt::format("{:.4f}", classifier.accuracy)},
+      {"note", train.note},
+      {"command", fmt::format("dale train-classifier --dataset {} --epochs {} --batch {} --lr {} --seed {}",
+                              o.dataset, o.epochs, o.batch, o.learning_rate, o.seed)}};
   for (const auto& p : parameters(classifier.network))
     file.tensors.emplace_back(p.name, p.parameter->value());
   write_safetensors(o.out, file);
@@ -93,7 +82,7 @@ Classifier train_classifier(const ClassifierOptions& o) {
     return gradients_of(cross_entropy(classifier.network(images), batch.labels), all);
   };
   fit(adam, {steps, o.learning_rate}, 1, bar, gradients, [](Index, const Gradients&) {});
-  classifier.accuracy = accuracy(classifier, test);
+  classifier.accuracy = share_right(test, judge(classifier, test.images).classes);
   save(classifier, o, train, test);
   return load_classifier(o.out);
 }
@@ -101,11 +90,8 @@ Classifier train_classifier(const ClassifierOptions& o) {
 Classifier load_classifier(const std::filesystem::path& path) {
   const NamedTensors file = read_safetensors(path);
   const auto text = [&](const char* name) {
-    const auto at = file.metadata.find(name);
-    if (at == file.metadata.end())
-      failed("{}: its metadata has no '{}', so it is not a classifier that dale train-classifier wrote",
-             path.string(), name);
-    return at->second;
+    return expect_entry(file.metadata, name, path,
+                        ", so it is not a classifier that dale train-classifier wrote");
   };
   if (text("format") != "dale classifier")
     failed("{}: its format is '{}', expected 'dale classifier'", path.string(), text("format"));

@@ -1,6 +1,5 @@
 #include "experiments/run/model.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -24,11 +23,8 @@ struct Metadata {
   const std::filesystem::path path;
   const std::map<std::string, std::string>& entries;
 
-  std::string text(const std::string& name) const {
-    const auto at = entries.find(name);
-    if (at == entries.end())
-      failed("{}: its metadata has no '{}', so it is not a model that dale train wrote", path.string(), name);
-    return at->second;
+  const std::string& text(const std::string& name) const {
+    return expect_entry(entries, name, path, ", so it is not a model that dale train wrote");
   }
   double number(const std::string& name) const {
     const std::string value = text(name);
@@ -67,31 +63,21 @@ UNetShape unet_shape(const Metadata& metadata) {
 
 /// The largest weights of each part must have the shapes that the metadata implies, before a network is
 /// built: a false size must not cost memory that the file does not have.
-void expect_sizes(const UNetShape& s, const NamedTensors& file, const std::string& path) {
-  std::vector<std::pair<std::string, Shape>> sizes{{"stem.weight", {s.channels, 1, 3, 3}},
-                                                   {"time1.weight", {s.time_width, s.time_width}}};
-  if (s.classes) sizes.push_back({"label.weight", {s.classes + 1, s.time_width}});
+void expect_sizes(const UNetShape& s, const NamedTensors& file, const std::filesystem::path& path) {
+  expect_tensor(file, "stem.weight", {s.channels, 1, 3, 3}, path);
+  expect_tensor(file, "time1.weight", {s.time_width, s.time_width}, path);
+  if (s.classes) expect_tensor(file, "label.weight", {s.classes + 1, s.time_width}, path);
   for (std::size_t i = 0; i < s.multipliers.size(); ++i) {
     const Index width = s.channels * s.multipliers[i];
-    sizes.push_back({fmt::format("down.{}.conv2.weight", i), {width, width, 3, 3}});
-  }
-  for (const auto& [name, shape] : sizes) {
-    // By name: clang 14 captures no structured binding.
-    const auto at = std::find_if(file.tensors.begin(), file.tensors.end(),
-                                 [&name = name](const auto& t) { return t.first == name; });
-    if (at == file.tensors.end()) failed("{}: it has no tensor '{}', which the network expects", path, name);
-    if (!(at->second.shape() == shape))
-      failed("{}: tensor '{}' has shape {}, the network expects {}", path, name, str(at->second.shape()),
-             str(shape));
+    expect_tensor(file, fmt::format("down.{}.conv2.weight", i), {width, width, 3, 3}, path);
   }
 }
 
 /// A checkpoint of dale train as the model that its training would end with there: its config tells the
 /// metadata, and the averaged weights, rounded as a model's file rounds them, are the tensors.
-NamedTensors model_of(const NamedTensors& checkpoint, const std::string& path) {
-  const auto text = checkpoint.metadata.find("config");
-  if (text == checkpoint.metadata.end()) failed("{}: its metadata has no 'config'", path);
-  const nlohmann::ordered_json config = read_config(text->second, path);
+NamedTensors model_of(const NamedTensors& checkpoint, const std::filesystem::path& path) {
+  const nlohmann::ordered_json config =
+      read_config(expect_entry(checkpoint.metadata, "config", path), path.string());
   NamedTensors model;
   for (const auto& [key, value] : config.items())
     model.metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
@@ -145,13 +131,13 @@ void save_model(const std::filesystem::path& path, Model& model, const std::vect
 Model load_model(const std::filesystem::path& path) {
   NamedTensors file = read_safetensors(path);
   const Metadata metadata{path, file.metadata};
-  if (metadata.text("format") == "dale checkpoint") file = model_of(file, path.string());
+  if (metadata.text("format") == "dale checkpoint") file = model_of(file, path);
   const Edm edm{metadata.number("data_mean"), metadata.number("data_deviation")};
   if (!(edm.deviation > 0))
     failed("{}: its metadata has data_deviation = {}, expected > 0", path.string(), edm.deviation);
   try {
     const UNetShape shape = unet_shape(metadata);
-    expect_sizes(shape, file, path.string());
+    expect_sizes(shape, file, path);
     Model model{&process_named(metadata.text("process")),
                 edm,
                 parameterisation_named(metadata.text("network_output")),

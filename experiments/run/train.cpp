@@ -104,10 +104,8 @@ class Training {
     const std::string path = from.path.string();
     std::vector<std::string> free{"threads", "checkpoint_every"};
     if (o_.decay == "constant" && !tunes()) free.push_back("steps");
-    const auto& metadata = from.state.metadata;
-    const auto config = metadata.find("config");
-    if (config == metadata.end()) failed("{}: its metadata has no 'config'", path);
-    expect_same_config(read_config(config->second, path), config_, free, path);
+    const std::string& config = expect_entry(from.state.metadata, "config", from.path);
+    expect_same_config(read_config(config, path), config_, free, path);
     if (from.steps > o_.steps)
       invalid("{} is beyond the {} steps asked for: choose more steps, or another --out", path, o_.steps);
     std::vector<std::pair<std::string, Tensor*>> tensors;

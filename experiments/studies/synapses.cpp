@@ -44,11 +44,7 @@ struct Outcome {
 
 double accuracy(const Mlp& network, const Dataset& test) {
   const NoGrad off;
-  const std::vector<std::int32_t> found = argmax(network(flat(test.images)), 1).to_vector(),
-                                  labels = test.labels.to_vector();
-  double right = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) right += found[i] == labels[i];
-  return right / static_cast<double>(found.size());
+  return share_right(test, argmax(network(flat(test.images)), 1).to_vector());
 }
 
 /// Weights, biases excepted, whose sign is not as it was.
