@@ -26,7 +26,7 @@ Rows formula_rows(Index n, Index d, double phase, double shift, double scale) {
 
 Moments diagonal(std::vector<double> mean, const std::vector<double>& variance) {
   const std::size_t d = mean.size();
-  Moments m{100, std::move(mean), std::vector<double>(d * d)};
+  Moments m{std::move(mean), std::vector<double>(d * d)};
   for (std::size_t i = 0; i < d; ++i) m.covariance[i * d + i] = variance[i];
   return m;
 }

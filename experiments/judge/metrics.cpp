@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/parallel.h"
@@ -17,7 +18,7 @@ void inner_products(const double* a, Index rows_a, const double* b, Index rows_b
 
 /// The eigenvalues, ascending, of a symmetric matrix; its rows become their eigenvectors.
 std::vector<double> eigen(std::vector<double>& symmetric, Index d) {
-  std::vector<double> values(static_cast<std::size_t>(d));
+  std::vector<double> values(d);
   blas::eigen(d, symmetric.data(), values.data());
   return values;
 }
@@ -27,10 +28,10 @@ std::vector<double> square_root(std::vector<double> covariance, Index d) {
   const std::vector<double> values = eigen(covariance, d);
   std::vector<double> root(covariance.size());
   for (Index k = 0; k < d; ++k) {
-    const double* v = &covariance[static_cast<std::size_t>(k * d)];
-    const double scale = std::sqrt(std::max(0.0, values[static_cast<std::size_t>(k)]));
+    const double* v = &covariance[k * d];
+    const double scale = std::sqrt(std::max(0.0, values[k]));
     for (Index i = 0; i < d; ++i)
-      for (Index j = 0; j < d; ++j) root[static_cast<std::size_t>(i * d + j)] += scale * v[i] * v[j];
+      for (Index j = 0; j < d; ++j) root[i * d + j] += scale * v[i] * v[j];
   }
   return root;
 }
@@ -44,7 +45,7 @@ void each_row(const Rows& a, const Rows& b, const Body& body) {
   blas::require();
   parallel((a.n + block - 1) / block, [&](Index p) {
     const Index first = p * block, rows = std::min(block, a.n - first);
-    std::vector<double> products(static_cast<std::size_t>(rows * b.n));
+    std::vector<double> products(rows * b.n);
     inner_products(a.row(first), rows, b.values.data(), b.n, a.d, products.data());
     for (Index i = 0; i < rows; ++i) body(first + i, products.data() + i * b.n);
   });
@@ -52,27 +53,21 @@ void each_row(const Rows& a, const Rows& b, const Body& body) {
 
 std::vector<double> squared_lengths(const Rows& x) {
   std::vector<double> all;
-  for (Index i = 0; i < x.n; ++i) {
-    double sum = 0;
-    for (Index j = 0; j < x.d; ++j) sum += x.row(i)[j] * x.row(i)[j];
-    all.push_back(sum);
-  }
+  for (Index i = 0; i < x.n; ++i) all.push_back(std::inner_product(x.row(i), x.row(i) + x.d, x.row(i), 0.0));
   return all;
 }
 
 double sum_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (double v : values) sum += v;
-  return sum;
+  return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
 /// Σ k(a_i, b_j) over all i and j; over i ≠ j where a is b.
 double kernel_sum(const Rows& a, const Rows& b) {
-  std::vector<double> sums(static_cast<std::size_t>(a.n));
+  std::vector<double> sums(a.n);
   each_row(a, b, [&](Index i, const double* products) {
     for (Index j = 0; j < b.n; ++j) {
       const double v = products[j] / static_cast<double>(b.d) + 1;
-      if (&a != &b || i != j) sums[static_cast<std::size_t>(i)] += v * v * v;
+      if (&a != &b || i != j) sums[i] += v * v * v;
     }
   });
   return sum_of(sums);
@@ -97,36 +92,34 @@ void expect_rank(Index n, Index d, const char* what) {
 Moments moments(const Rows& x, const char* what) {
   expect_rank(x.n, x.d, what);
   blas::require();
-  const std::size_t d = static_cast<std::size_t>(x.d);
-  Moments m{x.n, std::vector<double>(d), std::vector<double>(d * d)};
-  for (Index i = 0; i < x.n; ++i)
-    for (std::size_t j = 0; j < d; ++j) m.mean[j] += x.row(i)[j] / static_cast<double>(x.n);
-  std::vector<double> columns(d * static_cast<std::size_t>(x.n));  // centred, transposed
-  for (Index i = 0; i < x.n; ++i)
-    for (std::size_t j = 0; j < d; ++j)
-      columns[j * static_cast<std::size_t>(x.n) + static_cast<std::size_t>(i)] = x.row(i)[j] - m.mean[j];
-  inner_products(columns.data(), x.d, columns.data(), x.d, x.n, m.covariance.data());
-  for (double& v : m.covariance) v /= static_cast<double>(x.n - 1);
+  const Index n = x.n, d = x.d;
+  Moments m{std::vector<double>(d), std::vector<double>(d * d)};
+  for (Index i = 0; i < n; ++i)
+    for (Index j = 0; j < d; ++j) m.mean[j] += x.row(i)[j] / static_cast<double>(n);
+  std::vector<double> columns(d * n);  // centred, transposed
+  for (Index i = 0; i < n; ++i)
+    for (Index j = 0; j < d; ++j) columns[j * n + i] = x.row(i)[j] - m.mean[j];
+  inner_products(columns.data(), d, columns.data(), d, n, m.covariance.data());
+  for (double& v : m.covariance) v /= static_cast<double>(n - 1);
   return m;
 }
 
 double frechet_distance(const Moments& a, const Moments& b) {
-  const std::size_t d = a.mean.size();
-  if (d != b.mean.size()) invalid("[frechet] {} and {} features; expected as many", d, b.mean.size());
-  const Index n = static_cast<Index>(d);
-  const std::vector<double> root = square_root(a.covariance, n);
+  const Index d = std::ssize(a.mean);
+  if (d != std::ssize(b.mean)) invalid("[frechet] {} and {} features; expected as many", d, b.mean.size());
+  const std::vector<double> root = square_root(a.covariance, d);
   std::vector<double> half(d * d), product(d * d);  // root, b and their products are symmetric
-  inner_products(root.data(), n, b.covariance.data(), n, n, half.data());
-  inner_products(half.data(), n, root.data(), n, n, product.data());
-  for (std::size_t i = 0; i < d; ++i)
-    for (std::size_t j = 0; j < i; ++j)
+  inner_products(root.data(), d, b.covariance.data(), d, d, half.data());
+  inner_products(half.data(), d, root.data(), d, d, product.data());
+  for (Index i = 0; i < d; ++i)
+    for (Index j = 0; j < i; ++j)
       product[i * d + j] = product[j * d + i] = (product[i * d + j] + product[j * d + i]) / 2;
   double distance = 0;
-  for (std::size_t i = 0; i < d; ++i) {
+  for (Index i = 0; i < d; ++i) {
     distance += (a.mean[i] - b.mean[i]) * (a.mean[i] - b.mean[i]);
     distance += a.covariance[i * d + i] + b.covariance[i * d + i];
   }
-  for (double v : eigen(product, n)) distance -= 2 * std::sqrt(std::max(0.0, v));
+  for (double v : eigen(product, d)) distance -= 2 * std::sqrt(std::max(0.0, v));
   return distance;
 }
 
@@ -145,19 +138,16 @@ DensityCoverage density_coverage(const Rows& real, const Rows& fake, Index k) {
   if (real.n <= k)
     invalid("[coverage] {} real images: neighbourhoods of {} need at least {}", real.n, k, k + 1);
   const std::vector<double> real2 = squared_lengths(real), fake2 = squared_lengths(fake);
-  std::vector<double> inside(static_cast<std::size_t>(real.n)), radius(inside);  // radii squared
+  std::vector<double> inside(real.n), radius(real.n);  // radii squared
   each_row(real, real, [&](Index i, const double* products) {
     std::vector<double> to;
-    const auto at = static_cast<std::size_t>(i);
     for (Index j = 0; j < real.n; ++j)
-      if (j != i) to.push_back(real2[at] + real2[static_cast<std::size_t>(j)] - 2 * products[j]);
+      if (j != i) to.push_back(real2[i] + real2[j] - 2 * products[j]);
     std::nth_element(to.begin(), to.begin() + (k - 1), to.end());
-    radius[at] = to[static_cast<std::size_t>(k - 1)];
+    radius[i] = to[k - 1];
   });
   each_row(real, fake, [&](Index i, const double* products) {
-    const auto at = static_cast<std::size_t>(i);
-    for (Index j = 0; j < fake.n; ++j)
-      inside[at] += real2[at] + fake2[static_cast<std::size_t>(j)] - 2 * products[j] < radius[at];
+    for (Index j = 0; j < fake.n; ++j) inside[i] += real2[i] + fake2[j] - 2 * products[j] < radius[i];
   });
   double covered = 0;
   for (double v : inside) covered += v > 0;
@@ -167,18 +157,15 @@ DensityCoverage density_coverage(const Rows& real, const Rows& fake, Index k) {
 Neighbours nearest(const Rows& x, const Rows& y) {
   if (y.n < 1) invalid("[nearest] there are no images to search");
   const std::vector<double> y2 = squared_lengths(y);
-  Neighbours found{std::vector<Index>(static_cast<std::size_t>(x.n)),
-                   std::vector<double>(static_cast<std::size_t>(x.n))};
+  Neighbours found{std::vector<Index>(x.n), std::vector<double>(x.n)};
   each_row(x, y, [&](Index i, const double* products) {
     Index best = 0;
     for (Index j = 1; j < y.n; ++j)
-      if (y2[static_cast<std::size_t>(j)] - 2 * products[j] <
-          y2[static_cast<std::size_t>(best)] - 2 * products[best])
-        best = j;
+      if (y2[j] - 2 * products[j] < y2[best] - 2 * products[best]) best = j;
     double sum = 0;  // again from the differences, which do not cancel
     for (Index k = 0; k < x.d; ++k) sum += (x.row(i)[k] - y.row(best)[k]) * (x.row(i)[k] - y.row(best)[k]);
-    found.index[static_cast<std::size_t>(i)] = best;
-    found.distance[static_cast<std::size_t>(i)] = std::sqrt(sum);
+    found.index[i] = best;
+    found.distance[i] = std::sqrt(sum);
   });
   return found;
 }

@@ -33,7 +33,6 @@ void expect_rank(Index n, Index d, const char* what);
 
 /// Mean (d) and covariance (d,d), the sum over n − 1. Throws as expect_rank.
 struct Moments {
-  Index n;
   std::vector<double> mean, covariance;
 };
 Moments moments(const Rows& x, const char* what = "images");
