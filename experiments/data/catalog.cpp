@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 
-#include <algorithm>
 #include <memory>
 
 #include "experiments/data/dataset.h"
@@ -94,8 +93,8 @@ bool is_published(const fs::path& path, const CatalogFile& file) {
   }
 }
 
-void fetch_file(const CatalogEntry& entry, const CatalogFile& file, const fs::path& folder,
-                const FetchOptions& options) {
+fs::path fetch_file(const CatalogEntry& entry, const CatalogFile& file, const fs::path& folder,
+                    const FetchOptions& options) {
   const fs::path path = folder / (file.stem + std::string(".gz")), part = path.string() + ".part";
   if (const auto there = idx_file(folder, file.stem))
     failed("{} is not the published file: move it away, then fetch again (it is used as it is meanwhile)",
@@ -108,7 +107,7 @@ void fetch_file(const CatalogEntry& entry, const CatalogFile& file, const fs::pa
       write_file(part, download(url, options.stall));
       if (!is_published(part, file)) failed("{}: what came is not the published file", url);
       fs::rename(part, path);
-      return;
+      return path;
     } catch (const std::runtime_error& error) {
       fs::remove(part);
       say("{}\n", error.what());
@@ -123,12 +122,9 @@ void fetch_dataset(const std::string& name, const std::string& data_option, cons
   const CatalogEntry& entry = catalog_entry(name);
   const fs::path target = dataset_folders(data_option)[0] / name;
   for (const CatalogFile& file : entry.files) {
-    auto path = find_published(name, file, data_option);
-    if (!path) {
-      fetch_file(entry, file, target, options);
-      path = target / (file.stem + std::string(".gz"));
-    }
-    fmt::print("{:<14}{}\n", name, path->string());
+    const auto here = find_published(name, file, data_option);
+    const fs::path path = here ? *here : fetch_file(entry, file, target, options);
+    fmt::print("{:<14}{}\n", name, path.string());
   }
 }
 

@@ -33,11 +33,11 @@ struct FetchOptions {
   long stall = 20;                   // a mirror is given up after so many seconds below 2 KiB per second
 };
 
-/// FOLDER/STEM.gz from the first mirror that has the published file; says on stderr which were tried in vain.
-/// Throws std::runtime_error, with each mirror's reason and what to do by hand, when none has;
+/// FOLDER/STEM.gz, made from the first mirror that has the published file; says on stderr which were tried in
+/// vain. Throws std::runtime_error, with each mirror's reason and what to do by hand, when none has;
 /// FOLDER/STEM.gz is then not there. Throws also when another file has one of its names.
-void fetch_file(const CatalogEntry& entry, const CatalogFile& file, const std::filesystem::path& folder,
-                const FetchOptions& options);
+std::filesystem::path fetch_file(const CatalogEntry& entry, const CatalogFile& file,
+                                 const std::filesystem::path& folder, const FetchOptions& options);
 
 /// Every file of a data set that is not in one of the folders already, into the first of them.
 void fetch_dataset(const std::string& name, const std::string& data_option, const FetchOptions& options);
