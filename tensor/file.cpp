@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <system_error>
 
 #include "tensor/check.h"
@@ -110,12 +111,11 @@ void write_file(const std::filesystem::path& asked, std::string_view bytes) {
   expect(write_all(file, bytes));
   if (error == 0 && !in_place) expect(done([&] { return fsync(file) == 0; }));
   expect(done([&] { return close(file) == 0; }));
-  if (in_place && error == 0) return;
-  if (in_place) failed("cannot write {}: {}", path.string(), reason(error));
-  if (error == 0) expect(done([&] { return std::rename(temporary.c_str(), path.c_str()) == 0; }));
-  if (error == 0) expect(sync_folder(path.parent_path()));
+  if (error == 0 && !in_place)
+    expect(done([&] { return std::rename(temporary.c_str(), path.c_str()) == 0; }));
+  if (error == 0 && !in_place) expect(sync_folder(path.parent_path()));
   if (error == 0) return;
-  std::remove(temporary.c_str());
+  if (!in_place) std::remove(temporary.c_str());
   failed("cannot write {}: {}", path.string(), reason(error));
 }
 
@@ -154,22 +154,17 @@ void expect_regular(const std::filesystem::path& path) {
     failed("cannot read {}: it is a device, a FIFO or a socket; expected a file", path.string());
 }
 
-std::string read_file(const std::filesystem::path& path) {
+std::string read_file(const std::filesystem::path& path) try {
   expect_regular(path);
-  std::FILE* file = std::fopen(path.c_str(), "rb");
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) failed("cannot read {}: {}", path.string(), reason(errno));
   std::string bytes;
   std::array<char, 1 << 16> chunk;
-  int error = 0;
-  try {
-    while (const std::size_t n = std::fread(chunk.data(), 1, chunk.size(), file))
-      bytes.append(chunk.data(), n);
-    error = std::ferror(file) ? errno : 0;
-  } catch (const std::bad_alloc&) { error = ENOMEM; }
-  std::fclose(file);
-  if (error != 0) failed("cannot read {}: {}", path.string(), reason(error));
+  while (const std::size_t n = std::fread(chunk.data(), 1, chunk.size(), file.get()))
+    bytes.append(chunk.data(), n);
+  if (std::ferror(file.get())) failed("cannot read {}: {}", path.string(), reason(errno));
   return bytes;
-}
+} catch (const std::bad_alloc&) { failed("cannot read {}: {}", path.string(), reason(ENOMEM)); }
 
 void make_folder(const std::filesystem::path& path) {
   if (path.empty()) invalid("the name of the folder is empty; expected one");
