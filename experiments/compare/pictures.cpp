@@ -28,10 +28,6 @@ std::string class_name(const std::string& dataset, int c) {
   return class_names[dataset == "fashion-mnist" ? 0 : dataset == "kmnist" ? 2 : 1][c];
 }
 
-Tensor first_images(const Tensor& images, Index n) {
-  return images.slice(0, 0, std::min(n, images.dim(0))).packed();
-}
-
 /// What the pictures are of: the first samples of a plan, and the model that gave them.
 struct Shown {
   const Plan& plan;

@@ -20,8 +20,6 @@ Tensor shuffled(const Tensor& x, Index first, Index count) {
   return raw::gather(x, IntTensor({count}, {order.begin() + first, order.begin() + first + count}));
 }
 
-Tensor at_most(const Tensor& x, Index n) { return x.slice(0, 0, std::min(n, x.dim(0))).packed(); }
-
 double mean_ratio(const Neighbours& a, const Neighbours& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.distance.size(); ++i) sum += a.distance[i] / std::max(1e-12, b.distance[i]);
@@ -52,6 +50,8 @@ constexpr Named all_measures[] = {
     {"feature_neighbour_ratio", "neighbour ratio, features", &Evaluation::feature_neighbour}};
 
 }  // namespace
+
+Tensor first_images(const Tensor& x, Index n) { return x.slice(0, 0, std::min(n, x.dim(0))).packed(); }
 
 Tensor expect_samples(Tensor images) {
   if (images.rank() != 4 || images.dim(1) != 1 || images.dim(2) != LeNet::side ||
@@ -94,7 +94,7 @@ Evaluation Reference::measure(const Tensor& images, const Tensor& searched) cons
   e.entropy = {entropy_of(e.classes), 0, 0, n};
   e.confidence = {0, 0, 0, n};
   for (double c : judged.confidence) e.confidence.value += c / static_cast<double>(n);
-  const Tensor few = at_most(searched, most_searched);
+  const Tensor few = first_images(searched, most_searched);
   const Rows pixels(few), features(judge(classifier_, few).features);
   const Index among = train_.images.dim(0) + half_.dim(0);
   e.pixel_neighbour = {mean_ratio(nearest(pixels, train_pixels_), nearest(pixels, half_pixels_)), 0, among,

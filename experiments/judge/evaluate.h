@@ -33,6 +33,9 @@ struct Evaluation {
 // images), over at most 256 samples. A model that copies goes to 0; the floor is here what images of the
 // other half give, which were never trained on: below 1, because there are more training images.
 
+/// The first n images, or all where there are fewer.
+Tensor first_images(const Tensor& images, Index n);
+
 /// The images, when they can be evaluated: (N,1,28,28) in [0,1], and enough for a covariance of the features.
 /// Throws std::invalid_argument where not, before anything is computed.
 Tensor expect_samples(Tensor images);
