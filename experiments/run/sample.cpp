@@ -201,23 +201,13 @@ Denoiser denoiser_of(const Model& model, const ScoreModel& plain, const SampleOp
   return replaced(D, model.process->chart(embed_pixels(o.known.to(o.device))), o.mask.to(o.device));
 }
 
-/// Whatever the sampler made of them, known pixels are those of the picture.
-Tensor with_known(const Tensor& images, const SampleOptions& o) {
-  if (!o.known.defined()) return images;
-  return where(broadcast_to(Var(o.mask), images.shape()), broadcast_to(Var(o.known), images.shape()), images)
-      .value();
-}
-
 }  // namespace
 
-const std::vector<std::string>& sampler_names() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> all;
-    for (const Entry& e : samplers())
-      if (!e.consistency()) all.push_back(e.name);
-    return all;
-  }();
-  return names;
+std::vector<std::string> sampler_names() {
+  std::vector<std::string> all;
+  for (const Entry& e : samplers())
+    if (!e.consistency()) all.push_back(e.name);
+  return all;
 }
 
 nlohmann::ordered_json json_of(const SampleOptions& o) {
@@ -287,7 +277,9 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
                              result.sign_changes});
     const Var x =
         finite_step("leaving the chart, image", first + 1, [&] { return model.process->unchart(y); });
-    const Tensor images = with_known(pixels_of(x).value().to(Device::cpu), o);
+    Tensor images = pixels_of(x).value().to(Device::cpu);
+    if (o.known.defined())
+      images = where(o.mask, o.known, images).value();  // whatever the sampler made there
     raw::copy_into(result.images.slice(0, first, first + n), images);
     result.evaluations = std::max(result.evaluations, calls);
     result.seconds = before + bar.seconds();

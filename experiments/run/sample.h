@@ -22,8 +22,8 @@ struct SampleOptions {
   bool annealed = false;  // uniform, at paper_levels steps: the paper's constants for the model's data set
   std::vector<std::int32_t> classes;  // that images take in turn; empty: of no class
   double guidance = 1;                // w of classifier-free guidance (22)
-  Tensor known,
-      mask;  // (1,H,W) pixels to be completed, and where they are known (1) or not (0); or undefined
+  /// (1,H,W) pixels to be completed, and where they are known (1) or not (0); or undefined.
+  Tensor known, mask;
   std::function<void(const Var& y, double s)> watch;  // sees what the network is asked of the first batch
   Device device = Device::cpu;
 };
@@ -39,17 +39,16 @@ struct SampleResult {
 
 /// "probability-flow", "ddim", "dpm-solver", "ancestral", "stochastic", "dale-langevin", "unconstrained",
 /// "eta": those that walk a denoiser. "consistency" is for models that were tuned to it.
-const std::vector<std::string>& sampler_names();
+std::vector<std::string> sampler_names();
 
 /// Those options of the command line that the sampler does not read though another does ("--eta" …).
 std::vector<std::string> unread_options(const SampleOptions& options);
 
-/// The same model, options and build give the same bytes, at any number of threads and in batches of
-/// any size. Throws
-/// std::invalid_argument for an unknown sampler, a multiplicative sampler on an additive process, the paper's
-/// constants at other than its levels, classes
-/// that the model does not know, and a known picture or mask of another size than the model's;
-/// std::runtime_error, with the step and the op, when a state is not finite.
+/// The same model, options and build give the same bytes, at any number of threads and in batches of any
+/// size. Throws std::invalid_argument for an unknown sampler, a multiplicative sampler on an additive
+/// process, the paper's constants at other than its levels, classes that the model does not know, and a known
+/// picture or mask of another size than the model's; std::runtime_error, with the step and the op, when a
+/// state is not finite.
 ///
 /// Known pixels come out as they are in `known`, whatever the sampler. With a folder (samples.h) every batch
 /// is kept there as soon as it is made, and those that are there already are not made again. Throws Stopped
