@@ -3,6 +3,7 @@
 // next step's batch while the present one is worked on.
 #pragma once
 
+#include <algorithm>
 #include <future>
 
 #include "tensor/draw.h"
