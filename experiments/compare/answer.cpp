@@ -15,27 +15,14 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
-/// The multiplicative row of the least Fréchet distance at the largest count, or null.
-const CompareRow* best_multiplicative(const CompareSet& set) {
-  const CompareRow* best = nullptr;
-  for (const CompareRow& row : set.rows) {
-    if (!multiplies(row) || row.by_seed.empty()) continue;
-    const auto rank = [](const CompareRow& r) { return spread(r, &Evaluation::frechet).mean; };
-    if (!best || row.count > best->count || (row.count == best->count && rank(row) < rank(*best)))
-      best = &row;
-  }
-  return best;
-}
-
-/// `before`, what `on` says of each data set where it says something, and `after`; or `nothing`.
+/// A paragraph: `before`, what `on` says of each data set, and `after`; nothing where it says nothing.
 std::string on_each(const std::vector<CompareSet>& sets, const char* before,
-                    const std::function<std::string(const CompareSet&)>& on, const char* after,
-                    const char* nothing) {
+                    const std::function<std::string(const CompareSet&)>& on, const char* after) {
   std::vector<std::string> found;
   for (const CompareSet& set : sets)
     if (const std::string what = on(set); !what.empty())
       found.push_back(fmt::format("{} on {}", what, set.name));
-  return found.empty() ? nothing : before + joined(found) + after;
+  return found.empty() ? "" : "<p>" + escape_html(before + joined(found) + after) + "</p>";
 }
 
 /// The Fréchet distance of a row, or a dash where there is none.
@@ -81,42 +68,21 @@ std::string by_grid(const CompareSet& set) {
       other("ancestral", uniform->budget), uniform->count);
 }
 
-std::string judged(const CompareSet& set) {
-  const CompareRow* best = best_multiplicative(set);
-  return best ? fmt::format("{:.3f} and {:.3f} (real images {:.3f} and {:.3f}; {}, {} evaluations)",
-                            spread(*best, &Evaluation::confidence).mean,
-                            spread(*best, &Evaluation::entropy).mean, best->by_seed[0].confidence.floor,
-                            best->by_seed[0].entropy.floor, best->sampler, best->evaluations)
-              : "";
-}
-
 }  // namespace
 
 std::string answer(const std::vector<CompareSet>& sets) {
-  std::string html;
-  for (const std::string& sentence :
-       {on_each(sets,
-                "With at most 20 network evaluations of the probability flow, multiplicative gbm reaches a "
-                "Fréchet distance of ",
-                against_additive, ".",
-                "The multiplicative and the additive model were not compared at 20 evaluations."),
-        on_each(sets, "With one multiplication of the noise it reaches ", by_one_multiplication, ".",
-                "Consistency models were not sampled."),
-        on_each(sets, "The paper's own setting, sampled by its own sampler with 1000 evaluations, ",
-                against_paper, ".", "The paper's own setting was not sampled."),
-        on_each(sets,
-                "Dale–Langevin on a grid of noise levels, with as many evaluations, gives a Fréchet distance "
-                "of ",
-                by_grid,
-                ": the rule is the same, but the uniform grid starts where its prior is not the law of x_T, "
-                "and its last step leaves noise.",
-                "Dale–Langevin's grids were not compared."),
-        on_each(sets,
-                "The best multiplicative samples are given mean confidence and class entropy (1 is uniform) "
-                "of ",
-                judged, ".", "No multiplicative samples were judged.")})
-    html += "<p>" + escape_html(sentence) + "</p>";
-  return html;
+  return on_each(sets,
+                 "With at most 20 network evaluations of the probability flow, multiplicative gbm reaches a "
+                 "Fréchet distance of ",
+                 against_additive, ".") +
+         on_each(sets, "With one multiplication of the noise it reaches ", by_one_multiplication, ".") +
+         on_each(sets, "The paper's own setting, sampled by its own sampler, ", against_paper, ".") +
+         on_each(sets,
+                 "Dale–Langevin on a grid of noise levels, with as many evaluations, gives a Fréchet "
+                 "distance of ",
+                 by_grid,
+                 ": the rule is the same, but the uniform grid starts where its prior is not the law of "
+                 "x_T, and its last step leaves noise.");
 }
 
 }  // namespace dale

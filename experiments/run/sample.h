@@ -12,8 +12,8 @@ struct SampleOptions {
   int steps = 20;
   Index count = 64, batch = 64;
   std::uint64_t seed = 0;
-  /// By level: from s_max_factor σ_d (the process's last level at most) to s_min_factor σ_d (the least level the
-  /// model was trained at, if that is larger), and from there to 0. Few levels of training lie lower (loss.h).
+  /// By level: from s_max_factor σ_d (the process's last level at most) to s_min_factor σ_d (the least level
+  /// of training, if that is larger), and from there to 0. Few levels of training lie lower (loss.h).
   double s_min_factor = 0.6, s_max_factor = 40;
   std::string grid = "levels";  // of dale-langevin and eta; or "uniform": the paper's, in time
   /// Of consistency: the levels between, in standard deviations of the data (consistency_levels).
