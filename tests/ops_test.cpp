@@ -189,8 +189,9 @@ TEST_CASE("the fused group norm is its formula", "[ops][machines]") {
   // over.
   const Index shapes[][4] = {{16, 8, 5, 7}, {80, 2, 3, 3}, {1040, 1, 2, 1}, {36, 12, 2, 5}, {6, 6, 3, 1}};
   ON_EVERY_MACHINE();
-  for (const auto& [C, G, H, W] : shapes)
+  for (const auto& [C, groups, H, W] : shapes)
     for (bool with_silu : {false, true}) {
+      const Index G = groups;  // clang 14 captures no structured binding
       INFO(C << " channels in " << G);
       const double terms = static_cast<double>(C / G * H * W);
       is_formula(

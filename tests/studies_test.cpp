@@ -160,13 +160,13 @@ TEST_CASE("the synapses study leaves its files", "[study]") {
     write_part(folder / "fashion-mnist", part, noise(300 * 784, 256), noise(300, 10));
   const std::string html = study_synapses({folder / "out", folder.path.string(), 1, true});
   CHECK_THAT(html, Contains("<h2>Synapses</h2>") && Contains("exponentiated gradient") && !Contains("nan"));
-  CHECK(occurrences(html, "<svg") == 5);
+  CHECK(occurrences(html, "<svg") == 6);
   const std::string curves = read_file(folder.path / "out" / "synapses.csv");
   CHECK_THAT(curves, Contains("optimiser,epoch,accuracy,sign_changes\nstart,0,"));
-  CHECK(occurrences(curves, "\n") == 8);  // header, start, and epochs 0 and 1 of three optimisers
-  for (const char* name : {"start", "gradient-descent", "adam", "exponentiated-gradient"})
+  CHECK(occurrences(curves, "\n") == 10);  // header, start, and epochs 0 and 1 of four optimisers
+  for (const char* name : {"start", "gradient-descent", "adam", "muon", "exponentiated-gradient"})
     CHECK(fs::exists(folder.path / "out" / fmt::format("synapses_weights_{}.svg", name)));
-  CHECK(occurrences(read_file(folder.path / "out" / "synapses_weights.csv"), "\n") == 5);
+  CHECK(occurrences(read_file(folder.path / "out" / "synapses_weights.csv"), "\n") == 6);
 }
 
 TEST_CASE("the prior's divergence is the closed form for images that vary in one direction", "[study]") {
