@@ -24,8 +24,7 @@ std::vector<Tensor> consistency_inputs(const Edm& edm, const ConsistencySettings
     levels[0].push_back(static_cast<real>(t));
     levels[1].push_back(static_cast<real>(earlier_level(edm, o, stage, t)));
   }
-  Shape shape{N};
-  while (shape.rank() < y0.rank()) shape.push_back(1);
+  const Shape shape = shape_along(0, N, y0.rank());
   const Var z = normal(key.split(1), y0.shape(), first * pixels, y0.device()), clean = Var(y0) - edm.mean;
   std::vector<Tensor> inputs;
   for (const std::vector<real>& of_images : levels) {

@@ -66,8 +66,7 @@ void add_train(CLI::App& app, Common& common) {
 }
 
 void add_tune(CLI::App& app, Common& common) {
-  static TrainOptions o{
-      .steps = 3600, .batch = 16, .decay = "cosine", .level_mean = -0.8, .level_deviation = 1.6};
+  static TrainOptions o = usual_tuning();
   static std::filesystem::path checkpoint;
   CLI::App* c =
       app.add_subcommand("tune", "tune a denoiser to consistency: a model that samples in one step");

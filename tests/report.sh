@@ -7,7 +7,8 @@
 # The data set's package is installed by make deps. Interrupt once the first samples are judged:
 # the program itself, which the shell becomes, for it would outlive a shell.
 compare() {
-  exec "$dale" compare --profile smoke --dataset fashion-mnist --out "$work/run" >"$work/out" 2>"$work/err"
+  exec "$dale" compare --profile smoke --training-seeds 2 --dataset fashion-mnist \
+    --out "$work/run" >"$work/out" 2>"$work/err"
 }
 compare & pid=$!
 judged() { find "$work/run" -name 'seed-*.json' "$@" 2>/dev/null; }
@@ -27,7 +28,13 @@ page=$work/run/report.html
 cp "$page" "$work/before.html" && rm "$page"
 "$dale" report "$work/run" >/dev/null && cmp -s "$page" "$work/before.html" ||
   fail 'dale report made another page of the same files'
-for part in 'The question' 'Fréchet distance against evaluations' 'Fréchet distance against time' \
+for model in gbm ve gbm-consistency; do
+  [ -e "$work/run/fashion-mnist/$model-seed-1/model.safetensors" ] ||
+    fail "$model has no second training seed"
+done
+[ ! -e "$work/run/fashion-mnist/gbm-paper-seed-1" ] || fail 'what no claim rests on was trained twice'
+for part in 'The question' 'One multiplication' 'Multiplicative by additive' \
+  'Fréchet distance against evaluations' 'Fréchet distance against time' \
   'training loss' 'log-normal' 'Film strip' 'sign changes' 'Nearest training images' 'All numbers' \
   'Small experiments' 'MIT licence' 'dale compare' 'guidance'; do
   grep -q "$part" "$page" || fail "it lacks: $part"

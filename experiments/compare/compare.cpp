@@ -18,22 +18,22 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-/// The run of which `model` comes: of dale train, or of dale tune on the model that it is tuned from.
-TrainOptions run_of(const std::string& dataset, const std::string& model, int training_seed,
-                    const Profile& profile, const CompareOptions& o) {
+/// The run of which a model comes: of dale train, or of dale tune on the model that it is tuned from.
+TrainOptions run_of(const std::string& dataset, const ComparedModel& model, const Profile& profile,
+                    const CompareOptions& o) {
   const fs::path set = o.out / dataset;
-  const std::string process = model.substr(0, model.find("-consistency"));
-  TrainOptions t = process == "gbm-paper" ? profile.paper : profile.training;
-  if (process != model) {
+  TrainOptions t = model.process == "gbm-paper" ? profile.paper : profile.training;
+  if (model.tuned) {
     t = profile.tuning;
     t.channels = profile.training.channels;
-    t.tuned_from = set / model_folder(process, training_seed) / "model.safetensors";
+    t.tuned_from =
+        set / ComparedModel{model.process, false, model.training_seed}.name() / "model.safetensors";
   }
   t.dataset = dataset;
-  t.process = process;
+  t.process = model.process;
   t.data = o.data;
-  t.out = set / model_folder(model, training_seed);
-  t.seed = o.seed + static_cast<std::uint64_t>(training_seed);
+  t.out = set / model.name();
+  t.seed = o.seed + static_cast<std::uint64_t>(model.training_seed);
   t.device = o.device;
   t.resume = true;
   return t;
@@ -88,9 +88,9 @@ void sample_and_judge(const fs::path& folder, std::uint64_t k, const fs::path& m
 Json compare_on(const std::string& dataset, const Profile& profile, const CompareOptions& o, bool guide) {
   const fs::path classifier = classifier_file(dataset);
   for (int t = 0; t < o.training_seeds; ++t)
-    for (const std::string& model : profile.models(t)) train(run_of(dataset, model, t, profile, o));
+    for (const ComparedModel& model : profile.models(t)) train(run_of(dataset, model, profile, o));
   if (guide) {
-    TrainOptions t = run_of(dataset, "gbm", 0, profile, o);
+    TrainOptions t = run_of(dataset, {"gbm"}, profile, o);
     t.classes = true;
     t.steps = profile.guided_steps;
     t.out = o.out / dataset / "gbm-classes";
@@ -104,8 +104,7 @@ Json compare_on(const std::string& dataset, const Profile& profile, const Compar
           SampleOptions s = sampling_of(plan, budget, o);
           s.seed += k;
           sample_and_judge(o.out / dataset / plan.folder(budget, t), k,
-                           o.out / dataset / model_folder(plan.model(), t) / "model.safetensors", s,
-                           reference);
+                           o.out / dataset / plan.model(t).name() / "model.safetensors", s, reference);
         }
   draw_pictures(dataset, reference, o);
   const Classifier& judge = reference.classifier();

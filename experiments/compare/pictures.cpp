@@ -26,7 +26,8 @@ const char* const class_names[][10] = {
     {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"}};
 
 std::string class_name(const std::string& dataset, int c) {
-  return class_names[dataset == "fashion-mnist" ? 0 : dataset == "kmnist" ? 2 : 1][c];
+  const std::string name = published_name(dataset);
+  return class_names[name == "fashion-mnist" ? 0 : name == "kmnist" ? 2 : 1][c];
 }
 
 /// What the pictures are of: the first samples of a plan, and the model that gave them.
@@ -43,12 +44,12 @@ struct Shown {
 std::vector<Shown> shown_plans(const fs::path& set, const CompareOptions& o) {
   std::vector<Shown> shown;
   const Profile& profile = profile_named(o.profile);
-  for (const std::string& model : profile.models()) {
+  for (const ComparedModel& model : profile.models()) {
     const Plan* best = nullptr;
     int nearest = 0;
-    const bool paper = model == "gbm-paper", tuned = model.ends_with("-consistency");
-    const char* sampler = paper ? "dale-langevin" : tuned ? "consistency" : "probability-flow";
-    const int wanted = tuned ? 1 : 20;
+    const bool paper = model.process == "gbm-paper";
+    const char* sampler = paper ? "dale-langevin" : model.tuned ? "consistency" : "probability-flow";
+    const int wanted = model.tuned ? 1 : 20;
     for (const Plan& plan : profile.plans)
       for (int budget : plan.budgets)
         if (plan.model() == model && plan.sampler == sampler &&
@@ -60,7 +61,7 @@ std::vector<Shown> shown_plans(const fs::path& set, const CompareOptions& o) {
     const Json json = Json::parse(read_file(folder / "seed-0.json"));
     if (json.contains("failure")) continue;
     const Index evaluations = json["evaluations"];
-    shown.push_back({*best, sampling_of(*best, nearest, o), set / model / "model.safetensors",
+    shown.push_back({*best, sampling_of(*best, nearest, o), set / model.name() / "model.safetensors",
                      folder / "seed-0" / "samples.npy",
                      fmt::format("{} · {}{}, {} network evaluation{}", best->process, sampler,
                                  best->grid == "annealed" ? " with the paper's constants" : "", evaluations,
@@ -72,7 +73,7 @@ std::vector<Shown> shown_plans(const fs::path& set, const CompareOptions& o) {
 void draw_grids(Album& album, const std::vector<Shown>& shown) {
   album.section("The same noise through each model");
   for (const Shown& s : shown)
-    album.png("grid-" + s.plan.model(), image_grid(first_images(read_npy(s.samples), 48), 8, 2, 2),
+    album.png("grid-" + s.plan.model().name(), image_grid(first_images(read_npy(s.samples), 48), 8, 2, 2),
               "Grid of samples: " + s.title, s.title);
 }
 
@@ -97,7 +98,7 @@ void draw_histograms(Album& album, const std::vector<Shown>& shown, const Tensor
         fmt::format("mean {:.3f}, deviation {:.3f}, distance {:.3f}", fit.mean, fit.deviation, fit.distance);
   };
   add("test images", first_images(test, 1000));
-  for (const Shown& s : shown) add(s.plan.model(), read_npy(s.samples));
+  for (const Shown& s : shown) add(s.plan.model().name(), read_npy(s.samples));
   series.insert(series.end(), fits.begin(), fits.end());
   album.section("Pixels");
   album.svg(

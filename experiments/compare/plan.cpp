@@ -42,8 +42,8 @@ const std::vector<Plan> smoke_plans{
     {"ve", "probability-flow", {3}, 66, 2},  {"gbm-paper", "dale-langevin", {3}, 66}};
 
 /// The learning rate falls to 0 as a cosine.
-TrainOptions training(Index steps, Index batch, double rate, const char* optimizer = "muon") {
-  TrainOptions t;
+TrainOptions training(Index steps, Index batch, double rate, const char* optimizer = "muon",
+                      TrainOptions t = {}) {
   t.steps = steps;
   t.batch = batch;
   t.learning_rate = rate;
@@ -52,40 +52,35 @@ TrainOptions training(Index steps, Index batch, double rate, const char* optimiz
   return t;
 }
 
-TrainOptions tuning(Index steps, Index batch, double rate) {
-  TrainOptions t = training(steps, batch, rate);
-  t.level_mean = -0.8;
-  t.level_deviation = 1.6;
-  return t;
-}
-
 // gbm-paper in the night at the learning rate of the paper's authors.
-const Profile profiles[] = {
-    {"quick", training(3600, 16, 2e-3), training(3600, 16, 2e-3, "adam"), tuning(3600, 16, 1e-3), 1800, false,
-     quick_plans, "some 15 to 20 minutes a data set on two cores with nothing else to do"},
-    {"overnight", training(62500, 32, 2e-3), training(62500, 32, 1e-4, "adam"), tuning(31250, 16, 1e-3),
-     10000, false, overnight_plans, "some 8 hours a data set on two cores"},
-    {"smoke", training(3, 8, 1e-3), training(3, 8, 1e-3, "adam"), tuning(3, 8, 1e-3), 3, true, smoke_plans,
-     "seconds; its numbers mean nothing"}};
+const Profile profiles[] = {{"quick", training(3600, 16, 2e-3), training(3600, 16, 2e-3, "adam"),
+                             training(3600, 16, 1e-3, "muon", usual_tuning()), 1800, false, quick_plans,
+                             "some 15 to 20 minutes a data set on two cores with nothing else to do"},
+                            {"overnight", training(62500, 32, 2e-3), training(62500, 32, 1e-4, "adam"),
+                             training(31250, 16, 1e-3, "muon", usual_tuning()), 10000, false, overnight_plans,
+                             "some 8 hours a data set on two cores"},
+                            {"smoke", training(3, 8, 1e-3), training(3, 8, 1e-3, "adam"),
+                             training(3, 8, 1e-3, "muon", usual_tuning()), 3, true, smoke_plans,
+                             "seconds; its numbers mean nothing"}};
 
 }  // namespace
 
-std::string Plan::model() const { return process + (sampler == "consistency" ? "-consistency" : ""); }
-
-std::string model_folder(const std::string& model, int training_seed) {
-  return model + (training_seed ? fmt::format("-seed-{}", training_seed) : "");
+std::string ComparedModel::name() const {
+  return process + (tuned ? "-consistency" : "") +
+         (training_seed ? fmt::format("-seed-{}", training_seed) : "");
 }
 
 std::filesystem::path Plan::folder(int budget, int training_seed) const {
-  return std::filesystem::path(model_folder(model(), training_seed)) /
+  return std::filesystem::path(model(training_seed).name()) /
          fmt::format("{}-{}{}{}-{}", sampler, grid, grid.empty() ? "" : "-", steps_within(sampler, budget),
                      count);
 }
 
-std::vector<std::string> Profile::models(int training_seed) const {
-  std::vector<std::string> all;
+std::vector<ComparedModel> Profile::models(int training_seed) const {
+  std::vector<ComparedModel> all;
   for (const Plan& plan : plans)
-    for (const std::string& model : {plan.process, plan.model()})
+    for (const ComparedModel& model :
+         {ComparedModel{plan.process, false, training_seed}, plan.model(training_seed)})
       if ((!training_seed || plan.seeds > 1) && std::find(all.begin(), all.end(), model) == all.end())
         all.push_back(model);
   return all;

@@ -17,6 +17,17 @@
 
 namespace dale {
 
+/// A model that is compared: of a process, or tuned from that one to consistency.
+struct ComparedModel {
+  std::string process;
+  bool tuned = false;
+  int training_seed = 0;  // beyond the comparison's
+
+  /// Its folder, in a data set's: PROCESS[-consistency][-seed-T].
+  std::string name() const;
+  bool operator==(const ComparedModel&) const = default;
+};
+
 /// Samples of a process by a sampler, at each budget: at most so many evaluations.
 struct Plan {
   std::string process, sampler;
@@ -25,14 +36,13 @@ struct Plan {
   int seeds = 1;          // of sampling; where claims rest on it more than one, and then of training too
   std::string grid = "";  // "uniform"; "annealed", which is that with the paper's constants; or by level
 
-  /// Which model is sampled: that of its process, or the one tuned from it to consistency.
-  std::string model() const;
+  /// Which model is sampled.
+  ComparedModel model(int training_seed = 0) const {
+    return {process, sampler == "consistency", training_seed};
+  }
   /// The folder of the samples at a budget, in a data set's.
   std::filesystem::path folder(int budget, int training_seed = 0) const;
 };
-
-/// The folder of a model in a data set's.
-std::string model_folder(const std::string& model, int training_seed);
 
 struct Profile {
   std::string name;
@@ -44,7 +54,7 @@ struct Profile {
 
   /// The models that are sampled, each once, in the plans' order, a process before what is tuned from it;
   /// with further training seeds those that claims rest on.
-  std::vector<std::string> models(int training_seed = 0) const;
+  std::vector<ComparedModel> models(int training_seed = 0) const;
 };
 /// "quick"; "overnight", of two cores; "smoke", which tries the machinery. Throws std::invalid_argument for
 /// another name.

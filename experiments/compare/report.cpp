@@ -171,7 +171,7 @@ std::string report_html(const Comparison& c) {
           fmt::format("--profile {} --seed {} --training-seeds {}", c.profile, c.seed, c.training_seeds);
   for (const CompareSet& set : c.sets) {
     sets += section(set);
-    licences += fmt::format("<li>{}</li>\n", licence(set.name));
+    licences += fmt::format("<li>{}</li>\n", licence(published_name(set.name)));
   }
   for (const std::string& name : c.missing)
     licences += fmt::format("<li>Not compared: {}, which was not found.</li>\n", name);

@@ -132,8 +132,8 @@ Comparison read_comparison(const fs::path& out) {
                      about.at("test_images")};
       const fs::path folder = out / set.name;
       for (int t = 0; t < all.training_seeds; ++t)
-        for (const std::string& model : profile.models(t))
-          set.models.push_back(read_model(folder / model_folder(model, t)));
+        for (const ComparedModel& model : profile.models(t))
+          set.models.push_back(read_model(folder / model.name()));
       for (const Plan& plan : profile.plans)
         for (int budget : plan.budgets)
           set.rows.push_back(read_row(folder, plan, budget, all.training_seeds));

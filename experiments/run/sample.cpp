@@ -47,7 +47,8 @@ InTime in_time(const Sampling& b, Langevin PaperConstants::*tuned) {
   const Prior fitted = gbm.prior(b.model.edm.mean, b.model.edm.deviation);
   if (!o.annealed) return {gbm, {o.steps}, b.prior(fitted.mean, fitted.deviation)};
   const auto dataset = b.model.notes.find("dataset");
-  const PaperConstants& paper = paper_constants(dataset == b.model.notes.end() ? "" : dataset->second);
+  const PaperConstants& paper =
+      paper_constants(dataset == b.model.notes.end() ? "" : published_name(dataset->second));
   return {gbm, paper.*tuned, b.prior(paper.prior_mean, paper.prior_deviation)};
 }
 

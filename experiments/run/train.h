@@ -33,6 +33,8 @@ struct TrainResult {
   std::string note;                   // the data set's
 };
 
+/// What dale tune does unless told otherwise, with the levels of ConsistencySettings.
+TrainOptions usual_tuning();
 /// Options to tune a model by: process, width and classes are its own. Throws as load_model does, and
 /// std::invalid_argument for a network that is not trained to denoise.
 TrainOptions tuning_of(const std::filesystem::path& model);

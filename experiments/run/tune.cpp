@@ -1,4 +1,5 @@
 // What tuning begins with: a trained denoiser.
+#include "diffusion/consistency.h"
 #include "experiments/run/train.h"
 
 namespace dale {
@@ -21,6 +22,17 @@ Model model_to_tune(const TrainOptions& o, const Dataset& data) {
   if (!data.note.empty()) model.notes["note"] = data.note;
   model.to(o.device);
   return model;
+}
+
+TrainOptions usual_tuning() {
+  const LevelDistribution law = ConsistencySettings{}.law;
+  TrainOptions o;
+  o.steps = 3600;
+  o.batch = 16;
+  o.decay = "cosine";
+  o.level_mean = law.mean;
+  o.level_deviation = law.deviation;
+  return o;
 }
 
 TrainOptions tuning_of(const std::filesystem::path& path) {
