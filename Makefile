@@ -102,7 +102,7 @@ format: ; git ls-files '*.h' '*.cpp' '*.cu' | xargs clang-format-14 -i
 PROFILE  ?= quick
 SEEDS    ?= 1
 experiments: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(shell nproc) all
 	$(BUILD)/dale compare --profile $(PROFILE) --training-seeds $(SEEDS) \
 	  --out results$(if $(filter-out quick,$(PROFILE)),/$(PROFILE))
 

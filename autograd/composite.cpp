@@ -18,8 +18,7 @@ Var alias(const Var& x) {
 }
 
 /// The rule of any fused op while a graph is being made: the formula's own gradient.
-template <class Formula>
-Vars differentiate(const Formula& formula, const Var& g, const Vars& inputs) {
+template <class Formula> Vars differentiate(const Formula& formula, const Var& g, const Vars& inputs) {
   Vars fresh, tracked, out;
   for (const Var& x : inputs) {
     fresh.push_back(alias(x));

@@ -75,8 +75,7 @@ inline unsigned keep_others(const Var& a, const Var& b) {
 Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule);
 
 /// The inputs of a record, moved into place.
-template <class... V>
-Vars pack(V&&... inputs) {
+template <class... V> Vars pack(V&&... inputs) {
   Vars all;
   all.reserve(sizeof...(V));
   (all.push_back(std::forward<V>(inputs)), ...);
@@ -84,8 +83,7 @@ Vars pack(V&&... inputs) {
 }
 
 /// For rules: calls the i-th function only when input i is tracked, and returns no gradient for the others.
-template <class... F>
-Vars each(const Vars& inputs, const F&... gradient) {
+template <class... F> Vars each(const Vars& inputs, const F&... gradient) {
   std::size_t i = 0;
   Vars out;
   out.reserve(sizeof...(F));
@@ -104,8 +102,7 @@ struct NotFinite : std::runtime_error {
 enum class Mode { records, checks };
 bool& mode(Mode m);
 /// Turns one of them on or off while it lives.
-template <Mode m, bool on>
-class While {
+template <Mode m, bool on> class While {
  public:
   explicit While(bool value = on) : before_(std::exchange(mode(m), value)) {}
   ~While() { mode(m) = before_; }
@@ -125,8 +122,7 @@ using Anomaly = While<Mode::checks, true>;
 /// f()'s result when it is finite. Otherwise the same step is run again, watched by Anomaly, and NotFinite
 /// says `<what> <number>: [op] made a value that is not finite; …`. Any other error passes as it is. REQUIRES
 /// f to be a function of unchanged state.
-template <class F>
-Var finite_step(const char* what, Index number, const F& f) {
+template <class F> Var finite_step(const char* what, Index number, const F& f) {
   Var y = f();
   if (all_finite(y.value())) return y;
   try {

@@ -7,8 +7,7 @@ namespace dale {
 namespace {
 
 /// in_time with repeats: step(t, δ, factor of Z, number), without recording.
-template <class Step>
-void walk(double T, const Langevin& how, const Step& step) {
+template <class Step> void walk(double T, const Langevin& how, const Step& step) {
   const NoGrad off;
   std::uint64_t number = 0;
   in_time(T, how, [&](double t, double delta, double factor) {

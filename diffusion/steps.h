@@ -19,15 +19,13 @@ inline Var fresh_noise(Key key, const Var& like, std::uint64_t first) {
 }
 
 /// f()'s result, watched (var.h), of the step after `number` others.
-template <class F>
-Var finite(std::uint64_t number, const F& f) {
+template <class F> Var finite(std::uint64_t number, const F& f) {
   return finite_step("sampling step", static_cast<Index>(number + 1), f);
 }
 
 /// y through step(y, s, s′) for neighbouring levels. A step that fails is run again to find the op, so what
 /// it remembers from step to step may then be wrong; its result is not used.
-template <class Step>
-Var along(const std::vector<double>& levels, Var y, const Step& step) {
+template <class Step> Var along(const std::vector<double>& levels, Var y, const Step& step) {
   const NoGrad off;
   for (std::size_t i = 0; i + 1 < levels.size(); ++i)
     y = finite(i, [&] { return step(y, levels[i], levels[i + 1]); });
@@ -36,8 +34,7 @@ Var along(const std::vector<double>& levels, Var y, const Step& step) {
 
 /// Calls step(t, δ, factor of Z) for each level from T down to δ. Throws std::invalid_argument for settings
 /// that are none.
-template <class Step>
-void in_time(double T, const Langevin& how, const Step& step) {
+template <class Step> void in_time(double T, const Langevin& how, const Step& step) {
   if (how.steps < 1) invalid("a sampler needs at least 1 step, not {}", how.steps);
   if (how.delta < 0 || how.repeats < 1 || !(how.anneal > 0))
     invalid("a Langevin sampler needs delta ≥ 0, repeats ≥ 1 and anneal > 0, not {}, {} and {}", how.delta,

@@ -22,8 +22,7 @@ struct NamedParameter {
 };
 
 /// All parameters of a module, in order.
-template <class Module>
-std::vector<NamedParameter> parameters(Module& module) {
+template <class Module> std::vector<NamedParameter> parameters(Module& module) {
   std::vector<NamedParameter> all;
   module.visit("", [&](const std::string& name, Var& p) { all.push_back({name, &p}); });
   return all;

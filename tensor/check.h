@@ -21,24 +21,20 @@
 
 namespace dale {
 
-template <class... Args>
-[[noreturn]] void invalid(fmt::format_string<Args...> message, Args&&... args) {
+template <class... Args> [[noreturn]] void invalid(fmt::format_string<Args...> message, Args&&... args) {
   throw std::invalid_argument(fmt::format(message, std::forward<Args>(args)...));
 }
 
-template <class... Args>
-[[noreturn]] void failed(fmt::format_string<Args...> message, Args&&... args) {
+template <class... Args> [[noreturn]] void failed(fmt::format_string<Args...> message, Args&&... args) {
   throw std::runtime_error(fmt::format(message, std::forward<Args>(args)...));
 }
 
-template <class... Args>
-[[noreturn]] void broken(fmt::format_string<Args...> message, Args&&... args) {
+template <class... Args> [[noreturn]] void broken(fmt::format_string<Args...> message, Args&&... args) {
   throw std::logic_error(fmt::format(message, std::forward<Args>(args)...));
 }
 
 /// A report to the user on stderr. Never throws: where nobody can read it, the work goes on.
-template <class... Args>
-void say(fmt::format_string<Args...> message, Args&&... args) {
+template <class... Args> void say(fmt::format_string<Args...> message, Args&&... args) {
   std::fputs(fmt::format(message, std::forward<Args>(args)...).c_str(), stderr);
 }
 

@@ -81,14 +81,12 @@ bool is_special(const std::filesystem::path& path) {
   return stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode);
 }
 
-template <class Number>
-std::string number_bytes(const std::vector<real>& values) {
+template <class Number> std::string number_bytes(const std::vector<real>& values) {
   const std::vector<Number> numbers(values.begin(), values.end());
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(Number)};
 }
 
-template <class Number>
-void read_numbers(std::string_view bytes, real* y) {
+template <class Number> void read_numbers(std::string_view bytes, real* y) {
   std::vector<Number> numbers(bytes.size() / sizeof(Number));
   bytes.copy(reinterpret_cast<char*>(numbers.data()), bytes.size());
   std::copy(numbers.begin(), numbers.end(), y);

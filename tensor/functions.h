@@ -26,18 +26,13 @@ namespace dale::scalar {
 
 DALE_BOTH float sqrt(float x) { return ::sqrtf(x); }
 DALE_BOTH double sqrt(double x) { return ::sqrt(x); }
-template <class T>
-DALE_BOTH T abs(T x) {
+template <class T> DALE_BOTH T abs(T x) {
   return x < T(0) ? -x : x == T(0) ? T(0) : x;  // |−0| = 0; NaN stays
 }
 
 /// c₀ + c₁ x + c₂ x² + …, by Horner's rule.
-template <class T>
-DALE_BOTH T polynomial(T, T c) {
-  return c;
-}
-template <class T, class... Rest>
-DALE_BOTH T polynomial(T x, T c, Rest... rest) {
+template <class T> DALE_BOTH T polynomial(T, T c) { return c; }
+template <class T, class... Rest> DALE_BOTH T polynomial(T x, T c, Rest... rest) {
   return c + x * polynomial(x, rest...);
 }
 
@@ -46,10 +41,7 @@ DALE_BOTH T polynomial(T x, T c, Rest... rest) {
 /// eˣ = 2ⁿ (1 + p) with n = round(x / ln 2), r = x − n ln 2, |r| ≤ ½ ln 2, and p = eʳ − 1 by Taylor's
 /// polynomial of degree 7, which leaves 5e-9 (in double 13 and 6e-18). 2ⁿ comes as two factors, so that
 /// results pass through subnormals to 0 and through the largest number to ∞.
-template <class T>
-struct ExpParts {
-  T p, scale1, scale2;
-};
+template <class T> struct ExpParts { T p, scale1, scale2; };
 DALE_BOTH ExpParts<float> exp_parts(float x) {
   x = x > 90.0f ? 90.0f : x;  // comparisons with NaN are false: NaN passes through
   x = x < -105.0f ? -105.0f : x;
@@ -84,16 +76,12 @@ DALE_BOTH ExpParts<double> exp_parts(double x, double tail = 0) {
   return {r + (q * r * r + rest), scale1, scale2};
 }
 /// 1.1 ulp in float, 0.9 in double.
-template <class T>
-DALE_BOTH T exp_of(const ExpParts<T>& e) {
-  return (e.p + T(1)) * e.scale1 * e.scale2;
-}
+template <class T> DALE_BOTH T exp_of(const ExpParts<T>& e) { return (e.p + T(1)) * e.scale1 * e.scale2; }
 DALE_BOTH float exp(float x) { return exp_of(exp_parts(x)); }
 DALE_BOTH double exp(double x) { return exp_of(exp_parts(x)); }
 
 /// eˣ − 1 = 2ⁿ p + (2ⁿ − 1), without cancellation near 0: 1.7 ulp.
-template <class T>
-DALE_BOTH T expm1_of(T x, const ExpParts<T>& e) {
+template <class T> DALE_BOTH T expm1_of(T x, const ExpParts<T>& e) {
   const T scale = e.scale1 * e.scale2, small = e.p * scale + (scale - T(1));
   return x > T(40) ? exp_of(e) : small;
 }

@@ -21,8 +21,7 @@
 namespace dale {
 
 /// An array as a kernel sees it: element (i₀,…) is data[Σ i_k strides_k], and lies below data + extent.
-template <class T>
-struct View {
+template <class T> struct View {
   T* data;
   Index extent;
   Shape shape;

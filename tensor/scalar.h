@@ -16,24 +16,16 @@ using real = float;
 namespace scalar {
 
 /// tanh |x| = −e/(e + 2) with e = e^{−2|x|} − 1 ∈ (−1, 0]: nothing overflows.
-template <class T>
-DALE_BOTH T tanh(T x) {
+template <class T> DALE_BOTH T tanh(T x) {
   const T e = expm1(T(-2) * abs(x)), y = -e / (e + T(2));
   return x < T(0) ? -y : y;
 }
 /// log(1 + eˣ) = max(x, 0) + log(1 + e^{−|x|})
-template <class T>
-DALE_BOTH T softplus(T x) {
-  return (x < T(0) ? T(0) : x) + log1p(exp(-abs(x)));
-}
+template <class T> DALE_BOTH T softplus(T x) { return (x < T(0) ? T(0) : x) + log1p(exp(-abs(x))); }
 
-template <class T>
-DALE_BOTH T sigmoid(T x) {
-  return T(1) / (T(1) + exp(-x));
-}
+template <class T> DALE_BOTH T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
 /// d/dx [x σ(x)] = σ(x) (1 + x (1 − σ(x))), whose limits at ±∞ are 1 and 0.
-template <class T>
-DALE_BOTH T silu_slope(T x) {
+template <class T> DALE_BOTH T silu_slope(T x) {
   const T s = sigmoid(x);
   return s + x * (s * (T(1) - s));
 }
@@ -84,23 +76,17 @@ enum class Binary { DALE_BINARY(DALE_NAME) };
 #undef DALE_NAME
 
 // A function object an op, for templates: unary_formula::exp{}(x), binary_formula::add{}(a, b).
-#define DALE_FORMULA(name, formula)     \
-  struct name {                         \
-    template <class T>                  \
-    DALE_BOTH T operator()(T x) const { \
-      return formula;                   \
-    }                                   \
+#define DALE_FORMULA(name, formula)                                          \
+  struct name {                                                              \
+    template <class T> DALE_BOTH T operator()(T x) const { return formula; } \
   };
 namespace unary_formula {
 DALE_UNARY(DALE_FORMULA)
 }
 #undef DALE_FORMULA
-#define DALE_FORMULA(name, formula)          \
-  struct name {                              \
-    template <class T>                       \
-    DALE_BOTH T operator()(T a, T b) const { \
-      return formula;                        \
-    }                                        \
+#define DALE_FORMULA(name, formula)                                               \
+  struct name {                                                                   \
+    template <class T> DALE_BOTH T operator()(T a, T b) const { return formula; } \
   };
 namespace binary_formula {
 DALE_BINARY(DALE_FORMULA)

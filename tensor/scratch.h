@@ -7,8 +7,7 @@
 
 namespace dale {
 
-template <Device device>
-class ScratchOn {
+template <Device device> class ScratchOn {
  public:
   explicit ScratchOn(Index n) : block_(static_cast<std::size_t>(n) * sizeof(real), device) {}
   real* data() const { return static_cast<real*>(block_.data()); }

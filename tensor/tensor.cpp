@@ -74,8 +74,7 @@ Array<T>::Array(const Shape& shape, const std::vector<T>& values, Device device)
   transfer(data(), device, values.data(), Device::cpu, values.size() * sizeof(T));
 }
 
-template <class T>
-Array<T> Array<T>::full(const Shape& shape, T value, Device device) {
+template <class T> Array<T> Array<T>::full(const Shape& shape, T value, Device device) {
   if constexpr (std::is_same_v<T, real>) {
     Array a(shape, device);
     kernels(device).fill(a.span(), value);
@@ -85,16 +84,14 @@ Array<T> Array<T>::full(const Shape& shape, T value, Device device) {
   }
 }
 
-template <class T>
-void Array<T>::no_elements() const {
+template <class T> void Array<T>::no_elements() const {
   broken(
       "an array of shape {} has no elements: it was never given any, was moved from, or is an input or "
       "output that a gradient rule did not ask to keep",
       str(shape_));
 }
 
-template <class T>
-bool Array<T>::contiguous() const {
+template <class T> bool Array<T>::contiguous() const {
   Index step = 1;
   for (int i = rank() - 1; i >= 0; --i) {
     if (shape_[i] != 1 && strides_[i] != step) return size_ == 0;
@@ -103,22 +100,19 @@ bool Array<T>::contiguous() const {
   return true;
 }
 
-template <class T>
-T Array<T>::item() const {
+template <class T> T Array<T>::item() const {
   if (size_ != 1) invalid("[item] the array has shape {}; it must have one element", str(shape_));
   return to_vector()[0];
 }
 
-template <class T>
-std::vector<T> Array<T>::to_vector() const {
+template <class T> std::vector<T> Array<T>::to_vector() const {
   const Array a = packed();
   std::vector<T> values(static_cast<std::size_t>(size_));
   transfer(values.data(), Device::cpu, a.data(), device_, values.size() * sizeof(T));
   return values;
 }
 
-template <class T>
-Array<T> Array<T>::to(Device device) const {
+template <class T> Array<T> Array<T>::to(Device device) const {
   if (device == device_) return *this;
   const Array a = packed();
   Array b(shape_, device);
@@ -126,8 +120,7 @@ Array<T> Array<T>::to(Device device) const {
   return b;
 }
 
-template <class T>
-Array<T> Array<T>::with(const Shape& shape, const Strides& strides, Index offset) const {
+template <class T> Array<T> Array<T>::with(const Shape& shape, const Strides& strides, Index offset) const {
   Array a = *this;
   a.shape_ = shape;
   a.strides_ = strides;
@@ -136,8 +129,7 @@ Array<T> Array<T>::with(const Shape& shape, const Strides& strides, Index offset
   return a;
 }
 
-template <class T>
-Array<T> Array<T>::reshape(const Shape& wanted) const {
+template <class T> Array<T> Array<T>::reshape(const Shape& wanted) const {
   Shape shape = wanted;
   int open = -1;
   for (int i = 0; i < shape.rank(); ++i) {
@@ -157,8 +149,7 @@ Array<T> Array<T>::reshape(const Shape& wanted) const {
   return packed().reshape(shape);
 }
 
-template <class T>
-Array<T> Array<T>::permute(const Axes& axes) const {
+template <class T> Array<T> Array<T>::permute(const Axes& axes) const {
   Shape shape = shape_;
   Strides strides = strides_;
   std::vector<bool> seen(axes.size());
@@ -174,8 +165,7 @@ Array<T> Array<T>::permute(const Axes& axes) const {
   return with(shape, strides, offset_);
 }
 
-template <class T>
-Array<T> Array<T>::slice(int axis, Index begin, Index end, Index step) const {
+template <class T> Array<T> Array<T>::slice(int axis, Index begin, Index end, Index step) const {
   axis = normal_axis(axis, rank(), "slice");
   if (begin < 0 || begin > end || end > shape_[axis] || step < 1)
     invalid("[slice] {}:{}:{} does not lie in axis {} of the shape {}", begin, end, step, axis, str(shape_));
@@ -186,8 +176,7 @@ Array<T> Array<T>::slice(int axis, Index begin, Index end, Index step) const {
   return with(shape, strides, offset_ + (shape[axis] ? begin * strides_[axis] : 0));
 }
 
-template <class T>
-Array<T> Array<T>::broadcast_to(const Shape& shape) const {
+template <class T> Array<T> Array<T>::broadcast_to(const Shape& shape) const {
   Strides strides = shape;
   bool stretches = shape.rank() >= rank();
   for (int i = 0; i < shape.rank() && stretches; ++i) {
@@ -200,20 +189,15 @@ Array<T> Array<T>::broadcast_to(const Shape& shape) const {
   return with(shape, strides, offset_);
 }
 
-template <class T>
-Array<T> Array<T>::packed() const {
-  return contiguous() ? *this : clone();
-}
+template <class T> Array<T> Array<T>::packed() const { return contiguous() ? *this : clone(); }
 
-template <class T>
-Array<T> Array<T>::clone() const {
+template <class T> Array<T> Array<T>::clone() const {
   Array a(shape_, device_);
   copy(kernels(device_), cview(), a.view());
   return a;
 }
 
-template <class T>
-Array<T> Array<T>::hollow() const {
+template <class T> Array<T> Array<T>::hollow() const {
   Array a;  // not a copy of *this: counting another user of the storage costs more than all the rest
   a.shape_ = shape_;
   a.strides_ = strides_;

@@ -13,8 +13,7 @@
 
 namespace dale {
 
-template <class T>
-class Array {
+template <class T> class Array {
  public:
   /// No array at all: defined() is false.
   Array() = default;

@@ -19,8 +19,7 @@ namespace dale {
 
 /// K arrays of one shape walked together, after merging axes that lie together in all of them: contiguous and
 /// fully broadcast arrays have one axis left, and need no division.
-template <int K>
-struct Walk {
+template <int K> struct Walk {
   int rank = 0;
   Index count = 1;  // of elements
   std::array<Index, Dims::max_rank> shape{};
@@ -44,8 +43,7 @@ struct Walk {
 
   /// Calls f(position, offsets, length) for the runs along the last axis that make up elements [begin, end)
   /// in row-major order: position counts elements, offsets[k] is where array k's run starts.
-  template <class F>
-  void runs(Index begin, Index end, const F& f) const {
+  template <class F> void runs(Index begin, Index end, const F& f) const {
     if (begin >= end) return;
     std::array<Index, Dims::max_rank> at{};
     std::array<Index, K> offsets{};
@@ -70,8 +68,7 @@ struct Walk {
   }
 
  private:
-  template <class U>
-  DALE_BOTH std::array<Index, K> place(U i) const {
+  template <class U> DALE_BOTH std::array<Index, K> place(U i) const {
     std::array<Index, K> at{};
     for (int axis = rank - 1; axis > 0; --axis) {
       const U length = static_cast<U>(shape[axis]), rest = i / length;

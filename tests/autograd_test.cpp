@@ -254,9 +254,11 @@ TEST_CASE("what an op or the engine was not given is an error", "[autograd][erro
   };
   const Rule curious = [](const Var& g, const Vars& in, const Var&) { return Vars{g * in[0], g}; };
   const Rule short_of_one = [](const Var& g, const Vars&, const Var&) { return Vars{g}; };
+  const Rule one_more = [](const Var& g, const Vars&, const Var&) { return Vars{g, g, g}; };
   const Rule crooked = [](const Var&, const Vars&, const Var&) { return Vars(2, Tensor({3})); };
   REFUSES(gradient_by(curious), "that a gradient rule did not ask to keep");
   REFUSES(gradient_by(short_of_one), "[mine] the rule returned 1 gradients for 2 inputs");
+  REFUSES(gradient_by(one_more), "[mine] the rule returned 3 gradients for 2 inputs");
   CHECK_THROWS_AS(gradient_by(crooked), std::logic_error);
 }
 

@@ -105,7 +105,7 @@ TEST_CASE("data sets are found, loaded and checked", "[data]") {
   CHECK(dataset_folders("") == std::vector<fs::path>{"./data", "/usr/share/datasets"});
 
   const Dataset data = load_dataset("kmnist", option);
-  CHECK((data.name == "kmnist" && data.split == Split::train && data.folder == kmnist));
+  CHECK((data.name == "kmnist" && data.folder == kmnist));
   CHECK(data.images.shape() == Shape{2, 1, 28, 28});
   CHECK(data.images.to_vector() == std::vector<real>(2 * 784, 1));
   CHECK(data.labels.to_vector() == std::vector<std::int32_t>{9, 9});

@@ -19,8 +19,7 @@ using Rows = std::vector<std::pair<std::string, std::string>>;
 
 namespace {
 
-template <class Error>
-void refuses(const auto& act, const std::string& message, const Path& path = "") {
+template <class Error> void refuses(const auto& act, const std::string& message, const Path& path = "") {
   std::string said = "nothing was thrown";
   try {
     act();
@@ -38,8 +37,7 @@ void refuses_files(const auto& read, const Rows& rows) {
   }
 }
 
-template <class Number>
-std::string bytes_of(const std::vector<Number>& values) {
+template <class Number> std::string bytes_of(const std::vector<Number>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Number)};
 }
 

@@ -26,8 +26,7 @@ double magnitude(double low, double high, int i) {
 }
 
 /// |got − exact| in units of the last place that a T has there.
-template <class T>
-double ulp(T got, long double exact) {
+template <class T> double ulp(T got, long double exact) {
   if (static_cast<T>(exact) == got) return 0;
   int exponent = 0;
   std::frexp(exact, &exponent);
@@ -36,8 +35,7 @@ double ulp(T got, long double exact) {
 }
 
 /// The largest error of f over ten thousand arguments.
-template <class T, class F, class Exact, class Argument>
-double worst(F f, Exact exact, Argument argument) {
+template <class T, class F, class Exact, class Argument> double worst(F f, Exact exact, Argument argument) {
   double most = 0;
   for (int i = 0; i < 10000; ++i) {
     const T x = static_cast<T>(argument(i));
@@ -50,8 +48,7 @@ double worst(F f, Exact exact, Argument argument) {
 struct Digest {
   std::uint64_t value = 14695981039346656037u;
 
-  template <class T>
-  void add(T x) {
+  template <class T> void add(T x) {
     unsigned char bytes[sizeof(T)];
     if (x != x) x = std::numeric_limits<T>::quiet_NaN();
     std::memcpy(bytes, &x, sizeof(T));
@@ -63,8 +60,7 @@ struct Digest {
 };
 
 /// Of f at 4000 places: half of them any pattern of bits, half in (−8, 8); as float, then as double.
-template <class F>
-std::uint64_t digest(const F& f) {
+template <class F> std::uint64_t digest(const F& f) {
   Digest d;
   for (std::uint64_t i = 0; i < 2000; ++i) {
     const Words w = random_block(7, i), v = random_block(8, i);

@@ -55,6 +55,22 @@ done
 expect 1 'a FIFO or a socket; expected a file' evaluate --samples "$work/fifo"
 expect 2 'is not UTF-8' train --dataset "$(printf 'd\351j\340')" --out "$work/x"
 
+# Checkpoints that the user may not read are not "no checkpoints": the run is refused and left as it is.
+nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+if [ "$(id -u)" = 0 ] && nobody true 2>/dev/null; then
+  train --checkpoint-every 2 --out "$work/n" >/dev/null 2>&1 || fail 'a run to take the rights from'
+  cp "$dale" "$work/dale"
+  chmod -R a+rwX "$work"
+  chmod 600 "$work"/n/checkpoint-*
+  before=$(cat "$work"/n/*.* | md5sum)
+  nobody "$work/dale" train --steps 6 --batch 8 --width 8 --resume --out "$work/n" >/dev/null 2>"$work/err"
+  is $? 1 'resuming from checkpoints that may not be read'
+  says 'none of the checkpoints in'
+  is "$(cat "$work"/n/*.* | md5sum)" "$before" 'a run whose checkpoints may not be read'
+else
+  echo 'hostile: not tried as a user who may not read his checkpoints'
+fi
+
 # One process in a folder; signals keep what is done; a limit is an error that leaves nothing.
 "$dale" sample --checkpoint "$model" --steps 50 --count 100000 --batch 2 --out "$work/t" >/dev/null 2>&1 &
 first=$!

@@ -18,8 +18,7 @@ Tensor counting(const Shape& shape) {
 }
 
 /// The same computation at one, two and five threads.
-template <class F>
-void same_bits(const char* what, const F& f) {
+template <class F> void same_bits(const char* what, const F& f) {
   INFO(what);
   const int before = threads();
   set_threads(1);

@@ -15,8 +15,7 @@ namespace {
 constexpr Index N = 64;
 
 /// Measures f, which makes so many items a call.
-template <class F>
-void measure(benchmark::State& state, Index items_a_call, const F& f) {
+template <class F> void measure(benchmark::State& state, Index items_a_call, const F& f) {
   for (auto _ : state) f();
   state.SetItemsProcessed(state.iterations() * items_a_call);
 }

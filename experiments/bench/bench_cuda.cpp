@@ -15,8 +15,7 @@ constexpr Index N = 128;
 constexpr int group = 20;  // calls that are waited for together
 
 /// Measures f, after calls that let graphs be recorded.
-template <class F>
-void measure(benchmark::State& state, Index items_a_call, const F& f) {
+template <class F> void measure(benchmark::State& state, Index items_a_call, const F& f) {
   for (int i = 0; i < group; ++i) f();
   cuda_synchronize();
   for (auto _ : state) {

@@ -27,8 +27,7 @@ class Album {
     add(name + ".svg", "", caption);
   }
   /// draw(), or where a sampler leaves the finite numbers a sentence in the figure's place.
-  template <class Draw>
-  void attempt(const std::string& what, const Draw& draw) {
+  template <class Draw> void attempt(const std::string& what, const Draw& draw) {
     try {
       draw();
     } catch (const NotFinite& error) { add("", "", what + " failed: " + error.what()); }

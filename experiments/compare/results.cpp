@@ -18,8 +18,7 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 /// f of a file's JSON; complains with its path of what is not there or is something else.
-template <class F>
-auto from_json(const fs::path& path, const F& f) {
+template <class F> auto from_json(const fs::path& path, const F& f) {
   const std::string text = read_file(path);
   try {
     return f(Json::parse(text));

@@ -49,7 +49,6 @@ Dataset part_of(Dataset whole, Split split, const char* source, Index kept_back 
     for (std::int32_t& row : rows) row = all[static_cast<std::size_t>(row)];
     whole.labels = IntTensor(index.shape(), rows);
   }
-  whole.split = split;
   whole.note = fmt::format("{} images, {}: {} for training, {} kept for evaluation, every {}th{}", N, source,
                            N - test, test, kept_back, whole.note.empty() ? "" : "; " + whole.note);
   return whole;
@@ -59,8 +58,7 @@ Dataset load_idx(const std::string& name, const fs::path& folder, Split split) {
   const SplitFiles files = split_files(split);
   const std::string images_file = *idx_file(folder, files.images),
                     labels_file = *idx_file(folder, files.labels);
-  Dataset data{name,    split, folder, read_idx_images(images_file), read_idx_labels(labels_file),
-               classes, {},    ""};
+  Dataset data{name, folder, read_idx_images(images_file), read_idx_labels(labels_file), classes};
   const Tensor& images = data.images;
   if (images.dim(2) != side || images.dim(3) != side)
     failed("{}: images of {}x{}; expected {}x{}", images_file, images.dim(2), images.dim(3), side, side);

@@ -23,7 +23,6 @@ enum class Split { train, test };
 
 struct Dataset {
   std::string name;
-  Split split = Split::train;
   std::filesystem::path folder;  // or file
   Tensor images;                 // (N,1,H,W) in [0,1]
   IntTensor labels = {};         // (N), 0 … classes − 1; undefined without classes

@@ -38,8 +38,7 @@ std::vector<double> square_root(std::vector<double> covariance, Index d) {
 
 /// Calls body(i, products) for each row i of a, with its inner products with all rows of b, in fixed blocks
 /// that threads share.
-template <class Body>
-void each_row(const Rows& a, const Rows& b, const Body& body) {
+template <class Body> void each_row(const Rows& a, const Rows& b, const Body& body) {
   constexpr Index block = 64;
   if (a.d != b.d) invalid("[metrics] rows of {} and of {} numbers; expected the same", a.d, b.d);
   blas::require();

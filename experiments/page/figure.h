@@ -41,8 +41,7 @@ Series histogram(const std::string& name, const std::vector<double>& values, dou
                  int bins);
 
 /// The line of f on [low, high], asked every `step`.
-template <class F>
-Series line_of(const std::string& name, double low, double high, double step, const F& f) {
+template <class F> Series line_of(const std::string& name, double low, double high, double step, const F& f) {
   Series out{name, {}, {}};
   for (double x = low; x <= high; x += step) out.add(x, f(x));
   return out;

@@ -13,8 +13,7 @@ struct Demand {
 };
 
 /// Calls f(key, option, member, name, demand) for each. O is TrainOptions, const or not.
-template <class O, class F>
-void visit_numbers(O& o, const F& f) {
+template <class O, class F> void visit_numbers(O& o, const F& f) {
   constexpr Demand count{[](double v) { return v >= 1 && v <= 1e9; }, "at least 1 and at most 10^9"},
       any_count{[](double v) { return v >= 0 && v <= 1e9; }, "at least 0 and at most 10^9"},
       images{[](double v) { return v >= 1 && v <= 65536; }, "at least 1 and at most 65536"},

@@ -43,8 +43,7 @@ namespace {
 /// Calls f(place in col, place in x, n) for each run of n numbers that the windows of output rows [begin,
 /// end) take from x together, with −1 for x where they read outside of the image: a run is the taps of a row
 /// of the window (with dilation, a single tap) that lie inside, or one that does not.
-template <class F>
-void for_runs(const ConvShape& s, Index begin, Index end, const F& f) {
+template <class F> void for_runs(const ConvShape& s, Index begin, Index end, const F& f) {
   Index col = 0;
   for (Index i = begin; i < end; ++i)
     for (Index j = 0; j < s.OW; ++j)

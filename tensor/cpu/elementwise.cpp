@@ -57,8 +57,7 @@ void binary(Binary op, const View<const real>& a, const View<const real>& b, Out
   });
 }
 
-template <class T>
-void copy_elements(const View<const T>& x, const View<T>& y) {
+template <class T> void copy_elements(const View<const T>& x, const View<T>& y) {
   const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
   const Index from_step = walk.run_stride(0), to_step = walk.run_stride(1);
   parallel_ranges(walk.count, [&](Index begin, Index end) {

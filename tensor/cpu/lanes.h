@@ -65,8 +65,7 @@ inline void store(real* to, const Lanes& v, Rest rest) {
 }
 
 /// Calls f(c, Whole) for c = 0, lanes, … and f(c, Rest) for what is left of n numbers.
-template <class F>
-inline void for_lanes(Index n, const F& f) {
+template <class F> inline void for_lanes(Index n, const F& f) {
   Index c = 0;
   for (; c + lanes <= n; c += lanes) f(c, Whole{});
   if (c < n) f(c, Rest{n - c});

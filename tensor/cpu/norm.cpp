@@ -26,8 +26,7 @@ Index pixels_together(Index L, Index C) {
 /// sums[c] = Σ f(p, i) over i = c, c + C, … below L C, where p = i mod P is the place in a row of P numbers,
 /// whole pixels: 64 terms at most are added in `real`, in partial (P), before they go to double. f gives a
 /// register from i on.
-template <class F>
-void channel_sums(Index L, Index C, Index P, real* partial, double* sums, const F& f) {
+template <class F> void channel_sums(Index L, Index C, Index P, real* partial, double* sums, const F& f) {
   constexpr Index together = 4;  // registers that are added to in turn
   std::fill(sums, sums + C, 0.0);
   for (Index begin = 0; begin < L * C; begin += 64 * P) {
@@ -51,8 +50,7 @@ void channel_sums(Index L, Index C, Index P, real* partial, double* sums, const 
 }
 
 /// Calls f(p, channel, group) for the P numbers of whole pixels.
-template <class F>
-void for_row(Index P, Index C, Index width, const F& f) {
+template <class F> void for_row(Index P, Index C, Index width, const F& f) {
   for (Index p = 0; p < P; p += C)
     for (Index c = 0; c < C; ++c) f(p + c, c, c / width);
 }

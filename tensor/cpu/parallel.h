@@ -20,8 +20,7 @@ void run_pieces(Index pieces, void (*call)(const void* body, Index piece), const
 /// Calls body(0) … body(pieces − 1), each once, and returns when all have ended. What a body throws (it may
 /// be out of memory) is thrown here, the first of several, after all have stopped; pieces not begun are left
 /// out. Inside a piece a further parallel() runs in place.
-template <class Body>
-void parallel(Index pieces, const Body& body) {
+template <class Body> void parallel(Index pieces, const Body& body) {
   detail::run_pieces(
       pieces, [](const void* b, Index piece) { (*static_cast<const Body*>(b))(piece); }, &body);
 }
@@ -31,12 +30,10 @@ void parallel(Index pieces, const Body& body) {
 constexpr Index piece_size = 16384;
 
 /// Calls body(begin, end) for consecutive ranges of [0, n), of `piece` elements each.
-template <class Body>
-void parallel_ranges(Index n, Index piece, const Body& body) {
+template <class Body> void parallel_ranges(Index n, Index piece, const Body& body) {
   parallel((n + piece - 1) / piece, [&](Index p) { body(p * piece, std::min(n, (p + 1) * piece)); });
 }
-template <class Body>
-void parallel_ranges(Index n, const Body& body) {
+template <class Body> void parallel_ranges(Index n, const Body& body) {
   parallel_ranges(n, piece_size, body);
 }
 

@@ -18,8 +18,7 @@ using Max = binary_formula::maximum;
 template <class Op>
 constexpr double start = std::is_same_v<Op, Sum> ? 0 : -std::numeric_limits<double>::infinity();
 
-template <class Op>
-double reduce_run(const real* x, Index stride, Index n) {
+template <class Op> double reduce_run(const real* x, Index stride, Index n) {
   if (stride != 1) {
     double total = start<Op>;
     for (Index i = 0; i < n; ++i) total = Op{}(total, static_cast<double>(x[i * stride]));
@@ -39,8 +38,7 @@ double reduce_run(const real* x, Index stride, Index n) {
 
 constexpr Index chunk = 16384;  // elements of r that one piece reduces
 
-template <class Op>
-void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Out y) {
+template <class Op> void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Out y) {
   const Index outputs = k.count, terms = r.count;
   const Index chunks = std::max<Index>(1, (terms + chunk - 1) / chunk);
   std::vector<double> partial(static_cast<std::size_t>(outputs * chunks), start<Op>);
@@ -111,8 +109,7 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
   }
 }
 
-template <class Op>
-void reduce_with(const View<const real>& x, int kept, Out y) {
+template <class Op> void reduce_with(const View<const real>& x, int kept, Out y) {
   const Walk<1> k(x.shape, {&x.strides}, 0, kept), r(x.shape, {&x.strides}, kept, x.shape.rank());
   if (k.run_stride(0) == 1 && r.run_stride(0) != 1 && k.count >= 16)
     reduce_columns<Op>(x, k, r, y);

@@ -7,10 +7,7 @@ namespace dale {
 namespace {
 
 /// For every function and every entry of the table, whose signature says what Args are.
-template <class... Args>
-[[noreturn]] void absent(Args...) {
-  failed("{}", cuda_missing());
-}
+template <class... Args> [[noreturn]] void absent(Args...) { failed("{}", cuda_missing()); }
 
 }  // namespace
 

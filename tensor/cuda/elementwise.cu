@@ -59,8 +59,7 @@ __global__ void lerp_elements(Span<const real> weight,
   });
 }
 
-template <class T>
-void copy_strided(const View<const T>& x, const View<T>& y) {
+template <class T> void copy_strided(const View<const T>& x, const View<T>& y) {
   const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
   launch(copy_elements<T>, blocks_for(walk.count), threads, walk, elements(x), elements(y));
 }

@@ -32,38 +32,21 @@ cudaStream_t stream();
 /// What a kernel sees of an array, and a block's shared array. Emulated, both watch their indices, and the
 /// shared one its readers and writers.
 #ifdef DALE_EMULATED
-template <class T>
-using Span = emulated::Span<T>;
+template <class T> using Span = emulated::Span<T>;
 #else
-template <class T>
-using Span = std::span<T>;
+template <class T> using Span = std::span<T>;
 #define DALE_SHARED(T, name, n) __shared__ alignas(32) T name[n]
 #endif
 
 /// Four neighbours, which a device reads at once. REQUIRES a place at a multiple of four elements of an
 /// aligned array.
-template <class T>
-struct alignas(16) Vec4 {
-  T v[4];
-};
+template <class T> struct alignas(16) Vec4 { T v[4]; };
 #ifdef DALE_EMULATED
-template <class Place>
-auto four(Place p) {
-  return Vec4<typename Place::value_type>{p[0], p[1], p[2], p[3]};
-}
-template <class T>
-Vec4<T> four(Span<const T> x, Index i) {
-  return {x[i], x[i + 1], x[i + 2], x[i + 3]};
-}
+template <class Place> auto four(Place p) { return Vec4<typename Place::value_type>{p[0], p[1], p[2], p[3]}; }
+template <class T> Vec4<T> four(Span<const T> x, Index i) { return {x[i], x[i + 1], x[i + 2], x[i + 3]}; }
 #else
-template <class T>
-__device__ Vec4<T> four(const T* p) {
-  return *reinterpret_cast<const Vec4<T>*>(p);
-}
-template <class T>
-__device__ Vec4<T> four(Span<const T> x, Index i) {
-  return four(x.data() + i);
-}
+template <class T> __device__ Vec4<T> four(const T* p) { return *reinterpret_cast<const Vec4<T>*>(p); }
+template <class T> __device__ Vec4<T> four(Span<const T> x, Index i) { return four(x.data() + i); }
 #endif
 
 constexpr int threads = 256;  // a block
@@ -90,9 +73,6 @@ __device__ inline Index first() { return Index{blockIdx.x} * blockDim.x + thread
 __device__ inline Index step() { return Index{gridDim.x} * blockDim.x; }
 
 /// A view's elements.
-template <class T>
-Span<T> elements(const View<T>& x) {
-  return {x.data, static_cast<std::size_t>(x.extent)};
-}
+template <class T> Span<T> elements(const View<T>& x) { return {x.data, static_cast<std::size_t>(x.extent)}; }
 
 }  // namespace dale::cuda

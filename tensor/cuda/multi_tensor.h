@@ -11,8 +11,7 @@ inline __host__ __device__ Index length(const LerpArrays& a) { return std::ssize
 inline __host__ __device__ Index length(const In& x) { return std::ssize(x); }
 
 /// Array k belongs to blocks [first_block[k], first_block[k + 1]).
-template <class Arrays>
-struct MultiTensor {
+template <class Arrays> struct MultiTensor {
   static constexpr int most = 256;
   static constexpr Index elements_of_a_block = 4 * threads;
   int count = 0;
@@ -22,8 +21,7 @@ struct MultiTensor {
   unsigned blocks() const { return first_block[count]; }
 
   /// Calls work(arrays, i) for the elements i of one array that are this thread's.
-  template <class Work>
-  __device__ void elements(const Work& work) const {
+  template <class Work> __device__ void elements(const Work& work) const {
     int k = 0, end = count;  // first_block[k] ≤ this block < first_block[end]
     while (end - k > 1) {
       const int middle = (k + end) / 2;
@@ -36,8 +34,7 @@ struct MultiTensor {
 };
 
 /// Calls start(together) for all arrays, in order, `most` at a time.
-template <class Arrays, class Start>
-void launch_multi(std::span<const Arrays> arrays, const Start& start) {
+template <class Arrays, class Start> void launch_multi(std::span<const Arrays> arrays, const Start& start) {
   MultiTensor<Arrays> some;
   static_assert(sizeof(some) <= 32000);
   for (std::size_t k = 0; k < arrays.size(); ++k) {

@@ -42,8 +42,7 @@ struct Place {
   }
 
   /// Calls f(channel, index of x) for the thread's elements.
-  template <class F>
-  __device__ void each(const Share& s, const F& f) const {
+  template <class F> __device__ void each(const Share& s, const F& f) const {
     if (idle) return;
     for (Index c = column; c < channels; c += s.columns)
       for (Index l = line; l < s.L; l += s.lines) f(begin + c, (n * s.L + l) * s.C + begin + c);
@@ -51,8 +50,7 @@ struct Place {
 };
 
 /// Adds the threads' v down each column: partial[column] is the sum. Ends, as it begins, at a barrier.
-template <class P>
-__device__ void sum_columns(const Share& s, const Place& at, real v, P& partial) {
+template <class P> __device__ void sum_columns(const Share& s, const Place& at, real v, P& partial) {
   __syncthreads();
   if (!at.idle) partial[at.line * s.columns + at.column] = v;
   int half = 1;
@@ -68,8 +66,7 @@ __device__ void sum_columns(const Share& s, const Place& at, real v, P& partial)
 }
 
 /// The sum of f(column) over the block's g-th group, one after the other.
-template <class F>
-__device__ real over_group(const Share& s, int g, const F& f) {
+template <class F> __device__ real over_group(const Share& s, int g, const F& f) {
   const int end = (g + 1) * s.width < s.columns ? (g + 1) * s.width : s.columns;
   real sum = 0;
   for (int c = g * s.width; c < end; ++c) sum += f(c);

@@ -65,8 +65,7 @@ __global__ void reduce_pieces(F combine, real start, Plan p, const __grid_consta
   }
 }
 
-template <class F>
-void reduce_with(F combine, real start, const View<const real>& x, int kept_axes, Out y) {
+template <class F> void reduce_with(F combine, real start, const View<const real>& x, int kept_axes, Out y) {
   const Walk<1> kept(x.shape, {&x.strides}, 0, kept_axes);
   const Walk<1> rest(x.shape, {&x.strides}, kept_axes, x.shape.rank());
   const bool columns = kept.run_stride(0) == 1 && rest.run_stride(0) != 1 && kept.count >= 16;

@@ -92,8 +92,7 @@ struct Sums {
 constexpr int BK = 128 / sizeof(real);  // terms of a slab
 
 /// A block's tile by lanes: thread t has columns 4 (t % (BN/4)) … + 3 of `rows` rows.
-template <bool transposed, int BM, int BN>
-struct Lanes {
+template <bool transposed, int BM, int BN> struct Lanes {
   static constexpr int across = BN / 4, down = threads / across, rows = BM / down;
   static_assert(!transposed || rows % 4 == 0);
   static constexpr int staging = 1;
@@ -107,8 +106,7 @@ struct Lanes {
   }
 
   /// Adds a slab: a lies as [BM][pitch], or transposed as [BK][pitch]; b as [BK][BN + 4].
-  template <class A, class B>
-  __device__ void add(A& a, int pitch, B& b) {
+  template <class A, class B> __device__ void add(A& a, int pitch, B& b) {
 #pragma unroll 2
     for (int k = 0; k < BK; k += 4) {
       Vec4<real> left[rows], right[4];  // of row i: terms k … k + 3; transposed, of term l: rows 4i …
@@ -128,8 +126,7 @@ struct Lanes {
     }
   }
 
-  template <class S, class F>
-  __device__ void each(S&, const F& f) const {
+  template <class S, class F> __device__ void each(S&, const F& f) const {
 #pragma unroll
     for (int i = 0; i < rows; ++i)
 #pragma unroll
@@ -139,12 +136,10 @@ struct Lanes {
 
 #ifndef DALE_DOUBLE
 /// By the matrix units: eight warps, 4 down and 2 across, each with fragments of 16 × 16.
-template <bool transposed, int BM, int BN>
-struct MatrixUnits {
+template <bool transposed, int BM, int BN> struct MatrixUnits {
   static constexpr int down = BM / 64, across = BN / 32;  // fragments of a warp
   static constexpr int staging = threads / 32 * 256;
-  template <class Use, class... Layout>
-  using Fragment = nvcuda::wmma::fragment<Use, 16, 16, 8, Layout...>;
+  template <class Use, class... Layout> using Fragment = nvcuda::wmma::fragment<Use, 16, 16, 8, Layout...>;
   using TF32 = nvcuda::wmma::precision::tf32;
   Fragment<nvcuda::wmma::accumulator, float> sum[down][across];
 
@@ -157,8 +152,7 @@ struct MatrixUnits {
   static __device__ int row(int i) { return warp() % 4 * (BM / 4) + 16 * i; }
   static __device__ int column(int j) { return warp() / 4 * (BN / 2) + 16 * j; }
 
-  template <class A, class B>
-  __device__ void add(A& a, int pitch, B& b) {
+  template <class A, class B> __device__ void add(A& a, int pitch, B& b) {
     using namespace nvcuda;
     using Order = std::conditional_t<transposed, wmma::col_major, wmma::row_major>;
     for (int k = 0; k < BK; k += 8) {
@@ -176,8 +170,7 @@ struct MatrixUnits {
     }
   }
 
-  template <class S, class F>
-  __device__ void each(S& stage, const F& f) const {
+  template <class S, class F> __device__ void each(S& stage, const F& f) const {
 #pragma unroll
     for (int i = 0; i < down; ++i)
 #pragma unroll

@@ -85,8 +85,7 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   p->major = 9;
   return cudaSuccess;
 }
-template <class F>
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, F*) {
+template <class F> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, F*) {
   return emulated::computer.kernel;
 }
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {

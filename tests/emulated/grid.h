@@ -177,8 +177,7 @@ inline void run_grid(dim3 grid, dim3 block, const std::function<void()>& body) {
 }
 
 /// A span whose every index is checked.
-template <class T>
-class Span {
+template <class T> class Span {
  public:
   Span() = default;
   Span(T* data, std::size_t size) : data_(data), size_(size) {}
@@ -200,8 +199,7 @@ class Span {
 };
 
 /// A block's shared array. Each element remembers who wrote and who read it since which barrier.
-template <class T, std::size_t n>
-class Shared {
+template <class T, std::size_t n> class Shared {
   struct Moment {
     unsigned thread = 0;
     std::uint64_t block_phase = 0, warp_phase = 0;

@@ -25,17 +25,12 @@ inline float __float_to_tf32(float v) {
   return std::bit_cast<float>((bits + 0x1000u) & 0xffffe000u);
 }
 
-template <class Use, int m, int n, int k, class T, class Layout = void>
-struct fragment {
+template <class Use, int m, int n, int k, class T, class Layout = void> struct fragment {
   float whole[16 * 8] = {};
 };
-template <int m, int n, int k>
-struct fragment<accumulator, m, n, k, float> {
-  float x[8] = {};
-};
+template <int m, int n, int k> struct fragment<accumulator, m, n, k, float> { float x[8] = {}; };
 
-template <int m, int n, int k>
-void fill_fragment(fragment<accumulator, m, n, k, float>& f, float v) {
+template <int m, int n, int k> void fill_fragment(fragment<accumulator, m, n, k, float>& f, float v) {
   for (float& x : f.x) x = v;
 }
 
