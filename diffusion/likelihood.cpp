@@ -32,20 +32,22 @@ Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const st
   return (prior + integral).value();
 }
 
-std::vector<double> bits_per_dimension(const Process& process, const Denoiser& D, const Edm& edm,
-                                       const Tensor& pixels, const std::vector<double>& levels, Trace trace,
-                                       Key key, std::uint64_t first) {
-  const Index N = pixels.dim(0), d = N ? pixels.size() / N : 0;
-  const Var u = uniform(key.split(0), pixels.shape(), first * static_cast<std::uint64_t>(d), pixels.device());
-  const Var x = 1 + (255 * Var(pixels) + u) / 256;
+std::vector<double> bits_per_dimension(const Process& process, const Embedding& embedding, const Denoiser& D,
+                                       const Edm& edm, const Tensor& data, const std::vector<double>& levels,
+                                       Trace trace, Key key, std::uint64_t first) {
+  const Index N = data.dim(0), d = N ? data.size() / N : 0;
+  const bool pixels = embedding == Embedding{};
+  const Var u = uniform(key.split(0), data.shape(), first * static_cast<std::uint64_t>(d), data.device());
+  const Var x = pixels ? 1 + (255 * Var(data) + u) / 256 : embedding.embed(data);
   const Tensor log_y = log_likelihood(D, edm, process.chart(x), levels, trace, key.split(1), first);
+  const Var slope = pixels ? 0 * x : embedding.log_slope(data);
   const Tensor log_jacobian =
-      process.multiplicative() ? (-sum(reshape(log(x), {N, d}), {1})).value() : Tensor::full({N}, 0);
+      sum(reshape(process.multiplicative() ? slope - log(x) : slope, {N, d}), {1}).value();
   const std::vector<real> a = log_y.to_vector(), b = log_jacobian.to_vector();
   std::vector<double> bits;
   for (std::size_t n = 0; n < a.size(); ++n)
-    bits.push_back(8 - (static_cast<double>(a[n]) + static_cast<double>(b[n])) / static_cast<double>(d) /
-                           std::numbers::ln2);
+    bits.push_back((pixels ? 8 : 0) - (static_cast<double>(a[n]) + static_cast<double>(b[n])) /
+                                          static_cast<double>(d) / std::numbers::ln2);
   return bits;
 }
 

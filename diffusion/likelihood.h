@@ -3,9 +3,11 @@
 // integrated by Heun's rule from s_min up to s_max. With pixels dequantised as x = 1 + (level + u)/256, u
 // uniform,
 //   bits/dim = 8 − log₂ p_X(x)/d                                                                        (20)
+// and of data in units of their own, E their embedding, −log₂ (p_X(E(data)) |E′(data)|)/d.
 #pragma once
 
 #include "diffusion/divergence.h"
+#include "diffusion/embedding.h"
 #include "diffusion/precondition.h"
 #include "diffusion/process.h"
 
@@ -16,9 +18,10 @@ namespace dale {
 Tensor log_likelihood(const Denoiser& D, const Edm& edm, const Var& y0, const std::vector<double>& levels,
                       Trace trace, Key key, std::uint64_t first = 0);
 
-/// (20) for pixel levels 0 … 255 as pixels (N,1,H,W) in [0,1]: one number per image.
-std::vector<double> bits_per_dimension(const Process& process, const Denoiser& D, const Edm& edm,
-                                       const Tensor& pixels, const std::vector<double>& levels, Trace trace,
-                                       Key key, std::uint64_t first = 0);
+/// (20) for pixel levels 0 … 255 as pixels (N,1,H,W) in [0,1], or other data as they are: one number per
+/// image.
+std::vector<double> bits_per_dimension(const Process& process, const Embedding& embedding, const Denoiser& D,
+                                       const Edm& edm, const Tensor& data, const std::vector<double>& levels,
+                                       Trace trace, Key key, std::uint64_t first = 0);
 
 }  // namespace dale

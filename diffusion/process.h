@@ -169,10 +169,4 @@ class VariancePreserving : public AdditiveProcess {
 const Process& process_named(std::string_view name);
 const std::vector<std::string>& process_names();
 
-/// Pixels in [0, 1] are embedded as x = 1 + pixel ∈ [1, 2]: positive, with a bounded logarithm (the paper's
-/// choice).
-Var embed_pixels(const Var& pixels);
-/// clamp(x, 1, 2) − 1
-Var pixels_of(const Var& x);
-
 }  // namespace dale

@@ -21,11 +21,7 @@ std::vector<double> edm_levels(int steps, double s_min, double s_max, double rho
 }
 
 std::vector<double> edm_levels(const Process& process, int steps, double s_min, double s_max) {
-  s_max = std::min(s_max, process.marginal(process.T()).level());
-  if (process.multiplicative() && !(s_max < 22))
-    invalid("s_max {} is too large for {}: four deviations of its noise, e^(4 s_max), overflow float", s_max,
-            process.name());
-  return edm_levels(steps, s_min, s_max);
+  return edm_levels(steps, s_min, std::min(s_max, process.marginal(process.T()).level()));
 }
 
 Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std::uint64_t first,

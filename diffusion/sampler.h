@@ -17,8 +17,7 @@ namespace dale {
 ///   s_i = (s_max^{1/ρ} + i/(N−1) (s_min^{1/ρ} − s_max^{1/ρ}))^ρ
 /// Throws std::invalid_argument unless steps ≥ 1 and 0 < s_min < s_max (one step starts at s_max, ends at 0).
 std::vector<double> edm_levels(int steps, double s_min, double s_max, double rho = 7);
-/// The same for a process, whose last level s_max does not pass. Throws also when noise multiplies and four
-/// deviations of it, e^{4 s_max}, overflow float.
+/// The same for a process, whose last level s_max does not pass.
 std::vector<double> edm_levels(const Process& process, int steps, double s_min, double s_max);
 
 /// y ~ N(mean, deviation²), independent elements, (count,…).

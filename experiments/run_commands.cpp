@@ -56,6 +56,9 @@ void add_train(CLI::App& app, Common& common) {
       "--dataset", o.dataset,
       "fashion-mnist, mnist, kmnist, a folder of PNG files (a folder in it for each class), or a .npy file");
   c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)");
+  c->add_option("--embedding", o.embedding,
+                "how data become positive: pixels (1 + pixel), identity, offset:C (C + data), or, for ve and "
+                "vp, log");
   c->add_flag("--classes", o.classes, "feed the labels to the network");
   add_training_options(c, o, common);
   c->callback([&common, c] {
@@ -80,6 +83,7 @@ void add_tune(CLI::App& app, Common& common) {
     o.process = of_model.process;
     o.channels = of_model.channels;
     o.classes = of_model.classes;
+    o.embedding = of_model.embedding;
     run_training(o, common, c);
   });
 }
@@ -87,10 +91,13 @@ void add_tune(CLI::App& app, Common& common) {
 void add_sample(CLI::App& app, Common& common) {
   static SampleOptions o;
   static std::filesystem::path checkpoint, out, picture, mask;
+  static std::string dataset = "fashion-mnist";
   static bool resume = false;
   CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
-  c->add_option("--checkpoint", checkpoint,
-                "a model.safetensors of dale train or tune; one that comes with dale");
+  CLI::Option* named = c->add_option("--checkpoint", checkpoint, "a model.safetensors of dale train or tune");
+  c->add_option("--dataset", dataset,
+                "without --checkpoint: whose model, of those that come with dale: fashion-mnist or mnist")
+      ->excludes(named);
   c->add_option(
       "--sampler", o.sampler,
       "probability-flow (Heun), ddim, dpm-solver, ancestral, consistency, stochastic, dale-langevin, "
@@ -125,9 +132,13 @@ void add_sample(CLI::App& app, Common& common) {
     o.device = common.machine();
     if (o.annealed) o.grid = "uniform";
     if (checkpoint.empty()) {  // two multiplications, unless what is asked for is the denoiser's
-      if (picture.empty() && c->count("--sampler") == 0) o.sampler = "consistency";
-      checkpoint = pretrained(o.sampler == "consistency" ? "consistency-fashion-mnist.safetensors"
-                                                         : "gbm-fashion-mnist.safetensors");
+      const bool denoises = !picture.empty() || !o.classes.empty() || c->count("--sampler");
+      if (!denoises) o.sampler = "consistency";
+      checkpoint = pretrained(fmt::format("{}-{}.safetensors",
+                                          !o.classes.empty()           ? "gbm-classes"
+                                          : o.sampler == "consistency" ? "consistency"
+                                                                       : "gbm",
+                                          dataset));
     }
     if (o.sampler == "consistency" && c->count("--steps") == 0) o.steps = 2;
     expect_absent(c, unread_options(o),

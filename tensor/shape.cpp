@@ -41,6 +41,12 @@ int normal_axis(int axis, int rank, const char* op) {
   return axis < 0 ? axis + rank : axis;
 }
 
+Shape place_of(Index flat, const Shape& shape) {
+  Shape place = shape;
+  for (int axis = shape.rank() - 1; axis >= 0; flat /= shape[axis--]) place[axis] = flat % shape[axis];
+  return place;
+}
+
 Shape broadcast_shape(const Shape& a, const Shape& b, const char* op) {
   const int rank = std::max(a.rank(), b.rank());
   Shape out;

@@ -57,6 +57,8 @@ constexpr Index largest_size = Index{1} << 59;
 Index element_count(const Shape& shape);
 /// Row-major strides: the last axis has stride 1.
 Strides row_major(const Shape& shape);
+/// Where element `flat` of a row-major array lies: an index for each axis.
+Shape place_of(Index flat, const Shape& shape);
 /// n numbers along one of `rank` axes, of length 1 else, to broadcast: (1,…,n,…,1).
 Shape shape_along(int axis, Index n, int rank);
 /// "(8,3,32,32)"

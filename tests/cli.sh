@@ -116,7 +116,7 @@ for sampler in dale-langevin probability-flow; do
 done
 sample_says 'noise levels need 0 < s_min < s_max' --s-min nan
 sample_says 'noise levels need 0 < s_min < s_max' --s-max 0
-sample_says '--s-max are 0.6 and 1e+30 deviations of the data' --s-max 1e30
+sample_says '--s-max are 1e+30 and 40 deviations of the data' --s-min 1e30
 sample_says '--eta does nothing for the sampler ddim' --sampler ddim --eta 1
 sample_says '--annealed does nothing for the sampler eta' --sampler eta --annealed
 sample_says "the paper's constants are of" --sampler dale-langevin --annealed

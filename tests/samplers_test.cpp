@@ -239,8 +239,8 @@ TEST_CASE("bits per dimension against a normal density by hand", "[diffusion][li
   for (const bool log_chart : {false, true}) {
     const double y = log_chart ? std::log(1.5) : 1.5;
     const std::vector<double> bits =
-        bits_per_dimension(process_named(log_chart ? "gbm" : "ve"), LogNormal{y, 0.09}.denoiser(), {y, 0.3},
-                           pixels, levels, Trace::exact, Key{2});
+        bits_per_dimension(process_named(log_chart ? "gbm" : "ve"), Embedding{},
+                           LogNormal{y, 0.09}.denoiser(), {y, 0.3}, pixels, levels, Trace::exact, Key{2});
     const double expected =
         8 + std::log2(0.3 * std::sqrt(2 * std::numbers::pi)) + (log_chart ? std::log2(1.5) : 0);
     for (double b : bits) CHECK(b == Approx(expected).margin(0.01));

@@ -135,6 +135,7 @@ SampleOptions sampling_of(const Plan& plan, int budget, const CompareOptions& o)
   s.sampler = plan.sampler;
   s.steps = steps_within(plan.sampler, budget);
   s.count = plan.count;
+  s.s_min_factor = profile_named(o.profile).s_min;
   if (!plan.grid.empty()) s.grid = "uniform";
   s.annealed = plan.grid == "annealed";
   s.seed = o.seed;

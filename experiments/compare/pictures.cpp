@@ -118,7 +118,7 @@ void draw_film_strip(Album& album, const Shown& shown) {
   s.count = images;
   s.watch = [&](const Var& y, double level) {
     if (seen.empty() || level < seen.back().first)
-      seen.emplace_back(level, pixels_of(model.process->unchart(y)).value().to(Device::cpu));
+      seen.emplace_back(level, model.unchart(y).value().to(Device::cpu));
   };
   const SampleResult end = sample(model, s);
   Vars columns;
@@ -151,7 +151,7 @@ void draw_one_multiplication(Album& album, const Shown& shown) {
     s_max = level;
   };
   const Var product = sample(model, s).images;
-  const Var end = model.process->chart(embed_pixels(product)), y = noise;
+  const Var end = model.chart(product), y = noise;
   const auto grey = [&](const Var& logarithm) { return logarithm * (1 / (6 * s_max)) + 0.5; };
   album.section("One multiplication",
                 "A model of <code>dale tune</code> makes a picture of noise by one "

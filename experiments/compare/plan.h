@@ -48,6 +48,7 @@ struct Profile {
   std::string name;
   TrainOptions training, paper, tuning;  // of gbm and ve; of gbm-paper; to consistency
   Index guided_steps;                    // of a model with classes, on the first data set
+  double s_min;  // the least level of samplers by level, in deviations of the data, but for the step to 0
   bool quick_studies;
   std::vector<Plan> plans;
   std::string cost;  // in words, for the report

@@ -84,8 +84,11 @@ Dataset load_npy(const fs::path& path) {
   if (images.rank() != 4 || images.dim(1) != 1)
     failed("{}: an array of shape {}; expected images (N,1,H,W)", path.string(), str(images.shape()));
   expect_sides(path.string(), images.dim(2), images.dim(3));
-  for (real v : images.cspan())
-    if (!(v >= 0 && v <= 1)) failed("{}: a pixel is {}; expected values in [0, 1]", path.string(), v);
+  const auto values = images.cspan();
+  const auto bad = std::find_if(values.begin(), values.end(), [](real v) { return !std::isfinite(v); });
+  if (bad != values.end())
+    failed("{}: the value at {} is {}; expected finite numbers", path.string(),
+           str(place_of(bad - values.begin(), images.shape())), *bad);
   return {.name = path.string(),
           .folder = path,
           .images = images,

@@ -1,7 +1,8 @@
 // What is trained on: grey images, with a label each where they come in classes.
 //   fashion-mnist, mnist, kmnist   28 × 28 in ten classes, four idx files each, looked for in a few folders
 //   a folder of PNG files          of one size; if they lie in folders below it, each of these is a class
-//   a file.npy                     (N,1,H,W) in [0,1], without labels
+//   a file.npy                     (N,1,H,W), without labels; in units of its own, where a model's embedding
+//                                  takes them (diffusion/embedding.h)
 // Training must keep images back for evaluation. The named sets come with 10,000; of what does not come in
 // two parts, and of a named set whose training files are missing, every fifth image is kept.
 //
@@ -24,7 +25,7 @@ enum class Split { train, test };
 struct Dataset {
   std::string name;
   std::filesystem::path folder;  // or file
-  Tensor images;                 // (N,1,H,W) in [0,1]
+  Tensor images;                 // (N,1,H,W), pixels in [0,1]
   IntTensor labels = {};         // (N), 0 … classes − 1; undefined without classes
   Index classes = 0;             // 0: no labels
   /// MD5 of what was read: of each idx file's contents, of the .npy file, or of the MD5s of all PNG files.
@@ -59,9 +60,9 @@ std::optional<std::filesystem::path> find_dataset(const std::string& name, const
 
 /// Throws std::invalid_argument for what is neither a known name, a folder nor a .npy file;
 /// std::runtime_error when a named set is nowhere (saying where it was looked for, and how to get it), when
-/// a file is damaged, when there are more images than labels or fewer, when images differ in size or have a
-/// side that is no multiple of 4 (of named sets: that is not 28), when a label is above 9, and when a part
-/// is empty.
+/// a file is damaged or holds what is not finite, when there are more images than labels or fewer, when
+/// images differ in size or have a side that is no multiple of 4 (of named sets: that is not 28), when a
+/// label is above 9, and when a part is empty.
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train);
 
 /// The share of its images that are of the classes `found`.

@@ -113,7 +113,7 @@ std::filesystem::path pretrained(const std::string& file) {
     if (std::filesystem::exists(path)) return path;
     looked += (looked.empty() ? "" : " and ") + path.parent_path().string();
   }
-  failed("{} was not found in {}; it comes with the sources, in experiments/pretrained", file, looked);
+  failed("{} is not among what comes with dale, in {}", file, looked);
 }
 
 std::filesystem::path classifier_file(const std::string& dataset) {

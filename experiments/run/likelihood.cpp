@@ -18,12 +18,13 @@ Likelihood likelihood(const LikelihoodOptions& o) {
     invalid("the model makes images of {}x{}, those of {} are {}x{}: name the data it was trained on",
             model.height, model.width, o.dataset, images.dim(2), images.dim(3));
   const Index count = std::min(o.count, images.dim(0));
+  model.embedding.expect_domain(images, o.dataset);
   Progress bar("likelihood", count, "images", 1);
   const auto bits = [&](int steps, Index first, Index n) {
     auto levels = edm_levels(*model.process, steps, 0.002, 40 * model.edm.deviation);
     levels.pop_back();
     std::reverse(levels.begin(), levels.end());
-    return bits_per_dimension(*model.process, model.denoiser(), model.edm,
+    return bits_per_dimension(*model.process, model.embedding, model.denoiser(), model.edm,
                               images.slice(0, first, first + n).packed().to(o.device), levels,
                               Trace::hutchinson, Key{o.seed}, static_cast<std::uint64_t>(first));
   };

@@ -121,6 +121,7 @@ void save_model(const std::filesystem::path& path, Model& model, const std::vect
   file.metadata["multipliers"] = joined(model.network.shape.multipliers);
   file.metadata["time_width"] = std::to_string(model.network.shape.time_width);
   if (model.network.shape.classes) file.metadata["classes"] = std::to_string(model.network.shape.classes);
+  if (model.embedding != Embedding{}) file.metadata["embedding"] = model.embedding.name();
   file.metadata["height"] = std::to_string(model.height);
   file.metadata["width"] = std::to_string(model.width);
   const auto all = parameters(model.network);
@@ -144,6 +145,7 @@ Model load_model(const std::filesystem::path& path) {
                 ScoreUNet(shape, Key{0}),
                 metadata.size("height", 28),
                 metadata.size("width", 28),
+                embedding_named(file.metadata.contains("embedding") ? metadata.text("embedding") : "pixels"),
                 file.metadata};
     assign_parameters(parameters(model.network), file, path);
     return model;

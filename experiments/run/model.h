@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 
+#include "diffusion/embedding.h"
 #include "diffusion/score_model.h"
 #include "nn/unet.h"
 #include "tensor/version.h"
@@ -17,12 +18,16 @@ struct Model {
   Parameterisation meaning;  // of the network's output
   ScoreUNet network;
   Index height = 28, width = 28;             // of its images
+  Embedding embedding = {};                  // of its data
   std::map<std::string, std::string> notes;  // where it came from: data set, steps, seed, …
 
   /// The network under its meaning, told `condition`, and D(y; s) from it without. The model must outlive
   /// both.
   ScoreModel score_model(const Condition& condition = {}) const;
   Denoiser denoiser() const { return score_model().denoiser(); }
+  /// Data (N,1,H,W), in their own units, in the chart, and data from there.
+  Var chart(const Var& data) const { return process->chart(embedding.embed(data)); }
+  Var unchart(const Var& y) const { return embedding.data_of(process->unchart(y)); }
   void to(Device device);
   /// Whether it was tuned to consistency: D is then the end of a path and no mean (diffusion/consistency.h).
   bool consistent() const { return notes.contains("consistency"); }

@@ -165,6 +165,9 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
     if (c < 0 || c >= known_classes)
       invalid("there is no class {}; the model knows 0 to {}", c, known_classes - 1);
   if (!std::isfinite(o.guidance)) invalid("the guidance is {}; it must be finite", o.guidance);
+  if (o.known.defined() && model.embedding != Embedding{})
+    invalid("a picture to complete holds pixels, the model's data are embedded as {}",
+            model.embedding.name());
   if (o.known.defined() != o.mask.defined()) invalid("inpainting needs both a picture and a mask");
   for (const Tensor* t : {&o.known, &o.mask})
     if (t->defined() && !(t->shape() == Shape{1, model.height, model.width}))
@@ -199,7 +202,7 @@ Denoiser denoiser_of(const Model& model, const ScoreModel& plain, const SampleOp
     D = guided(watched(model.score_model(condition).denoiser()), D, o.guidance);
   }
   if (!o.known.defined()) return D;
-  return replaced(D, model.process->chart(embed_pixels(o.known.to(o.device))), o.mask.to(o.device));
+  return replaced(D, model.chart(o.known.to(o.device)), o.mask.to(o.device));
 }
 
 }  // namespace
@@ -276,9 +279,8 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
                              static_cast<std::uint64_t>(first),
                              Key{o.seed},
                              result.sign_changes});
-    const Var x =
-        finite_step("leaving the chart, image", first + 1, [&] { return model.process->unchart(y); });
-    Tensor images = pixels_of(x).value().to(Device::cpu);
+    const Var data = finite_step("leaving the chart, image", first + 1, [&] { return model.unchart(y); });
+    Tensor images = data.value().to(Device::cpu);
     if (o.known.defined())
       images = where(o.mask, o.known, images).value();  // whatever the sampler made there
     raw::copy_into(result.images.slice(0, first, first + n), images);

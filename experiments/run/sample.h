@@ -31,7 +31,7 @@ struct SampleOptions {
 class SamplesFolder;
 
 struct SampleResult {
-  Tensor images;      // (count,1,H,W) in [0,1]
+  Tensor images;      // (count,1,H,W) in the data's units
   Index evaluations;  // of the network, for each image
   double seconds;
   Index sign_changes = -1;  // of the unconstrained sampler, over all images; −1 for the others

@@ -20,6 +20,24 @@ Index images_in_a_grid(Index N, Index H, Index W) {
 
 }  // namespace
 
+Greys greys_of(const Tensor& data) {
+  std::vector<real> values = data.to_vector();
+  if (values.empty()) invalid("[greys_of] there are no data");
+  std::sort(values.begin(), values.end());
+  const auto quantile = [&](double q) {
+    return static_cast<double>(values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))]);
+  };
+  return {quantile(0.01), quantile(0.99)};
+}
+
+Tensor Greys::of(const Tensor& data) const {
+  const bool by_log = black > 0;
+  const auto scale = [&](double v) { return by_log ? scalar::log(v) : v; };
+  const double low = scale(black), range = std::max(scale(white) - low, 1e-30);
+  const Var x = by_log ? log(clamp(data, black, std::numeric_limits<real>::max())) : Var(data);
+  return ((x - low) / range).value();
+}
+
 SamplesFolder::SamplesFolder(fs::path folder, Json made_of, bool resume)
     : folder_(std::move(folder)), made_(!fs::exists(folder_)), made_of_(std::move(made_of)) {
   make_folder(folder_);
@@ -88,15 +106,22 @@ std::string SamplesFolder::write(const SampleResult& r, const Model& model) {
       {"model", model.notes},    {"evaluations", r.evaluations}, {"sign_changes", r.sign_changes},
       {"images_in_grid", shown}, {"threads", threads()},         {"seconds", r.seconds}};
   write_npy(folder_ / "samples.npy", r.images);
+  const Tensor first = r.images.slice(0, 0, shown).packed();
+  const bool pixels = model.embedding == Embedding{};
+  const Greys greys = greys_of(first);
   const Index columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(shown))));
-  write_png(folder_ / "grid.png", image_grid(r.images.slice(0, 0, shown).packed(), columns, gap, zoom));
+  write_png(folder_ / "grid.png", image_grid(pixels ? first : greys.of(first), columns, gap, zoom));
   write_file(folder_ / "sample.json", json.dump(2) + "\n");
   file_.reset();
   fs::remove(about());
   fs::remove(npy());
-  return shown < N
-             ? fmt::format("grid.png shows the first {} of {} images, all that a picture holds\n", shown, N)
-             : "";
+  std::string said;
+  if (shown < N)
+    said = fmt::format("grid.png shows the first {} of {} images, all that a picture holds\n", shown, N);
+  if (!pixels)
+    said += fmt::format("grid.png is black at {:.3g} and white at {:.3g}, 1 and 99 % of what it shows{}\n",
+                        greys.black, greys.white, greys.black > 0 ? ", by logarithm" : "");
+  return said;
 }
 
 std::string text_of(const SampleResult& r, const SampleOptions& o) {

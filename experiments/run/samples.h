@@ -11,6 +11,17 @@
 
 namespace dale {
 
+/// How data in units of their own are shown: black to white from their 1 % quantile to their 99 % quantile,
+/// by logarithm where the first is above 0.
+struct Greys {
+  double black, white;
+
+  /// In [0, 1] between them, on the same shape.
+  Tensor of(const Tensor& data) const;
+};
+/// Throws std::invalid_argument where there are no data.
+Greys greys_of(const Tensor& data);
+
 class SamplesFolder {
  public:
   /// Makes the folder where it is missing, and tries that it can be written to, and locks it (folder.h).

@@ -61,6 +61,7 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
                                 {"precision", tf32 ? "tf32" : "full"},
                                 {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
                                 {"threads", threads()}};
+  if (o.embedding != "pixels") config["embedding"] = o.embedding;
   if (!o.tuned_from.empty()) {
     config["consistency"] = o.stages;
     config["tuned_from_md5"] = md5(read_file(o.tuned_from));
@@ -88,8 +89,8 @@ class Training {
                                 return o.optimizer == "muon" && is_inner_kernel(p);
                               }}),
         ema_(all_, o.ema) {
-    const Process& process = *model_.process;
-    const Tensor y0 = process.chart(embed_pixels(data.images)).value();
+    model_.embedding.expect_domain(data.images, o.dataset);
+    const Tensor y0 = model_.chart(data.images).value();
     if (!tunes()) model_.edm = Edm::fitted(y0);
     Index count = 0;
     for (const auto& p : all_) count += p.parameter->size();
@@ -196,6 +197,7 @@ class Training {
                 ScoreUNet(shape, Key{o.seed}.split(weights_stream)),
                 data.images.dim(2),
                 data.images.dim(3),
+                embedding_named(o.embedding),
                 {}};
     model.notes = {
         {"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}};
@@ -238,7 +240,9 @@ class Training {
 
 TrainResult train(const TrainOptions& o) {
   check_options(o);
-  process_named(o.process);
+  if (process_named(o.process).multiplicative() && o.embedding == "log")
+    invalid("the process {} multiplies what is positive, and logarithms are not: choose ve, or identity",
+            o.process);
   if (!o.resume && holds_run(o.out))
     invalid("{} holds a run already: continue it with --resume, or choose another --out", o.out.string());
   const StopSignals signals;

@@ -9,6 +9,7 @@ namespace dale {
 
 struct TrainOptions {
   std::string dataset = "fashion-mnist", process = "gbm", data{};  // data: folder given with --data, or empty
+  std::string embedding = "pixels";                                // diffusion/embedding.h
   std::filesystem::path out{};
   Index steps = 900, batch = 64, channels = 16, warmup = 200;
   std::string optimizer = "adam";  // or "muon"

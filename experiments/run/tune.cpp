@@ -46,6 +46,7 @@ TrainOptions tuning_of(const std::filesystem::path& path) {
   o.process = model.process->name();
   o.channels = model.network.shape.channels;
   o.classes = model.network.shape.classes > 0;
+  o.embedding = model.embedding.name();
   return o;
 }
 

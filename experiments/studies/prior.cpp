@@ -15,6 +15,7 @@
 #include <cmath>
 #include <limits>
 
+#include "diffusion/embedding.h"
 #include "diffusion/exact.h"
 #include "experiments/data/dataset.h"
 #include "experiments/studies/study.h"
@@ -79,7 +80,7 @@ std::vector<Row> on_images(const StudyOptions& o) {
     if (!find_dataset(name, o.data)) continue;
     const Tensor pixels = load_dataset(name, o.data).images;
     const Index n = std::min<Index>(pixels.dim(0), o.quick ? 500 : 5000);
-    const Var y = log(embed_pixels(pixels.slice(0, 0, n).reshape({n, -1})));
+    const Var y = log(Embedding{}.embed(pixels.slice(0, 0, n).reshape({n, -1})));
     const Var centred = y - mean(y, {0});
     const Tensor C = (matmul(centred, centred, true) / static_cast<real>(n)).value();
     const double d = static_cast<double>(C.dim(0)), widest = widest_deviation(C);
