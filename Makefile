@@ -195,6 +195,7 @@ $(BUILD)/%.cu.o: %.cu Makefile
 install: all
 	install -d $(PREFIX)/lib/pkgconfig $(PREFIX)/bin $(PREFIX)/share/dale
 	install -m 644 experiments/pretrained/*.safetensors $(PREFIX)/share/dale/
+	install -D -m 644 -t $(PREFIX)/share/dale/rain experiments/pretrained/rain/*
 	install -m 644 $(BUILD)/libdale.a $(PREFIX)/lib/
 	install $(BUILD)/dale $(PREFIX)/bin/
 	for h in $$(ls tensor/*.h tensor/cpu/parallel.h tensor/cpu/level.h autograd/*.h nn/*.h diffusion/*.h); do \

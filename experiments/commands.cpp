@@ -10,6 +10,7 @@
 #include "experiments/info.h"
 #include "experiments/judge/classifier.h"
 #include "experiments/judge/evaluate.h"
+#include "experiments/judge/values.h"
 #include "experiments/page/page.h"
 #include "experiments/run/folder.h"
 #include "experiments/studies/study.h"
@@ -52,8 +53,7 @@ void add_evaluate(CLI::App& app, Common& common) {
   static std::filesystem::path samples, out, classifier;
   static std::string dataset = "fashion-mnist";
   CLI::App* c = app.add_subcommand("evaluate", "distances of samples from a data set's images, with floors");
-  c->add_option("--samples", samples, "a .npy file (N,1,28,28) in [0,1]: samples.npy of dale sample")
-      ->required();
+  c->add_option("--samples", samples, "a .npy file (N,1,28,28): samples.npy of dale sample")->required();
   c->add_option("--dataset", dataset, "what they should look like");
   c->add_option("--classifier", classifier, "of dale train-classifier; the one that comes with the data set");
   c->add_option("--out", out, "a .json file for the results");
@@ -61,7 +61,16 @@ void add_evaluate(CLI::App& app, Common& common) {
   c->callback([&common] {
     common.machine();  // judged on the CPU on either: a file of samples has one value
     if (!out.empty()) expect_writable(out);
-    const Tensor images = expect_samples(read_npy(samples));
+    Tensor images = read_npy(samples);
+    if (classifier.empty())
+      if (const Dataset test = load_dataset(dataset, common.data, Split::test); !test.classes) {
+        const Tensor train = load_dataset(dataset, common.data, Split::train).images;
+        const ValueComparison c = compare_values(images, first_images(train, images.dim(0)), test.images);
+        if (!out.empty()) write_file(out, json_of(c).dump(2) + "\n");
+        fmt::print("{} has no labels, so no classifier judges\n{}", dataset, text_of(c));
+        return;
+      }
+    images = expect_samples(images);
     Reference reference(dataset, common.data, classifier.empty() ? classifier_file(dataset) : classifier);
     const Evaluation e = reference.evaluate(images);
     if (!out.empty()) write_file(out, json_of(e, reference).dump(2) + "\n");
@@ -101,12 +110,15 @@ void add_study(CLI::App& app, Common& common) {
   static StudyOptions o;
   CLI::App* c =
       app.add_subcommand("study", "a small experiment with known answers: CSV, figures, report.html");
-  c->add_option("name", name, "exact, spirals, synapses or prior")->required();
+  c->add_option("name", name, "exact, spirals, synapses, prior or rain")->required();
+  c->add_option("--training-seeds", o.training_seeds, "rain: models of each kind, with seeds from --seed on")
+      ->check(CLI::Range(1, 100));
   c->add_option("--out", o.out, "folder for the results")->required();
   common.add_to(c);
-  c->callback([&common] {
+  c->callback([&common, c] {
     o.data = common.data;
     o.seed = common.seed;
+    if (name != "rain") expect_absent(c, {"--training-seeds"}, "for the study " + name);
     std::vector<std::string> known;
     for (const Study& study : studies) {
       known.push_back(study.name);

@@ -54,7 +54,8 @@ void add_train(CLI::App& app, Common& common) {
   CLI::App* c = app.add_subcommand("train", "train a model: config.json, metrics.csv, model.safetensors");
   c->add_option(
       "--dataset", o.dataset,
-      "fashion-mnist, mnist, kmnist, a folder of PNG files (a folder in it for each class), or a .npy file");
+      "fashion-mnist, mnist, kmnist, rain, a folder of PNG files (a folder in it for each class), or a .npy "
+      "file");
   c->add_option("--process", o.process, "gbm, gbm-paper (multiplicative), ve or vp (additive)");
   c->add_option("--embedding", o.embedding,
                 "how data become positive: pixels (1 + pixel), identity, offset:C (C + data), or, for ve and "

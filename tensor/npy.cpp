@@ -107,27 +107,32 @@ void write_npy(const std::filesystem::path& path, const Tensor& x) {
   write_file(path, bytes + header + tensor_bytes(x));
 }
 
-Tensor read_npy(const std::filesystem::path& path) {
-  const std::string file = read_file(path), name = path.string();
+Tensor read_npy(const std::filesystem::path& path) { return npy_array(read_file(path), path.string()); }
+
+Tensor npy_array(std::string_view file, const std::string& name) {
   const auto byte = [&file](std::size_t i) { return i < file.size() ? file[i] & 0xff : 0; };
   if (!file.starts_with(magic)) failed("{}: not a NumPy file; expected it to start with \\x93NUMPY", name);
   if (byte(6) != 1 || byte(7) != 0) failed("{}: npy version {}.{}; expected 1.0", name, byte(6), byte(7));
   const std::size_t start = preamble + static_cast<std::size_t>(byte(8) + 256 * byte(9));
   if (file.size() < start) failed("{}: truncated inside its header; expected {} bytes of it", name, start);
 
-  const std::string_view all = file, data = all.substr(start);
-  const Header header = HeaderReader(all.substr(preamble, start - preamble), name).read();
-  if (header.descr != "<f4" && header.descr != "<f8")
-    failed("{}: dtype '{}'; expected '<f4' or '<f8'", name, header.descr);
+  const std::string_view data = file.substr(start);
+  const Header header = HeaderReader(file.substr(preamble, start - preamble), name).read();
+  const bool bytes = header.descr == "|u1";
+  if (header.descr != "<f4" && header.descr != "<f8" && !bytes)
+    failed("{}: dtype '{}'; expected '<f4', '<f8' or '|u1'", name, header.descr);
   if (header.fortran_order) failed("{}: Fortran order; expected C order", name);
-  const Index width = header.descr == "<f4" ? 4 : 8, found = static_cast<Index>(data.size());
+  const Index width = bytes ? 1 : header.descr == "<f4" ? 4 : 8, found = static_cast<Index>(data.size());
   const auto expected = byte_count(header.shape, width);
   if (!expected) failed("{}: the shape {} overflows; expected less than 2^63 bytes", name, str(header.shape));
   if (found != *expected)
     failed("{}: {}: {} bytes of elements; expected {} for '{}' {}", name,
            found < *expected ? "truncated" : "trailing bytes", found, *expected, header.descr,
            str(header.shape));
-  return tensor_from_bytes(header.shape, data, width);
+  if (!bytes) return tensor_from_bytes(header.shape, data, width);
+  Tensor x(header.shape);
+  std::transform(data.begin(), data.end(), x.data(), [](char c) { return static_cast<real>(c & 0xff); });
+  return x;
 }
 
 }  // namespace dale

@@ -1,9 +1,13 @@
 // How data become positive and come back; data in units of their own through training, sampling, likelihood.
 #include "diffusion/embedding.h"
 
+#include "experiments/data/idx.h"
+#include "experiments/data/rain.h"
+#include "experiments/judge/values.h"
 #include "experiments/run/likelihood.h"
 #include "experiments/run/sample.h"
 #include "experiments/run/train.h"
+#include "experiments/studies/study.h"
 #include "tensor/draw.h"
 #include "tensor/npy.h"
 #include "tests/compare.h"
@@ -91,4 +95,59 @@ TEST_CASE("data in their own units: ve on their logarithms is gbm on themselves,
   refuses("ve", "offset", "unknown embedding 'offset'");
   write_npy(w.path / "images.npy", Tensor::full({40, 1, 8, 8}, 1));
   refuses("gbm", "identity", "it must vary and be finite");
+}
+
+TEST_CASE("values of images: shares, quantiles, distances and scales", "[values][errors]") {
+  const Index N = 50, side = 16;
+  Tensor test({N, 1, side, side}), waves(test.shape());
+  const Tensor noise = normal(Key{3}, test.shape());
+  for (Index i = 0; i < test.size(); ++i) {
+    test.data()[i] = static_cast<real>(scalar::exp(noise.data()[i]));
+    const double angle = 2 * std::numbers::pi * static_cast<double>(3 * (i % side)) / side;
+    waves.data()[i] = static_cast<real>(scalar::exp(scalar::cos(angle)));
+  }
+  const ValueSummary same = values_of(test, test);
+  CHECK((same.not_positive == 0 && same.log_distance == 0));
+  CHECK(same.quantiles[4] == Approx(1).margin(0.03));
+  for (double p : same.spectrum) CHECK(p == Approx(1).margin(0.15));  // white noise of variance 1
+  CHECK(values_of((Var(test) * 2).value(), test).log_distance == Approx(std::log(2)).epsilon(1e-5));
+  const ValueSummary shifted = values_of((Var(test) - 1).value(), test);
+  CHECK(shifted.not_positive == Approx(0.5).margin(0.01));
+  const ValueSummary one_scale = values_of(waves, test);
+  for (std::size_t k = 0; k < one_scale.spectrum.size(); ++k)  // all of the power in two waves of the ring
+    CHECK((one_scale.spectrum[k] > 1e-6) == (k + 1 == 3));
+  REFUSES(values_of(Tensor::full({1, 1, 4, 4}, 1), test), "expected some of both, (N,C,H,W) of one size");
+  REFUSES(values_of(test, Tensor::full(test.shape(), 0)), "no test image has a value above 0");
+  REFUSES(values_of(Tensor::full(test.shape(), std::nan("")), test), "a value is nan");
+}
+
+TEST_CASE("rain: bytes become rates within their half decibel, and the study's two roads meet", "[rain]") {
+  const fs::path shipped = pretrained(rain_name);
+  const Dataset train = load_rain(shipped.parent_path(), Split::train),
+                test = load_dataset("rain", "", Split::test);
+  CHECK(train.images.shape() == Shape{1300, 1, 28, 28});
+  CHECK(train.note == "the 1300 patches that come with dale, of 8000");
+  CHECK(test.images.dim(0) >= 400);
+  CHECK(load_rain(shipped.parent_path(), Split::train).images.to_vector() == train.images.to_vector());
+  const Tensor v = npy_array(read_gzip(shipped / "train.npy.gz", ~0ull), "rain");
+  const auto rate = [](double bytes) {
+    return std::pow(std::pow(10, (bytes / 2 - 32) / 10) / 223, 1 / 1.53);
+  };
+  for (Index i = 0; i < v.size(); i += 997) {
+    const double r = train.images.data()[i], byte = v.data()[i];
+    CHECK((r >= rate(byte - 0.5) * 0.9999 && r <= rate(byte + 0.5) * 1.0001));
+  }
+
+  const Folder folder;
+  const std::string html = study_rain({folder.path, shipped.parent_path(), 0, true, 2});
+  CHECK_THAT(html, Contains("CC BY 4.0") && Contains("2 training seed(s)"));
+  std::stringstream csv(read_file(folder.path / "rain.csv"));
+  std::string line;
+  std::getline(csv, line);
+  while (std::getline(csv, line)) {  // measure, test, training, gbm, ve, ve of logarithms
+    std::vector<std::string> cells;
+    std::stringstream parts(line);
+    for (std::string cell; std::getline(parts, cell, ',');) cells.push_back(cell);
+    CHECK(cells[cells.size() - 1] == cells[cells.size() - 3]);
+  }
 }

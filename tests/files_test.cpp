@@ -125,7 +125,7 @@ TEST_CASE("npy: round trips and known bytes", "[files]") {
       {good.substr(0, 40), "truncated inside its header; expected 60 bytes of it"},
       {good.substr(0, good.size() - 1), "truncated: 7 bytes of elements; expected 8 for '<f4' (2)"},
       {good + "x", "trailing bytes: 9 bytes of elements; expected 8 for '<f4' (2)"},
-      {npy_of("'>f4'", "False", "(2,)"), "dtype '>f4'; expected '<f4' or '<f8'"},
+      {npy_of("'>f4'", "False", "(2,)"), "dtype '>f4'; expected '<f4', '<f8' or '|u1'"},
       {npy_of("[('x', '<f4')]", "False", "(2,)"), "a structured dtype; expected '<f4' or '<f8'"},
       {npy_of("'<f4'", "True", "(2,)"), "Fortran order; expected C order"},
       {npy_of("'<f4'", "False", "(1, 1, 1, 1, 1, 1, 2)"), "too many axes; expected at most 6"},

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "experiments/data/idx.h"
+#include "experiments/data/rain.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
@@ -218,6 +219,7 @@ std::optional<fs::path> find_split(const std::string& name, const std::string& d
 std::optional<fs::path> find_dataset(const std::string& asked, const std::string& data_option) {
   std::error_code ignored;
   const std::string name = published_name(asked);
+  if (name == rain_name) return find_rain(data_option);
   if (!is_named(name)) return fs::exists(name, ignored) ? std::optional<fs::path>(name) : std::nullopt;
   const auto train = find_split(name, data_option, Split::train);
   return train ? train : find_split(name, data_option, Split::test);
@@ -237,6 +239,7 @@ Dataset load_dataset(const std::string& asked, const std::string& data_option, S
     Dataset data = load_idx(asked, *folder, files);
     return validates ? part_of(std::move(data), split, "those of the training files", 10) : data;
   }
+  if (name == rain_name) return load_rain(data_option, split);
   const fs::path path = name;
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return part_of(load_png_folder(path), split, "in one part");
@@ -245,7 +248,20 @@ Dataset load_dataset(const std::string& asked, const std::string& data_option, S
     failed("{}: a file of this kind is no data set; expected a folder of PNG files, or a .npy file", name);
   if (name.find('/') != name.npos)
     failed("{}: no such folder; expected one of PNG files, or a .npy file", name);
-  unknown_name("data set", name, dataset_names());
+  std::vector<std::string> known = dataset_names();
+  known.push_back(rain_name);
+  unknown_name("data set", name, known);
+}
+
+fs::path pretrained(const std::string& name) {
+  const auto program = fs::canonical("/proc/self/exe").parent_path();
+  std::string looked;
+  for (const char* folder : {"../experiments/pretrained", "../share/dale"}) {
+    const auto path = (program / folder).lexically_normal() / name;
+    if (fs::exists(path)) return path;
+    looked += (looked.empty() ? "" : " and ") + path.parent_path().string();
+  }
+  failed("{} is not among what comes with dale, in {}", name, looked);
 }
 
 double share_right(const Dataset& data, const std::vector<std::int32_t>& found) {

@@ -1,5 +1,6 @@
 // What is trained on: grey images, with a label each where they come in classes.
 //   fashion-mnist, mnist, kmnist   28 × 28 in ten classes, four idx files each, looked for in a few folders
+//   rain                           28 × 28, in mm/h, without labels (rain.h)
 //   a folder of PNG files          of one size; if they lie in folders below it, each of these is a class
 //   a file.npy                     (N,1,H,W), without labels; in units of its own, where a model's embedding
 //                                  takes them (diffusion/embedding.h)
@@ -64,6 +65,10 @@ std::optional<std::filesystem::path> find_dataset(const std::string& name, const
 /// images differ in size or have a side that is no multiple of 4 (of named sets: that is not 28), when a
 /// label is above 9, and when a part is empty.
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train);
+
+/// A file or folder that comes with the program: beside the sources, in experiments/pretrained, or where
+/// `make install` puts it. Throws std::runtime_error with the folders looked in.
+std::filesystem::path pretrained(const std::string& name);
 
 /// The share of its images that are of the classes `found`.
 double share_right(const Dataset& data, const std::vector<std::int32_t>& found);

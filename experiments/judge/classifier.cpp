@@ -105,17 +105,6 @@ Classifier load_classifier(const std::filesystem::path& path) {
   return classifier;
 }
 
-std::filesystem::path pretrained(const std::string& file) {
-  const auto program = std::filesystem::canonical("/proc/self/exe").parent_path();
-  std::string looked;
-  for (const char* folder : {"../experiments/pretrained", "../share/dale"}) {
-    const auto path = (program / folder).lexically_normal() / file;
-    if (std::filesystem::exists(path)) return path;
-    looked += (looked.empty() ? "" : " and ") + path.parent_path().string();
-  }
-  failed("{} is not among what comes with dale, in {}", file, looked);
-}
-
 std::filesystem::path classifier_file(const std::string& dataset) {
   const auto names = dataset_names();
   const std::string name = published_name(dataset);

@@ -36,9 +36,6 @@ Classifier train_classifier(const ClassifierOptions& options);
 /// From a file. Throws std::runtime_error with the path for anything that train_classifier did not write.
 Classifier load_classifier(const std::filesystem::path& path);
 
-/// A file that comes with the program: beside the sources, or where `make install` puts it. Throws
-/// std::runtime_error with the folders looked in.
-std::filesystem::path pretrained(const std::string& file);
 /// The file of a named data set's classifier. Throws std::invalid_argument for images that have none.
 std::filesystem::path classifier_file(const std::string& dataset);
 

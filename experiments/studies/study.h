@@ -12,7 +12,8 @@ struct StudyOptions {
   std::filesystem::path out;  // folder for the files, made where it is missing
   std::string data;           // folder of data sets, before the usual ones (dataset.h)
   std::uint64_t seed = 0;
-  bool quick = false;  // a fraction of the work, for tests
+  bool quick = false;      // a fraction of the work, for tests
+  int training_seeds = 1;  // of rain: models of each kind
 };
 
 // Each returns its section of the report: a heading, a paragraph, and its figures, as HTML.
@@ -27,12 +28,18 @@ std::string study_spirals(const StudyOptions& options);
 /// distribution of |w|. Throws as load_dataset when there are neither Fashion-MNIST nor MNIST.
 std::string study_synapses(const StudyOptions& options);
 
+/// Rain by radar, positive by nature: gbm and ve on rates, ve on their logarithms.
+std::string study_rain(const StudyOptions& options);
+
 struct Study {
   const char* name;
   std::string (*run)(const StudyOptions&);
 };
-inline constexpr Study studies[] = {
-    {"exact", study_exact}, {"spirals", study_spirals}, {"synapses", study_synapses}, {"prior", study_prior}};
+inline constexpr Study studies[] = {{"exact", study_exact},
+                                    {"spirals", study_spirals},
+                                    {"synapses", study_synapses},
+                                    {"prior", study_prior},
+                                    {"rain", study_rain}};
 
 // What they share: the numbers of a tensor in double, and a plot left in a file and shown in the section.
 inline std::vector<double> doubles(const Tensor& x) {
