@@ -130,6 +130,13 @@ expect 1 'out of cpu memory: asked for' sample --checkpoint "$model" --count 100
 expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --count 0
 expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"
 sample_says "did you mean 'dale-langevin'?" --sampler dale-langvin
+sample_says '--checkpoint excludes --dataset' --dataset mnist
+expect 0 '' sample --dataset mnist --count 2 --out "$work/digits"
+expect 1 "consistency-kmnist.safetensors is not among what comes" sample --dataset kmnist --out "$work/z"
+expect 0 '' evaluate --samples "$work/digits/samples.npy" --dataset rain
+grep -q 'quantile 50 %' "$work/out" || fail 'evaluation without a classifier'
+expect 1 'as the embedding pixels takes them; the first, at (0,0,0,0)' train --dataset rain --out "$work/z"
+expect 2 '--training-seeds does nothing for the study exact' study exact --training-seeds 2 --out "$work/z"
 expect 2 "a covariance of 64 features needs at least 65" \
   evaluate --samples "$work/probability-flow1/samples.npy" --out "$work/z.json"
 head -c 5000 "$work/a/model.safetensors" >"$work/short.safetensors"
