@@ -131,6 +131,7 @@ expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --coun
 expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"
 sample_says "did you mean 'dale-langevin'?" --sampler dale-langvin
 sample_says '--checkpoint excludes --dataset' --dataset mnist
+expect 0 '' sample --classes 3 7 --steps 2 --count 2 --out "$work/dressed"
 expect 0 '' sample --dataset mnist --count 2 --out "$work/digits"
 expect 1 "consistency-kmnist.safetensors is not among what comes" sample --dataset kmnist --out "$work/z"
 expect 0 '' evaluate --samples "$work/digits/samples.npy" --dataset rain
