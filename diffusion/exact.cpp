@@ -117,6 +117,10 @@ double wasserstein(std::vector<double> a, std::vector<double> b) {
   return total / static_cast<double>(a.size());
 }
 
+double quantile(const std::vector<double>& ascending, double q) {
+  return ascending[static_cast<std::size_t>(q * static_cast<double>(ascending.size() - 1) + 0.5)];
+}
+
 double sliced_wasserstein(const Tensor& a, const Tensor& b, int directions, Key key) {
   double total = 0;
   for (int k = 0; k < directions; ++k) {

@@ -52,6 +52,8 @@ struct Mixture {
 /// dimensions, sliced: the mean over `directions` random directions (N(0, I), scaled to length 1) of the
 /// distance of the projections of a and b. REQUIRES a and b (N,d) of one N ≥ 1, directions ≥ 1.
 double wasserstein(std::vector<double> a, std::vector<double> b);
+/// The element of ascending values below which a share q in [0, 1] of them lies. REQUIRES one at least.
+double quantile(const std::vector<double>& ascending, double q);
 double sliced_wasserstein(const Tensor& a, const Tensor& b, int directions, Key key);
 
 /// n points (n,2) on two spirals in the positive quadrant, centred at (5,5): all coordinates between 1 and 9.

@@ -37,10 +37,14 @@ std::vector<double> bits_per_dimension(const Process& process, const Embedding& 
                                        Trace trace, Key key, std::uint64_t first) {
   const Index N = data.dim(0), d = N ? data.size() / N : 0;
   const bool pixels = embedding == Embedding{};
-  const Var u = uniform(key.split(0), data.shape(), first * static_cast<std::uint64_t>(d), data.device());
-  const Var x = pixels ? 1 + (255 * Var(data) + u) / 256 : embedding.embed(data);
+  const auto dequantised = [&] {
+    return 1 + (255 * Var(data) +
+                uniform(key.split(0), data.shape(), first * static_cast<std::uint64_t>(d), data.device())) /
+                   256;
+  };
+  const Var x = pixels ? dequantised() : embedding.embed(data);
   const Tensor log_y = log_likelihood(D, edm, process.chart(x), levels, trace, key.split(1), first);
-  const Var slope = pixels ? 0 * x : embedding.log_slope(data);
+  const Var slope = embedding.log_slope(data);
   const Tensor log_jacobian =
       sum(reshape(process.multiplicative() ? slope - log(x) : slope, {N, d}), {1}).value();
   const std::vector<real> a = log_y.to_vector(), b = log_jacobian.to_vector();

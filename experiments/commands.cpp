@@ -64,10 +64,12 @@ void add_evaluate(CLI::App& app, Common& common) {
     Tensor images = read_npy(samples);
     if (classifier.empty())
       if (const Dataset test = load_dataset(dataset, common.data, Split::test); !test.classes) {
-        const Tensor train = load_dataset(dataset, common.data, Split::train).images;
-        const ValueComparison c = compare_values(images, first_images(train, images.dim(0)), test.images);
+        const Dataset train = load_dataset(dataset, common.data, Split::train);
+        const ValueComparison c =
+            compare_values(images, first_images(train.images, images.dim(0)), test.images);
         if (!out.empty()) write_file(out, json_of(c).dump(2) + "\n");
         fmt::print("{} has no labels, so no classifier judges\n{}", dataset, text_of(c));
+        if (!train.note.empty()) fmt::print("{}: {}\n", dataset, train.note);
         return;
       }
     images = expect_samples(images);

@@ -106,19 +106,20 @@ TEST_CASE("values of images: shares, quantiles, distances and scales", "[values]
     const double angle = 2 * std::numbers::pi * static_cast<double>(3 * (i % side)) / side;
     waves.data()[i] = static_cast<real>(scalar::exp(scalar::cos(angle)));
   }
-  const ValueSummary same = values_of(test, test);
-  CHECK((same.not_positive == 0 && same.log_distance == 0));
+  const double least = least_positive(test);
+  const ValueSummary same = values_of(test, least);
+  CHECK((same.not_positive == 0 && log_distance(same, same) == 0));
   CHECK(same.quantiles[4] == Approx(1).margin(0.03));
   for (double p : same.spectrum) CHECK(p == Approx(1).margin(0.15));  // white noise of variance 1
-  CHECK(values_of((Var(test) * 2).value(), test).log_distance == Approx(std::log(2)).epsilon(1e-5));
-  const ValueSummary shifted = values_of((Var(test) - 1).value(), test);
+  CHECK(log_distance(values_of((Var(test) * 2).value(), least), same) == Approx(std::log(2)).epsilon(1e-5));
+  const ValueSummary shifted = values_of((Var(test) - 1).value(), least);
   CHECK(shifted.not_positive == Approx(0.5).margin(0.01));
-  const ValueSummary one_scale = values_of(waves, test);
+  const ValueSummary one_scale = values_of(waves, least);
   for (std::size_t k = 0; k < one_scale.spectrum.size(); ++k)  // all of the power in two waves of the ring
     CHECK((one_scale.spectrum[k] > 1e-6) == (k + 1 == 3));
-  REFUSES(values_of(Tensor::full({1, 1, 4, 4}, 1), test), "expected some of both, (N,C,H,W) of one size");
-  REFUSES(values_of(test, Tensor::full(test.shape(), 0)), "no test image has a value above 0");
-  REFUSES(values_of(Tensor::full(test.shape(), std::nan("")), test), "a value is nan");
+  REFUSES(compare_values(Tensor::full({1, 1, 4, 4}, 1), test, test), "expected (N,C,H,W) of one size");
+  REFUSES(least_positive(Tensor::full(test.shape(), 0)), "no test image has a value above 0");
+  REFUSES(values_of(Tensor::full(test.shape(), std::nan("")), least), "a value is nan");
 }
 
 TEST_CASE("rain: bytes become rates within their half decibel, and the study's two roads meet", "[rain]") {

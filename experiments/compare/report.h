@@ -29,13 +29,8 @@ struct CompareRow {
   std::string sampler_and_grid() const { return sampler + (grid.empty() ? "" : ", " + grid); }
 };
 
-/// Mean and standard deviation (0 of one seed) of a measure over the seeds. REQUIRES by_seed not empty.
-struct Spread {
-  double mean, deviation;
-};
+/// Of a measure over the seeds. REQUIRES by_seed not empty.
 Spread spread(const CompareRow& row, Measure Evaluation::*measure);
-/// "23.4 ± 1.8", or "23.4" of one seed.
-std::string str(const Spread& spread, int digits);
 /// The Fréchet distance as text, and whether the process is multiplicative.
 std::string frechet(const CompareRow& row);
 bool multiplies(const CompareRow& row);

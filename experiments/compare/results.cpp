@@ -27,14 +27,6 @@ template <class F> auto from_json(const fs::path& path, const F& f) {
   }
 }
 
-Spread spread(const std::vector<double>& values) {
-  const double n = static_cast<double>(values.size());
-  double mean = 0, squares = 0;
-  for (double v : values) mean += v / n;
-  for (double v : values) squares += (v - mean) * (v - mean);
-  return {mean, n > 1 ? std::sqrt(squares / (n - 1)) : 0};
-}
-
 CompareModel read_model(const fs::path& folder) {
   CompareModel model{folder.filename().string(), {}, 0, 0};
   const double batch =
@@ -95,11 +87,6 @@ Spread spread(const CompareRow& row, Measure Evaluation::*measure) {
   std::vector<double> values;
   for (const Evaluation& e : row.by_seed) values.push_back((e.*measure).value);
   return spread(values);
-}
-
-std::string str(const Spread& v, int digits) {
-  return v.deviation > 0 ? fmt::format("{:.{}f} ± {:.{}f}", v.mean, digits, v.deviation, digits)
-                         : fmt::format("{:.{}f}", v.mean, digits);
 }
 
 std::string frechet(const CompareRow& row) { return str(spread(row, &Evaluation::frechet), 1); }

@@ -82,9 +82,7 @@ void expect_sides(const std::string& path, Index H, Index W) {
 
 Dataset load_npy(const fs::path& path) {
   const Tensor images = read_npy(path);
-  if (images.rank() != 4 || images.dim(1) != 1)
-    failed("{}: an array of shape {}; expected images (N,1,H,W)", path.string(), str(images.shape()));
-  expect_sides(path.string(), images.dim(2), images.dim(3));
+  expect_images(images, path.string());
   const auto values = images.cspan();
   const auto bad = std::find_if(values.begin(), values.end(), [](real v) { return !std::isfinite(v); });
   if (bad != values.end())
@@ -251,6 +249,12 @@ Dataset load_dataset(const std::string& asked, const std::string& data_option, S
   std::vector<std::string> known = dataset_names();
   known.push_back(rain_name);
   unknown_name("data set", name, known);
+}
+
+void expect_images(const Tensor& images, const std::string& path) {
+  if (images.rank() != 4 || images.dim(1) != 1)
+    failed("{}: an array of shape {}; expected images (N,1,H,W)", path, str(images.shape()));
+  expect_sides(path, images.dim(2), images.dim(3));
 }
 
 fs::path pretrained(const std::string& name) {

@@ -66,6 +66,9 @@ std::optional<std::filesystem::path> find_dataset(const std::string& name, const
 /// label is above 9, and when a part is empty.
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train);
 
+/// Throws std::runtime_error with `path` unless these are grey images (N,1,H,W), H and W multiples of 4.
+void expect_images(const Tensor& images, const std::string& path);
+
 /// A file or folder that comes with the program: beside the sources, in experiments/pretrained, or where
 /// `make install` puts it. Throws std::runtime_error with the folders looked in.
 std::filesystem::path pretrained(const std::string& name);

@@ -74,6 +74,19 @@ double kernel_sum(const Rows& a, const Rows& b) {
 
 }  // namespace
 
+Spread spread(const std::vector<double>& values) {
+  const double n = static_cast<double>(values.size());
+  double mean = 0, squares = 0;
+  for (double v : values) mean += v / n;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  return {mean, n > 1 ? std::sqrt(squares / (n - 1)) : 0};
+}
+
+std::string str(const Spread& v, int digits) {
+  return v.deviation > 0 ? fmt::format("{:.{}f} ± {:.{}f}", v.mean, digits, v.deviation, digits)
+                         : fmt::format("{:.{}f}", v.mean, digits);
+}
+
 Rows::Rows(Index n, Index d, std::vector<double> given) : n(n), d(d), values(std::move(given)) {
   if (n < 0 || d < 1 || static_cast<Index>(values.size()) != n * d)
     invalid("[metrics] {} numbers for {} rows of {}", values.size(), n, d);

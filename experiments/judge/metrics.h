@@ -10,11 +10,20 @@
 // give: the floor (evaluate.h).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "tensor/tensor.h"
 
 namespace dale {
+
+/// Mean and standard deviation (0 of one value) of some values.
+struct Spread {
+  double mean, deviation;
+};
+Spread spread(const std::vector<double>& values);
+/// "23.4 ± 1.8", or "23.4" without a deviation.
+std::string str(const Spread& spread, int digits);
 
 /// n rows of d numbers.
 struct Rows {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "diffusion/exact.h"
 #include "tensor/check.h"
 #include "tensor/scalar.h"
 
@@ -19,14 +20,6 @@ std::vector<double> ascending(const Tensor& x) {
     if (!std::isfinite(v)) invalid("[values_of] a value is {}; expected finite ones", v);
   std::sort(all.begin(), all.end());
   return all;
-}
-
-double least_positive(const Tensor& test) {
-  double least = std::numeric_limits<double>::infinity();
-  for (real v : test.to_vector())
-    if (v > 0) least = std::min(least, static_cast<double>(v));
-  if (!std::isfinite(least)) invalid("[values_of] no test image has a value above 0");
-  return least;
 }
 
 /// cos and sin of 2π uj/n, row after row of u.
@@ -89,35 +82,40 @@ std::vector<double> radial_spectrum(const Tensor& images, double least) {
 
 }  // namespace
 
-double quantile(const std::vector<double>& ascending, double q) {
-  return ascending[static_cast<std::size_t>(q * static_cast<double>(ascending.size() - 1) + 0.5)];
+double least_positive(const Tensor& test) {
+  double least = std::numeric_limits<double>::infinity();
+  for (real v : test.to_vector())
+    if (v > 0) least = std::min(least, static_cast<double>(v));
+  if (!std::isfinite(least)) invalid("[values_of] no test image has a value above 0");
+  return least;
 }
 
-ValueSummary values_of(const Tensor& images, const Tensor& test) {
-  if (images.rank() != 4 || images.size() == 0 || test.size() == 0 || images.dim(2) != test.dim(2) ||
-      images.dim(3) != test.dim(3))
-    invalid("[values_of] images {} beside {}: expected some of both, (N,C,H,W) of one size",
-            str(images.shape()), str(test.shape()));
-  const double least = least_positive(test);
-  const std::vector<double> all = ascending(images), real_ones = ascending(test);
+ValueSummary values_of(const Tensor& images, double least) {
+  if (images.rank() != 4 || images.size() == 0)
+    invalid("[values_of] images {}: expected some, (N,C,H,W)", str(images.shape()));
+  const std::vector<double> all = ascending(images);
   ValueSummary v{};
   v.not_positive = static_cast<double>(std::upper_bound(all.begin(), all.end(), 0.0) - all.begin()) /
                    static_cast<double>(all.size());
   for (double q : quantile_levels) v.quantiles.push_back(quantile(all, q));
-  constexpr int parts = 1000;  // W₁ is the mean distance between quantile functions
-  const auto logarithm = [&](const std::vector<double>& from, double q) {
-    return scalar::log(std::max(quantile(from, q), least));
-  };
-  for (int i = 0; i < parts; ++i) {
-    const double q = (i + 0.5) / parts;
-    v.log_distance += std::abs(logarithm(all, q) - logarithm(real_ones, q)) / parts;
-  }
+  constexpr int parts = 1000;
+  for (int i = 0; i < parts; ++i)
+    v.logarithms.push_back(scalar::log(std::max(quantile(all, (i + 0.5) / parts), least)));
   v.spectrum = radial_spectrum(images, least);
   return v;
 }
 
+double log_distance(const ValueSummary& a, const ValueSummary& b) {
+  return wasserstein(a.logarithms, b.logarithms);
+}
+
 ValueComparison compare_values(const Tensor& samples, const Tensor& train, const Tensor& test) {
-  return {values_of(samples, test), values_of(train, test), values_of(test, test)};
+  for (int axis : {1, 2, 3})
+    if (samples.rank() != 4 || samples.dim(axis) != test.dim(axis))
+      invalid("[values_of] images {} beside {}: expected (N,C,H,W) of one size", str(samples.shape()),
+              str(test.shape()));
+  const double least = least_positive(test);
+  return {values_of(samples, least), values_of(train, least), values_of(test, least)};
 }
 
 nlohmann::ordered_json json_of(const ValueComparison& c) {
@@ -125,7 +123,7 @@ nlohmann::ordered_json json_of(const ValueComparison& c) {
   for (const auto& [name, v] : {std::pair("samples", &c.samples), std::pair("training images", &c.train),
                                 std::pair("test images", &c.test)})
     json[name] = {{"share_not_positive", v->not_positive},
-                  {"w1_of_the_logarithm", v->log_distance},
+                  {"w1_of_the_logarithm", log_distance(*v, c.test)},
                   {"quantiles", v->quantiles},
                   {"spectrum_of_the_logarithm", v->spectrum}};
   return json;
@@ -141,7 +139,7 @@ std::string text_of(const ValueComparison& c) {
   for (std::size_t i = 0; i < c.test.quantiles.size(); ++i)
     text += row(fmt::format("quantile {:g} %", 100 * quantile_levels[i]), c.samples.quantiles[i],
                 c.train.quantiles[i], c.test.quantiles[i]);
-  text += row("W1 of the logarithm", c.samples.log_distance, c.train.log_distance, 0);
+  text += row("W1 of the logarithm", log_distance(c.samples, c.test), log_distance(c.train, c.test), 0);
   for (std::size_t k = 0; k < c.test.spectrum.size(); ++k)
     text += row(fmt::format("log's power by test's, k = {}", k + 1),
                 c.samples.spectrum[k] / c.test.spectrum[k], c.train.spectrum[k] / c.test.spectrum[k], 1);

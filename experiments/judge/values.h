@@ -15,26 +15,28 @@ namespace dale {
 inline constexpr double quantile_levels[] = {0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999};
 
 struct ValueSummary {
-  double not_positive;            // share of values ≤ 0
-  std::vector<double> quantiles;  // at quantile_levels
-  std::vector<double> spectrum;   // P(1) … P(min(H, W)/2)
-  double log_distance;            // W₁ between its logarithms and the test images'
+  double not_positive;             // share of values ≤ 0
+  std::vector<double> quantiles;   // at quantile_levels
+  std::vector<double> spectrum;    // P(1) … P(min(H, W)/2)
+  std::vector<double> logarithms;  // their quantiles at (i + ½)/1000
 };
 
-/// Of images (N,C,H,W), beside test images of their size. Throws std::invalid_argument where a set is
-/// empty, sizes differ, or no test image has a positive value.
-ValueSummary values_of(const Tensor& images, const Tensor& test);
+/// Of images (N,C,H,W), any number of one size, whose logarithms are of max(value, least). Throws
+/// std::invalid_argument where there are none or a value is not finite.
+ValueSummary values_of(const Tensor& images, double least);
+/// Throws std::invalid_argument where there is none.
+double least_positive(const Tensor& test);
+/// W₁ between the logarithms of two sets.
+double log_distance(const ValueSummary& a, const ValueSummary& b);
 
 /// Samples, and beside them training images in their place, which is the floor, and the test images.
 struct ValueComparison {
   ValueSummary samples, train, test;
 };
+/// Throws as values_of, and where sizes differ.
 ValueComparison compare_values(const Tensor& samples, const Tensor& train, const Tensor& test);
 nlohmann::ordered_json json_of(const ValueComparison& comparison);
 /// A table for the terminal.
 std::string text_of(const ValueComparison& comparison);
-
-/// The element of ascending values below which a share q of them lies. REQUIRES one at least.
-double quantile(const std::vector<double>& ascending, double q);
 
 }  // namespace dale

@@ -1,5 +1,6 @@
 #include "experiments/run/samples.h"
 
+#include "diffusion/exact.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
@@ -21,13 +22,11 @@ Index images_in_a_grid(Index N, Index H, Index W) {
 }  // namespace
 
 Greys greys_of(const Tensor& data) {
-  std::vector<real> values = data.to_vector();
+  const std::vector<real> values = data.to_vector();
   if (values.empty()) invalid("[greys_of] there are no data");
-  std::sort(values.begin(), values.end());
-  const auto quantile = [&](double q) {
-    return static_cast<double>(values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))]);
-  };
-  return {quantile(0.01), quantile(0.99)};
+  std::vector<double> ascending(values.begin(), values.end());
+  std::sort(ascending.begin(), ascending.end());
+  return {quantile(ascending, 0.01), quantile(ascending, 0.99)};
 }
 
 Tensor Greys::of(const Tensor& data) const {
@@ -108,7 +107,7 @@ std::string SamplesFolder::write(const SampleResult& r, const Model& model) {
   write_npy(folder_ / "samples.npy", r.images);
   const Tensor first = r.images.slice(0, 0, shown).packed();
   const bool pixels = model.embedding == Embedding{};
-  const Greys greys = greys_of(first);
+  const Greys greys = pixels ? Greys{} : greys_of(first);
   const Index columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(shown))));
   write_png(folder_ / "grid.png", image_grid(pixels ? first : greys.of(first), columns, gap, zoom));
   write_file(folder_ / "sample.json", json.dump(2) + "\n");

@@ -8,9 +8,7 @@
 // model (IV.2), number by number: that is the answer to "why not take logarithms and add?".
 #include "experiments/data/rain.h"
 
-#include <cmath>
-#include <map>
-
+#include "experiments/judge/metrics.h"
 #include "experiments/judge/values.h"
 #include "experiments/page/page.h"
 #include "experiments/run/samples.h"
@@ -52,22 +50,11 @@ Tensor samples_of(const Kind& kind, std::uint64_t seed, const StudyOptions& o) {
   return sample(model, s).images;
 }
 
-/// Mean and standard deviation of one number of each seed.
-std::string spread(const std::vector<ValueSummary>& seeds, const auto& number, int digits) {
-  const double n = static_cast<double>(seeds.size());
-  double mean = 0, squares = 0;
-  for (const ValueSummary& v : seeds) mean += number(v) / n;
-  for (const ValueSummary& v : seeds) squares += (number(v) - mean) * (number(v) - mean);
-  return n < 2 ? fmt::format("{:.{}f}", mean, digits)
-               : fmt::format("{:.{}f} ± {:.{}f}", mean, digits, std::sqrt(squares / (n - 1)), digits);
-}
-
 std::string quantile_figure(const std::vector<std::vector<ValueSummary>>& found, const ValueSummary& train,
                             const ValueSummary& test) {
   std::vector<Series> series;
   const auto add = [&](const char* name, const ValueSummary& v) {
-    Series s{name, test.quantiles, v.quantiles, Mark::marked_line};
-    series.push_back(s);
+    series.push_back({name, test.quantiles, v.quantiles, Mark::marked_line});
   };
   for (std::size_t k = 0; k < std::size(kinds); ++k) add(kinds[k].name, found[k][0]);
   add("training patches", train);
@@ -95,6 +82,7 @@ std::string spectrum_figure(const std::vector<std::vector<ValueSummary>>& found,
 std::string study_rain(const StudyOptions& o) {
   const Dataset all = load_rain(o.data, Split::train);
   const Tensor test = load_rain(o.data, Split::test).images;
+  const double least = least_positive(test);
   make_folder(o.out);
   std::vector<std::vector<ValueSummary>> found(std::size(kinds));
   std::vector<Tensor> shown{test.slice(0, 0, 8).packed()};
@@ -102,25 +90,29 @@ std::string study_rain(const StudyOptions& o) {
   for (int t = 0; t < o.training_seeds; ++t)
     for (std::size_t k = 0; k < std::size(kinds); ++k) {
       const Tensor samples = samples_of(kinds[k], o.seed + static_cast<std::uint64_t>(t), o);
-      found[k].push_back(values_of(samples, test));
+      found[k].push_back(values_of(samples, least));
       count = samples.dim(0);
       if (t == 0) shown.push_back(samples.slice(0, 0, 8).packed());
     }
-  const ValueSummary train =
-                         values_of(all.images.slice(0, 0, std::min(count, all.images.dim(0))).packed(), test),
-                     real_ones = values_of(test, test);
+  const ValueSummary train = values_of(all.images.slice(0, 0, std::min(count, all.images.dim(0))).packed(),
+                                       least),
+                     real_ones = values_of(test, least);
 
   std::vector<std::vector<std::string>> rows;
   std::string csv = "measure,test,training,gbm,ve,ve of logarithms\n";
   const auto row = [&](const std::string& measure, int digits, const auto& number) {
     std::vector<std::string> cells{measure, fmt::format("{:.{}f}", number(real_ones), digits),
                                    fmt::format("{:.{}f}", number(train), digits)};
-    for (const auto& seeds : found) cells.push_back(spread(seeds, number, digits));
+    for (const auto& seeds : found) {
+      std::vector<double> values;
+      for (const ValueSummary& v : seeds) values.push_back(number(v));
+      cells.push_back(str(spread(values), digits));
+    }
     rows.push_back(cells);
     for (std::size_t i = 0; i < cells.size(); ++i) csv += cells[i] + (i + 1 < cells.size() ? "," : "\n");
   };
   row("share of values ≤ 0 (%)", 3, [](const ValueSummary& v) { return 100 * v.not_positive; });
-  row("W1 of log R", 3, [](const ValueSummary& v) { return v.log_distance; });
+  row("W1 of log R", 3, [&](const ValueSummary& v) { return log_distance(v, real_ones); });
   for (std::size_t q = 0; q < std::size(quantile_levels); ++q)
     row(fmt::format("quantile {:g} % (mm/h)", 100 * quantile_levels[q]), 3,
         [q](const ValueSummary& v) { return v.quantiles[q]; });
