@@ -160,7 +160,7 @@ $(BUILD)/tensor/unit.o: tensor/cpu/blas.cpp tensor/cpu/parallel.cpp
 define unit_rule
 $(BUILD)/$(1)/unit.o: $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) Makefile
 	@mkdir -p $$(@D)
-	printf '#include "%s"\n' $$(filter %.cpp,$$^) | \
+	printf '#include "%s"\n' $$(wildcard $$(filter %.cpp,$$^)) | \
 	  $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
 endef
 $(foreach folder,$(CHAPTERS) $(ROOMS) experiments,$(eval $(call unit_rule,$(folder))))

@@ -32,7 +32,7 @@ std::string build_info() {
 
 std::string info(const std::string& data_option) {
   std::string out = build_info();
-  for (const std::string& name : dataset_names()) {
+  for (const std::string& name : known_names()) {
     const auto folder = find_dataset(name, data_option);
     out += fmt::format("data      {:<14}{}\n", name, folder ? folder->string() : "not found");
   }

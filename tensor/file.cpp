@@ -183,14 +183,10 @@ std::uint32_t big_endian(std::string_view bytes) {
 }
 
 std::optional<Index> byte_count(const Shape& shape, Index width) {
-  // A size of 0 counts as 1 against the limit, so that no partial product overflows either, in any order.
-  Index bytes = width;
-  bool empty = false;
-  for (Index d : shape) {
-    empty = empty || d == 0;
-    if (d < 0 || __builtin_mul_overflow(bytes, std::max<Index>(d, 1), &bytes)) return std::nullopt;
-  }
-  return empty ? 0 : bytes;
+  if (std::any_of(shape.begin(), shape.end(), [](Index d) { return d < 0; })) return std::nullopt;
+  try {
+    return element_count(shape) * width;
+  } catch (const std::invalid_argument&) { return std::nullopt; }
 }
 
 std::string tensor_bytes(const Tensor& x, Index width) {

@@ -59,7 +59,8 @@ void make_folder(const std::filesystem::path& path);
 /// The first four bytes as a number, the high byte first.
 std::uint32_t big_endian(std::string_view bytes);
 
-/// Π shape_k × width in bytes; nothing when a size is negative or the product passes 2⁶³ − 1.
+/// Π shape_k × width in bytes, width at most 8; nothing when a size is negative or no array can be as large
+/// (element_count).
 std::optional<Index> byte_count(const Shape& shape, Index width);
 
 /// The elements as little-endian floating-point numbers of `width` bytes, in row-major order. REQUIRES width

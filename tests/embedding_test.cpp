@@ -86,15 +86,23 @@ TEST_CASE("data in their own units: ve on their logarithms is gbm on themselves,
   };
   refuses("gbm", "log", "the process gbm multiplies what is positive, and logarithms are not");
   Tensor zeros = data.clone();
-  zeros.data()[70] = 0;
+  zeros.data()[70] = zeros.data()[4 * 64] = 0;  // images 1, trained on, and 4, kept back
   write_npy(w.path / "images.npy", zeros);
   refuses("gbm", "identity",
           "1 of 2048 values are not above 0, as the embedding identity takes them; the first, "
           "at (1,0,0,6), is 0");
   refuses("gbm", "pixels", "values are not in [0, 1]");
+  const fs::path trained = w.path / "gbm" / "model.safetensors";
+  LikelihoodOptions of_zeros{trained, w.path / "images.npy"};
+  of_zeros.count = 8;
+  CHECK_THROWS_WITH(likelihood(of_zeros), Contains("images.npy: ") && Contains("as the embedding identity"));
+  TrainOptions tuned = tuning_of(trained);
+  tuned.dataset = w.path / "images.npy";
+  tuned.out = w.path / "tuned";
+  CHECK_THROWS_WITH(train(tuned), Contains("images.npy: 1 of 2048") && Contains("as the embedding identity"));
   refuses("ve", "offset", "unknown embedding 'offset'");
   write_npy(w.path / "images.npy", Tensor::full({40, 1, 8, 8}, 1));
-  refuses("gbm", "identity", "it must vary and be finite");
+  refuses("gbm", "identity", "images.npy: every value is 1; expected images that differ");
 }
 
 TEST_CASE("values of images: shares, quantiles, distances and scales", "[values][errors]") {

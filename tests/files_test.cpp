@@ -288,6 +288,7 @@ TEST_CASE("idx: broken files", "[files]") {
       {labels, "magic number 0x00000801; expected 0x00000803"},
       {idx({0x803, 1, 2, 2}, 3), "truncated: 3 bytes; expected 4 for shape (1,2,2)"},
       {idx({0x803, 0, 0xffffffff, 0xffffffff}, 3), "overflows; expected less than 2^63 bytes"},
+      {idx({0x803, 0, 0x7fffffff, 0x7b000000}, 3), "overflows; expected less than 2^63 bytes"},
   });
   // clang-format on
 }

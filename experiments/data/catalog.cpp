@@ -6,6 +6,7 @@
 
 #include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
+#include "experiments/data/rain.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 
@@ -151,7 +152,9 @@ std::string data_report(const std::string& data_option, bool verify, bool& sound
       }
     }
   }
-  return out;
+  const Dataset rain = load_rain(data_option, Split::train);
+  const std::string source = rain.note.empty() ? "" : " (" + rain.note + ")";
+  return out + fmt::format("{:<14}{:<6}{}{}\n", rain_name, "both", rain.folder.string(), source);
 }
 
 }  // namespace dale

@@ -173,6 +173,7 @@ Dataset load_png_folder(const fs::path& folder) {
 }  // namespace
 
 std::vector<std::string> dataset_names() { return {"fashion-mnist", "mnist", "kmnist"}; }
+std::vector<std::string> known_names() { return {"fashion-mnist", "mnist", "kmnist", rain_name}; }
 
 std::string published_name(const std::string& name) {
   const std::string published =
@@ -246,9 +247,7 @@ Dataset load_dataset(const std::string& asked, const std::string& data_option, S
     failed("{}: a file of this kind is no data set; expected a folder of PNG files, or a .npy file", name);
   if (name.find('/') != name.npos)
     failed("{}: no such folder; expected one of PNG files, or a .npy file", name);
-  std::vector<std::string> known = dataset_names();
-  known.push_back(rain_name);
-  unknown_name("data set", name, known);
+  unknown_name("data set", name, known_names());
 }
 
 void expect_images(const Tensor& images, const std::string& path) {

@@ -26,7 +26,7 @@ enum class Split { train, test };
 struct Dataset {
   std::string name;
   std::filesystem::path folder;  // or file
-  Tensor images;                 // (N,1,H,W), pixels in [0,1]
+  Tensor images;                 // (N,1,H,W): pixels in [0,1], or in units of their own
   IntTensor labels = {};         // (N), 0 … classes − 1; undefined without classes
   Index classes = 0;             // 0: no labels
   /// MD5 of what was read: of each idx file's contents, of the .npy file, or of the MD5s of all PNG files.
@@ -34,8 +34,10 @@ struct Dataset {
   std::string note = {};  // what a reader of a report must know of the images, or ""
 };
 
-/// fashion-mnist, mnist, kmnist.
+/// fashion-mnist, mnist, kmnist: published in four idx files (catalog.h).
 std::vector<std::string> dataset_names();
+/// These and rain: what --dataset knows by name.
+std::vector<std::string> known_names();
 /// Whose files a name means: NAME for NAME and NAME:validation; what is not of these stays as it is.
 std::string published_name(const std::string& name);
 /// What to do to get a data set, as a clause: "run `dale data --fetch …` or put …".

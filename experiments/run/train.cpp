@@ -82,16 +82,14 @@ class Training {
   Training(const TrainOptions& o, const Dataset& data)
       : o_(o),
         key_{o.seed},
-        model_(o.tuned_from.empty() ? fresh_model(o, data) : model_to_tune(o, data)),
+        model_(model_to_train(o, data, key_.split(weights_stream))),
         all_(parameters(model_.network)),
         optimizer_(all_, {.orthogonalises =
                               [&o](const NamedParameter& p) {
                                 return o.optimizer == "muon" && is_inner_kernel(p);
                               }}),
         ema_(all_, o.ema) {
-    model_.embedding.expect_domain(data.images, o.dataset);
     const Tensor y0 = model_.chart(data.images).value();
-    if (!tunes()) model_.edm = Edm::fitted(y0);
     Index count = 0;
     for (const auto& p : all_) count += p.parameter->size();
     config_ = config_of(o, data, model_.edm, count);
@@ -182,28 +180,6 @@ class Training {
     const std::vector<real> values = numbers.to_vector();
     for (std::size_t i = 1; i < values.size(); ++i) squares += static_cast<double>(values[i]);
     return {static_cast<double>(values[0]), std::sqrt(squares)};
-  }
-
-  static Model fresh_model(const TrainOptions& o, const Dataset& data) {
-    if (o.classes && data.classes == 0)
-      invalid(
-          "--classes needs labels, which {} has not: put the images of each class into a folder of its own",
-          o.dataset);
-    const UNetShape shape{.channels = o.channels, .classes = o.classes ? data.classes : 0};
-    const Process& process = process_named(o.process);
-    Model model{&process,
-                {},
-                default_prediction(process),
-                ScoreUNet(shape, Key{o.seed}.split(weights_stream)),
-                data.images.dim(2),
-                data.images.dim(3),
-                embedding_named(o.embedding),
-                {}};
-    model.notes = {
-        {"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}};
-    if (!data.note.empty()) model.notes["note"] = data.note;
-    model.to(o.device);
-    return model;
   }
 
   /// The labels of a batch, each replaced by "none" with the probability of label dropout.

@@ -39,9 +39,12 @@ TrainOptions usual_tuning();
 /// Options to tune a model by: process, width and classes are its own. Throws as load_model does, and
 /// std::invalid_argument for a network that is not trained to denoise.
 TrainOptions tuning_of(const std::filesystem::path& model);
-/// The model that tuning begins with. Throws std::invalid_argument for images of another size or with other
-/// classes; those of another data set are said on stderr.
-Model model_to_tune(const TrainOptions& options, const Dataset& data);
+/// The model that training begins with, on the options' machine: fresh, its weights drawn with the key and
+/// its statistics those of the data; or the one to tune. Throws std::runtime_error for data that the
+/// embedding does not take or that do not vary, std::invalid_argument for classes without labels, and for
+/// images of another size or with other classes than a model to tune has; those of another data set are said
+/// on stderr.
+Model model_to_train(const TrainOptions& options, const Dataset& data, Key weights);
 
 /// The same options give the same bytes of model.safetensors, at any number of threads, and however often
 /// the run was stopped and resumed. With `resume` the options must be those the run began with, but for

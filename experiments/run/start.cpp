@@ -1,8 +1,29 @@
-// What tuning begins with: a trained denoiser.
+// What training begins with: a fresh network, or a trained denoiser that is tuned to consistency.
+#include <algorithm>
+
 #include "diffusion/consistency.h"
 #include "experiments/run/train.h"
 
 namespace dale {
+namespace {
+
+Model fresh_model(const TrainOptions& o, const Dataset& data, Key weights) {
+  if (o.classes && data.classes == 0)
+    invalid("--classes needs labels, which {} has not: put the images of each class into a folder of its own",
+            o.dataset);
+  const Process& process = process_named(o.process);
+  Model model{&process,
+              {},
+              default_prediction(process),
+              ScoreUNet({.channels = o.channels, .classes = o.classes ? data.classes : 0}, weights),
+              data.images.dim(2),
+              data.images.dim(3),
+              embedding_named(o.embedding),
+              {{"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}}};
+  model.embedding.expect_domain(data.images, o.dataset);
+  model.edm = Edm::fitted(model.chart(data.images).value());
+  return model;
+}
 
 Model model_to_tune(const TrainOptions& o, const Dataset& data) {
   Model model = load_model(o.tuned_from);
@@ -19,6 +40,17 @@ Model model_to_tune(const TrainOptions& o, const Dataset& data) {
                  {"steps", std::to_string(o.steps)},
                  {"seed", std::to_string(o.seed)},
                  {"consistency", std::to_string(o.stages)}};
+  model.embedding.expect_domain(data.images, o.dataset);
+  return model;
+}
+
+}  // namespace
+
+Model model_to_train(const TrainOptions& o, const Dataset& data, Key weights) {
+  const auto values = data.images.cspan();
+  if (const auto [low, high] = std::minmax_element(values.begin(), values.end()); *low == *high)
+    failed("{}: every value is {}; expected images that differ", o.dataset, *low);
+  Model model = o.tuned_from.empty() ? fresh_model(o, data, weights) : model_to_tune(o, data);
   if (!data.note.empty()) model.notes["note"] = data.note;
   model.to(o.device);
   return model;
