@@ -21,6 +21,7 @@ struct Header {
   std::string descr;
   bool fortran_order = false;
   Shape shape;
+  std::size_t length = 0;  // of all that comes before the elements
 };
 
 class HeaderReader {
@@ -92,6 +93,17 @@ class HeaderReader {
   std::string path_;
 };
 
+Header npy_header(std::string_view file, const std::string& name) {
+  const auto byte = [&file](std::size_t i) { return i < file.size() ? file[i] & 0xff : 0; };
+  if (!file.starts_with(magic)) failed("{}: not a NumPy file; expected it to start with \\x93NUMPY", name);
+  if (byte(6) != 1 || byte(7) != 0) failed("{}: npy version {}.{}; expected 1.0", name, byte(6), byte(7));
+  const std::size_t start = preamble + static_cast<std::size_t>(byte(8) + 256 * byte(9));
+  if (file.size() < start) failed("{}: truncated inside its header; expected {} bytes of it", name, start);
+  Header header = HeaderReader(file.substr(preamble, start - preamble), name).read();
+  header.length = start;
+  return header;
+}
+
 }  // namespace
 
 void write_npy(const std::filesystem::path& path, const Tensor& x) {
@@ -109,19 +121,16 @@ void write_npy(const std::filesystem::path& path, const Tensor& x) {
 
 Tensor read_npy(const std::filesystem::path& path) { return npy_array(read_file(path), path.string()); }
 
-Tensor npy_array(std::string_view file, const std::string& name) {
-  const auto byte = [&file](std::size_t i) { return i < file.size() ? file[i] & 0xff : 0; };
-  if (!file.starts_with(magic)) failed("{}: not a NumPy file; expected it to start with \\x93NUMPY", name);
-  if (byte(6) != 1 || byte(7) != 0) failed("{}: npy version {}.{}; expected 1.0", name, byte(6), byte(7));
-  const std::size_t start = preamble + static_cast<std::size_t>(byte(8) + 256 * byte(9));
-  if (file.size() < start) failed("{}: truncated inside its header; expected {} bytes of it", name, start);
+bool npy_of_bytes(std::string_view file, const std::string& name) {
+  return npy_header(file, name).descr == "|u1";
+}
 
-  const std::string_view data = file.substr(start);
-  const Header header = HeaderReader(file.substr(preamble, start - preamble), name).read();
+Tensor npy_array(std::string_view file, const std::string& name) {
+  const Header header = npy_header(file, name);
   const bool bytes = header.descr == "|u1";
   if (header.descr != "<f4" && header.descr != "<f8" && !bytes)
     failed("{}: dtype '{}'; expected '<f4', '<f8' or '|u1'", name, header.descr);
-  if (header.fortran_order) failed("{}: Fortran order; expected C order", name);
+  const std::string_view data = file.substr(header.length);
   const Index width = bytes ? 1 : header.descr == "<f4" ? 4 : 8, found = static_cast<Index>(data.size());
   const auto expected = byte_count(header.shape, width);
   if (!expected) failed("{}: the shape {} overflows; expected less than 2^63 bytes", name, str(header.shape));
@@ -129,10 +138,18 @@ Tensor npy_array(std::string_view file, const std::string& name) {
     failed("{}: {}: {} bytes of elements; expected {} for '{}' {}", name,
            found < *expected ? "truncated" : "trailing bytes", found, *expected, header.descr,
            str(header.shape));
-  if (!bytes) return tensor_from_bytes(header.shape, data, width);
-  Tensor x(header.shape);
+
+  const int rank = header.shape.rank();
+  Shape shape;  // as the elements lie in the file
+  Axes axes;    // of the file's array, in the order of ours
+  for (int i = 0; i < rank; ++i) {
+    axes.push_back(header.fortran_order ? rank - 1 - i : i);
+    shape.push_back(header.shape[axes.back()]);
+  }
+  if (!bytes) return tensor_from_bytes(shape, data, width).permute(axes).packed();
+  Tensor x(shape);
   std::transform(data.begin(), data.end(), x.data(), [](char c) { return static_cast<real>(c & 0xff); });
-  return x;
+  return x.permute(axes).packed();
 }
 
 }  // namespace dale

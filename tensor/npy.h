@@ -14,10 +14,14 @@ namespace dale {
 /// Version 1.0, little-endian float32 in C order, whatever `real` is. Throws std::runtime_error (see file.h).
 void write_npy(const std::filesystem::path& path, const Tensor& x);
 
-/// An array of '<f4', '<f8' or '|u1' (whole numbers 0 … 255) in C order, version 1.0, at most six axes.
-/// Throws std::runtime_error for anything else, and for a file whose length is not what its header says.
+/// An array of '<f4', '<f8' or '|u1' (whole numbers 0 … 255) in C order or Fortran's (the first axis is the
+/// one that lies side by side), version 1.0, at most six axes. Throws std::runtime_error for anything else,
+/// and for a file whose length is not what its header says.
 Tensor read_npy(const std::filesystem::path& path);
 /// The same from a file's bytes; `name` is for the message.
 Tensor npy_array(std::string_view file, const std::string& name);
+/// Whether its elements are '|u1', as those of pictures in units of 1/255 are. Throws as npy_array for a
+/// header that is none.
+bool npy_of_bytes(std::string_view file, const std::string& name);
 
 }  // namespace dale
