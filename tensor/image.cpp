@@ -1,14 +1,8 @@
-// stb's encoder and decoder of PNG live in this file only, as static functions that work on memory: all
-// reading and writing goes through file.h. The decoder believes what a file says of its sizes and compares no
-// checksum, so both are looked at before: a PNG is a signature of 8 bytes and chunks
-//   length (32 bits, the high byte first), four letters, `length` bytes, checksum of letters and bytes
-// from IHDR, which holds width, height, bits a sample and kind of colour, to IEND.
+// stb's encoder and decoders live in this file only, as static functions that work on memory: all reading
+// and writing goes through file.h, and what is decoded was looked at before (image_whole.h).
 #include "tensor/image.h"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -17,6 +11,7 @@
 
 #include "tensor/check.h"
 #include "tensor/file.h"
+#include "tensor/image_whole.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -24,8 +19,15 @@
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS (1 << 14)
+// What a damaged JPEG lacks is left as memory was: zeros, so that the same file gives the same picture. And
+// no file may end the program.
+#define STBI_MALLOC(bytes) std::calloc(1, bytes)
+#define STBI_REALLOC(block, bytes) std::realloc(block, bytes)
+#define STBI_FREE(block) std::free(block)
+#define STBI_ASSERT(condition) ((void)0)
 #include <stb/stb_image.h>
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
@@ -38,21 +40,26 @@ namespace dale {
 static_assert(STBI_MAX_DIMENSIONS == max_image_side);
 
 std::string png_bytes(const Tensor& image) {
-  if (image.rank() != 2 && !(image.rank() == 3 && image.dim(0) == 1))
-    invalid("[png] a picture has shape (1,H,W) or (H,W), not {}", str(image.shape()));
+  const Index C = image.rank() == 2 ? 1 : image.rank() == 3 ? image.dim(0) : 0;
+  if (C != 1 && C != 3)
+    invalid("[png] a picture has shape (1,H,W), (3,H,W) or (H,W), not {}", str(image.shape()));
   const Index H = image.dim(-2), W = image.dim(-1);
   if (H < 1 || W < 1 || H > max_image_side || W > max_image_side)
     invalid("[png] a picture of {}x{} pixels; each side must have 1 to {}", H, W, max_image_side);
 
-  std::vector<unsigned char> pixels;
-  pixels.reserve(static_cast<std::size_t>(H * W));
-  for (real v : image.to_vector()) {
-    if (!std::isfinite(v)) invalid("[png] pixel {} is {}; a picture must be finite", pixels.size(), v);
-    pixels.push_back(static_cast<unsigned char>(std::lround(std::clamp<real>(v, 0, 1) * 255)));
-  }
+  const std::vector<real> values = image.to_vector();
+  std::vector<unsigned char> samples;  // the colours of a pixel side by side
+  samples.reserve(values.size());
+  for (Index p = 0; p < H * W; ++p)
+    for (Index c = 0; c < C; ++c) {
+      const real v = values[c * H * W + p];
+      if (!std::isfinite(v)) invalid("[png] pixel {} is {}; a picture must be finite", p, v);
+      samples.push_back(static_cast<unsigned char>(std::lround(std::clamp<real>(v, 0, 1) * 255)));
+    }
   int length = 0;
   const std::unique_ptr<unsigned char, void (*)(void*)> png(
-      stbi_write_png_to_mem(pixels.data(), 0, static_cast<int>(W), static_cast<int>(H), 1, &length),
+      stbi_write_png_to_mem(samples.data(), 0, static_cast<int>(W), static_cast<int>(H), static_cast<int>(C),
+                            &length),
       std::free);
   if (!png) failed("out of memory for a PNG of {}x{} pixels", H, W);
   return {reinterpret_cast<const char*>(png.get()), static_cast<std::size_t>(length)};
@@ -60,88 +67,103 @@ std::string png_bytes(const Tensor& image) {
 
 void write_png(const std::filesystem::path& path, const Tensor& image) { write_file(path, png_bytes(image)); }
 
-namespace {
-
-/// Throws unless the chunks fill the file, each with its checksum, and the pixels can be in them: zlib's
-/// format makes at most 1032 bytes of one.
-void expect_png(std::string_view bytes, const std::string& path) {
-  constexpr std::string_view signature = "\x89PNG\r\n\x1a\n";
-  constexpr std::uint64_t frame = 12, largest_ratio = 1032;
-  const auto whole = [&](bool holds, const char* found) {
-    if (!holds) failed("{}: {}; expected a whole PNG file", path, found);
-  };
-  whole(bytes.starts_with(signature), "no PNG signature");
-  std::string_view rest = bytes.substr(signature.size()), letters;
-  while (letters != "IEND") {
-    whole(rest.size() >= frame && big_endian(rest) <= rest.size() - frame, "truncated inside a chunk");
-    const std::size_t length = big_endian(rest);
-    const std::string_view checked = rest.substr(4, length + 4);
-    whole(letters.empty() == checked.starts_with("IHDR"), "its header is not where it must be");
-    letters = checked.substr(0, 4);
-    whole(std::all_of(letters.begin(), letters.end(), [](unsigned char c) { return std::isalpha(c); }),
-          "a chunk's name is not of four letters");
-    const auto checksum =
-        crc32(0, reinterpret_cast<const Bytef*>(checked.data()), static_cast<uInt>(checked.size()));
-    whole(checksum == big_endian(rest.substr(length + 8)), "a checksum does not match");
-    if (letters == "IHDR") {
-      whole(length == 13, "its header is not of 13 bytes");
-      const std::uint64_t W = big_endian(checked.substr(4)), H = big_endian(checked.substr(8)),
-                          bits = checked[12] & 31;
-      constexpr std::uint64_t samples[] = {1, 1, 3, 1, 2, 1, 4, 1};  // a pixel, by the kind of colour
-      const std::uint64_t row = W * samples[checked[13] & 7] * bits / 8;
-      whole(W > 0 && H > 0 && W <= max_image_side && H <= max_image_side, "empty, or too large");
-      whole(row * H <= largest_ratio * bytes.size(), "more pixels than its bytes can hold");
-    }
-    rest.remove_prefix(length + frame);
-  }
-  whole(rest.empty(), "trailing bytes");
-}
-
-}  // namespace
-
-Tensor png_image(std::string_view bytes, const std::filesystem::path& path) {
+ImageFile image_of(std::string_view bytes, const std::filesystem::path& path) {
+  const bool png = bytes.starts_with(png_signature);
+  const char* kind = png ? "PNG" : "JPEG";
+  if (!png && !bytes.starts_with(jpeg_signature))
+    failed("{}: neither a PNG nor a JPEG; expected a file that begins as one of them does", path.string());
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    failed("{}: {} bytes; expected a PNG of less than 2^31", path.string(), bytes.size());
-  expect_png(bytes, path.string());
+    failed("{}: {} bytes; expected a {} of less than 2^31", path.string(), bytes.size(), kind);
+  (png ? expect_png : expect_jpeg)(bytes, path.string());
   int W = 0, H = 0, channels = 0;
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+  const std::unique_ptr<stbi_uc, void (*)(void*)> samples(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
                             &W, &H, &channels, 0),
       stbi_image_free);
-  if (!pixels) failed("{}: {}; expected a whole PNG file", path.string(), stbi_failure_reason());
-  const int colours = channels >= 3 ? 3 : 1;  // the last of an even number is transparency
-  Tensor image({1, H, W});
-  for (Index i = 0; i < image.size(); ++i) {
-    int sum = 0;
-    for (int c = 0; c < colours; ++c) sum += pixels.get()[i * channels + c];
-    image.data()[i] = static_cast<real>(sum) / static_cast<real>(255 * colours);
+  if (!samples) {
+    const char* reason =
+        stbi_failure_reason();  // a JPEG without one has that of the PNG's decoder, asked first
+    if (!reason || (!png && std::string_view(reason) == "bad png sig")) reason = "damaged";
+    failed("{}: {}; expected a whole {} file", path.string(), reason, kind);
   }
-  return image;
+
+  constexpr std::size_t depth = 24;  // where a PNG's header has the bits of a sample
+  ImageFile file{.pixels = Tensor({channels >= 3 ? 3 : 1, H, W}),
+                 .transparent = channels % 2 == 0,  // the last of an even number of channels
+                 .deep = png && bytes[depth] == 16};
+  real* pixel = file.pixels.data();
+  for (int c = 0; c < file.pixels.dim(0); ++c)
+    for (Index p = 0; p < Index{H} * W; ++p)
+      *pixel++ = static_cast<real>(samples.get()[p * channels + c]) / 255;
+  return file;
+}
+
+Tensor grey_of(const Tensor& image) {
+  const Index C = image.rank() == 3 || image.rank() == 4 ? image.dim(-3) : 0;
+  if (C < 1) invalid("[grey_of] pictures have shape (C,H,W) or (N,C,H,W), not {}", str(image.shape()));
+  if (C == 1) return image;
+  Shape shape = image.shape();
+  shape[-3] = 1;
+  const std::vector<real> colours = image.to_vector();
+  const Index area = image.dim(-2) * image.dim(-1);
+  Tensor grey(shape);
+  // 255 x is a whole number, with no rounding left, where x came from a byte; so is then their sum, and the
+  // mean is the real number nearest to it.
+  for (Index n = 0; n * area < grey.size(); ++n)
+    for (Index p = 0; p < area; ++p) {
+      real sum = 0;
+      for (Index c = 0; c < C; ++c) sum += 255 * colours[(n * C + c) * area + p];
+      grey.data()[n * area + p] = sum / static_cast<real>(255 * C);
+    }
+  return grey;
+}
+
+Tensor in_colours(const Tensor& image, Index colours) {
+  if (colours != 1 && colours != 3) invalid("[in_colours] {} colours; expected 1 or 3", colours);
+  if (colours == 1) return grey_of(image);
+  const Index C = image.rank() == 3 || image.rank() == 4 ? image.dim(-3) : 0;
+  if (C == 3) return image;
+  if (C != 1) invalid("[in_colours] pictures have shape (C,H,W) or (N,C,H,W), not {}", str(image.shape()));
+  Shape shape = image.shape();
+  shape[-3] = 3;
+  return image.broadcast_to(shape).packed();
+}
+
+Tensor read_image(const std::filesystem::path& path, Index colours) {
+  return in_colours(image_of(read_file(path), path).pixels, colours);
 }
 
 Tensor read_png(const std::filesystem::path& path) { return png_image(read_file(path), path); }
 
+Tensor png_image(std::string_view bytes, const std::filesystem::path& path) {
+  if (!bytes.starts_with(png_signature))
+    failed("{}: no PNG signature; expected a whole PNG file", path.string());
+  return grey_of(image_of(bytes, path).pixels);
+}
+
 Tensor image_grid(const Tensor& images, Index columns, Index gap, Index zoom) {
-  if (images.rank() != 4 || images.dim(1) != 1 || images.size() == 0)
-    invalid("[image_grid] images have shape (N,1,H,W) with none of these 0, not {}", str(images.shape()));
+  if (images.rank() != 4 || (images.dim(1) != 1 && images.dim(1) != 3) || images.size() == 0)
+    invalid("[image_grid] images have shape (N,1,H,W) or (N,3,H,W) with none of these 0, not {}",
+            str(images.shape()));
   if (columns < 1 || gap < 0 || zoom < 1 || std::max({columns, gap, zoom}) > max_image_side)
     invalid("[image_grid] columns {}, gap {} and zoom {} must be at least 1, 0 and 1, and at most {}",
             columns, gap, zoom, max_image_side);
-  const Index N = images.dim(0), H = images.dim(2), W = images.dim(3);
+  const Index N = images.dim(0), C = images.dim(1), H = images.dim(2), W = images.dim(3);
   const Index rows = (N - 1) / columns + 1;
   const Index GH = rows * (H * zoom + gap) - gap, GW = columns * (W * zoom + gap) - gap;
   if (std::max(GH, GW) > max_image_side)
     invalid("[image_grid] the grid has {}x{} pixels; each side must have at most {}", GH, GW, max_image_side);
 
   const std::vector<real> pixels = images.to_vector();
-  std::vector<real> grid(static_cast<std::size_t>(GH * GW), real(1));
+  std::vector<real> grid(static_cast<std::size_t>(C * GH * GW), real(1));
   for (Index n = 0; n < N; ++n) {
     const Index top = n / columns * (H * zoom + gap), left = n % columns * (W * zoom + gap);
-    for (Index i = 0; i < H * zoom; ++i)
-      for (Index j = 0; j < W * zoom; ++j)
-        grid[(top + i) * GW + left + j] = pixels[(n * H + i / zoom) * W + j / zoom];
+    for (Index c = 0; c < C; ++c)
+      for (Index i = 0; i < H * zoom; ++i)
+        for (Index j = 0; j < W * zoom; ++j)
+          grid[(c * GH + top + i) * GW + left + j] = pixels[((n * C + c) * H + i / zoom) * W + j / zoom];
   }
-  return Tensor({1, GH, GW}, grid);
+  return Tensor({C, GH, GW}, grid);
 }
 
 }  // namespace dale

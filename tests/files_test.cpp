@@ -156,12 +156,12 @@ TEST_CASE("png: round trips, grids and errors", "[files]") {
        Tensor({1, 5, 9}, {0, 0, .5, .5, 1,   0,   0, 0, 0, 0, 0, .5, .5, 1,   0,   0, 0, 0, 1, 1, 1, 1, 1,
                           1, 1, 1,  1,  .25, .25, 0, 0, 1, 1, 1, 1,  1,  .25, .25, 0, 0, 1, 1, 1, 1, 1}));
   const Tensor dot({1, 1, 1, 1}, std::vector<real>{0}), flat({2, 3}, six);
-  refuses<Caller>([&] { png_bytes(dot); }, "[png] a picture has shape (1,H,W) or (H,W), not (1,1,1,1)");
+  refuses<Caller>([&] { png_bytes(dot); }, "[png] a picture has shape (1,H,W), (3,H,W) or (H,W), not (1,");
   refuses<Caller>([] { png_bytes(Tensor({0, 3})); }, "[png] a picture of 0x3 pixels; each side must");
   refuses<Caller>([] { png_bytes(Tensor({1, 16385})); }, "1x16385 pixels; each side must have 1 to 16384");
   refuses<Caller>([] { png_bytes(Tensor({1, 2}, {0, inf})); }, "[png] pixel 1 is inf; a picture must be fin");
   refuses<Caller>([] { png_bytes(Tensor({1, 2}, {inf - inf, 0})); }, "[png] pixel 0 is ");
-  refuses<Caller>([&] { image_grid(flat, 1); }, "images have shape (N,1,H,W) with none of these 0, not");
+  refuses<Caller>([&] { image_grid(flat, 1); }, "have shape (N,1,H,W) or (N,3,H,W) with none of these 0");
   refuses<Caller>([&] { image_grid(dot, 0); }, "columns 0, gap 2 and zoom 1 must be at least 1, 0 and 1");
   refuses<Caller>([&] { image_grid(dot, 9999); }, "the grid has 1x29995 pixels; each side must have");
   // clang-format off

@@ -143,8 +143,10 @@ std::string small_model(const fs::path& path) {
 std::vector<Reader> readers(const fs::path& scratch) {
   const std::string images = idx_head({0x803, 2, 3, 4}) + std::string(24, '\x42');
   const std::string labels = idx_head({0x801, 9}) + std::string(9, '\3');
-  std::vector<std::string> png, npy, safetensors;
-  for (const Shape& shape : {Shape{4, 4}, {7, 30}, {1, 1}})
+  std::vector<std::string> png, jpeg, npy, safetensors;
+  for (const char* name : {"colour", "progressive", "grey"})
+    jpeg.push_back(read_file(fmt::format("tests/fixtures/{}.jpg", name)));
+  for (const Shape& shape : {Shape{4, 4}, {7, 30}, {1, 1}, {3, 6, 5}})
     png.push_back(bytes_written(scratch, [&](auto& p) { write_png(p, uniform(Key{1}, shape)); }));
   for (const Shape& shape : {Shape{2, 1, 4, 4}, {5}, {0, 3}})
     npy.push_back(bytes_written(scratch, [&](auto& p) { write_npy(p, uniform(Key{2}, shape)); }));
@@ -158,12 +160,21 @@ std::vector<Reader> readers(const fs::path& scratch) {
   const auto read_idx = [](const fs::path& p) { read_idx_images(p); };
   // zlib makes at most 1032 bytes of one, and a byte becomes a float or a double; strings grow by doubling.
   constexpr std::size_t deflated = 1032 * (sizeof(real) + 4);
+  // A pixel of colour becomes 3 numbers, these once more for their mean, and 1. Of a PNG, a byte of its rows
+  // is at most 8 pixels of a palette, and in growing and interlaced memory 4 bytes, a pixel 1 + 1 + 4 and
+  // then 1. Of a JPEG, a byte is at most 8 blocks of 64 samples, each 1 byte and 2 for its coefficient, 16
+  // blocks where a small picture needs 1; and a block is at most 114 pixels of 3 bytes (1024 pixels in 9
+  // blocks: 4 of a colour sampled densely across, 4 of one sampled so down, and 1).
+  constexpr std::size_t numbers = 7 * sizeof(real);
+  constexpr std::size_t png_byte = 1032 * (4 + 8 * (7 + numbers));
+  constexpr std::size_t jpeg_byte = 8 * (16 * 64 * 3 + 114 * (3 + numbers));
   return {
       {"idx images", {images}, as_it_is, read_idx, 64},
       {"idx labels", {labels}, as_it_is, [](const fs::path& p) { read_idx_labels(p); }, 64},
       {"gzip", {gzipped(images), gzipped(labels)}, as_it_is, read_idx, deflated},
       {"gzipped idx", {images, labels}, gzipped, [](const fs::path& p) { read_idx_labels(p); }, deflated},
-      {"png", png, with_checksums, [](const fs::path& p) { read_png(p); }, 16 * deflated},
+      {"png", png, with_checksums, [](const fs::path& p) { read_png(p); }, png_byte},
+      {"jpeg", jpeg, as_it_is, [](const fs::path& p) { read_image(p, 1); }, jpeg_byte},
       {"npy", npy, as_it_is, [](const fs::path& p) { read_npy(p); }, 64},
       {"safetensors", safetensors, with_header_length, [](const fs::path& p) { read_safetensors(p); }, 512},
       {"model", {small_model(scratch)}, as_it_is, [](const fs::path& p) { load_model(p); }, 512},
