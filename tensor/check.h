@@ -21,12 +21,15 @@
 
 namespace dale {
 
+/// With '?' for line breaks and other control characters: they come from a file or a name that it quotes.
+std::string one_line(std::string message);
+
 template <class... Args> [[noreturn]] void invalid(fmt::format_string<Args...> message, Args&&... args) {
-  throw std::invalid_argument(fmt::format(message, std::forward<Args>(args)...));
+  throw std::invalid_argument(one_line(fmt::format(message, std::forward<Args>(args)...)));
 }
 
 template <class... Args> [[noreturn]] void failed(fmt::format_string<Args...> message, Args&&... args) {
-  throw std::runtime_error(fmt::format(message, std::forward<Args>(args)...));
+  throw std::runtime_error(one_line(fmt::format(message, std::forward<Args>(args)...)));
 }
 
 template <class... Args> [[noreturn]] void broken(fmt::format_string<Args...> message, Args&&... args) {

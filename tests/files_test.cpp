@@ -134,6 +134,7 @@ TEST_CASE("npy: round trips and known bytes", "[files]") {
       {npy_of("'>f4'", "False", "(2,)"), "dtype '>f4'; expected '<f4', '<f8' or '|u1'"},
       {npy_of("[('x', '<f4')]", "False", "(2,)"), "a structured dtype; expected '<f4' or '<f8'"},
       {npy_of("'<f4'", "False", "(1, 1, 1, 1, 1, 1, 2)"), "too many axes; expected at most 6"},
+      {npy_of("'\n<f4'", "False", "(2,3)"), "dtype '?<f4'; expected"},
       {npy_of("'<f4'", "False", "(9223372036854775808,)"), "a size overflows; expected 63 bits"},
       {npy_of("'<f4'", "False", "(0, 4294967296, 4294967296)"), "overflows; expected less than 2^63 bytes"},
   };
