@@ -161,7 +161,7 @@ Vars split(const Var& x, const std::vector<Index>& sizes, int axis) {
 Var flip(const Var& x, int axis) {
   axis = normal_axis(axis, x.rank(), "flip");
   if (x.size() == 0) return x;  // its axes may be longer than any index
-  Axes swapped;  // the axis and the first change places
+  Axes swapped;                 // the axis and the first change places
   for (int i = 0; i < x.rank(); ++i) swapped.push_back(i == 0 ? axis : i == axis ? 0 : i);
   std::vector<std::int32_t> reversed;
   for (Index i = x.dim(axis); i-- > 0;) reversed.push_back(static_cast<std::int32_t>(i));

@@ -5,14 +5,17 @@
 
 #include "experiments/compare/compare.h"
 #include "experiments/compare/report.h"
+#include "experiments/compare/run_page.h"
 #include "experiments/data/catalog.h"
 #include "experiments/data/idx.h"
+#include "experiments/data/own.h"
 #include "experiments/info.h"
 #include "experiments/judge/classifier.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"
 #include "experiments/page/page.h"
 #include "experiments/run/folder.h"
+#include "experiments/run/runs.h"
 #include "experiments/studies/study.h"
 #include "tensor/cuda/machine.h"
 #include "tensor/file.h"
@@ -33,6 +36,7 @@ void add_train_classifier(CLI::App& app, Common& common) {
   static ClassifierOptions o;
   CLI::App* c = app.add_subcommand("train-classifier", "train the classifier by which samples are judged");
   c->add_option("--dataset", o.dataset, "as for train, with labels");
+  add_treatment(c, o.treatment);
   c->add_option("--out", o.out, "the file to write, *.safetensors")->required();
   c->add_option("--epochs", o.epochs, "passes over the images");
   c->add_option("--batch", o.batch, "images per step");
@@ -52,28 +56,33 @@ void add_train_classifier(CLI::App& app, Common& common) {
 void add_evaluate(CLI::App& app, Common& common) {
   static std::filesystem::path samples, out, classifier;
   static std::string dataset = "fashion-mnist";
+  static Treatment how;
   CLI::App* c = app.add_subcommand("evaluate", "distances of samples from a data set's images, with floors");
-  c->add_option("--samples", samples, "a .npy file (N,1,28,28): samples.npy of dale sample")->required();
+  c->add_option("--samples", samples, "a .npy file (N,C,H,W): samples.npy of dale sample")->required();
   c->add_option("--dataset", dataset, "what they should look like");
   c->add_option("--classifier", classifier, "of dale train-classifier; the one that comes with the data set");
+  add_treatment(c, how);
   c->add_option("--out", out, "a .json file for the results");
   common.add_to(c, true);
   c->callback([&common] {
     common.machine();  // judged on the CPU on either: a file of samples has one value
     if (!out.empty()) expect_writable(out);
-    Tensor images = read_npy(samples);
-    if (classifier.empty())
-      if (const Dataset test = load_dataset(dataset, common.data, Split::test); !test.classes) {
-        const Dataset train = load_dataset(dataset, common.data, Split::train);
-        const ValueComparison c =
-            compare_values(images, first_images(train.images, images.dim(0)), test.images);
-        if (!out.empty()) write_file(out, json_of(c).dump(2) + "\n");
-        fmt::print("{} has no labels, so no classifier judges\n{}", dataset, text_of(c));
-        if (!train.note.empty()) fmt::print("{}: {}\n", dataset, train.note);
-        return;
-      }
-    images = expect_samples(images);
-    Reference reference(dataset, common.data, classifier.empty() ? classifier_file(dataset) : classifier);
+    const Tensor images = read_npy(samples);
+    const std::filesystem::path judge = classifier.empty() ? classifier_file(dataset) : classifier;
+    if (judge.empty()) {
+      const Dataset train = load_dataset(dataset, common.data, Split::train, how),
+                    test = load_dataset(dataset, common.data, Split::test, how);
+      const ValueComparison c = compare_values(images, train.images, test.images);
+      if (!out.empty()) write_file(out, json_of(c).dump(2) + "\n");
+      fmt::print("no classifier comes with {}{}\n{}", dataset,
+                 train.classes ? ": make one by dale train-classifier and name it by --classifier" : "",
+                 text_of(c));
+      if (!train.note.empty()) fmt::print("{}: {}\n", dataset, train.note);
+      return;
+    }
+    const Classifier named = load_classifier(judge);
+    expect_samples(images, named);
+    Reference reference(dataset, common.data, judge, how == Treatment{} ? treatment_of(named.notes) : how);
     const Evaluation e = reference.evaluate(images);
     if (!out.empty()) write_file(out, json_of(e, reference).dump(2) + "\n");
     fmt::print("{}", text_of(e, reference));
@@ -102,9 +111,39 @@ void add_compare(CLI::App& app, Common& common) {
 
 void add_report(CLI::App& app, Common&) {
   static std::filesystem::path out;
-  CLI::App* c = app.add_subcommand("report", "write the report of a comparison anew, of the files it left");
-  c->add_option("folder", out, "that was the --out of dale compare")->required();
-  c->callback([] { fmt::print("{}\n", write_report(out).string()); });
+  CLI::App* c = app.add_subcommand(
+      "report", "the page of a training run, or that of a comparison anew, of the files they left");
+  c->add_option("folder", out, "that was the --out of dale train, tune or compare")->required();
+  c->callback([] {
+    const bool run = std::filesystem::exists(out / "metrics.csv");
+    if (!run && !std::filesystem::exists(out / "comparison.json"))
+      failed(
+          "{} holds no training run (metrics.csv) and no comparison (comparison.json): dale runs lists runs",
+          out.string());
+    fmt::print("{}\n", (run ? write_run_page(out) : write_report(out)).string());
+  });
+}
+
+void add_runs(CLI::App& app, Common&) {
+  static std::filesystem::path folder = "runs";
+  CLI::App* c = app.add_subcommand("runs", "the training runs below a folder, and whether they can be read");
+  c->add_option("folder", folder, "where to look");
+  c->callback([] { fmt::print("{}", list_runs(folder)); });
+}
+
+void add_help(CLI::App& app, Common&) {
+  static std::string command;
+  CLI::App* c = app.add_subcommand("help", "the commands, or the options of one");
+  c->add_option("command", command, "which")->default_str("");
+  c->callback([&app] {
+    for (const CLI::App* a : app.get_subcommands([](CLI::App*) { return true; }))
+      if (a->get_name() == command) {
+        fmt::print("{}", a->help());
+        return;
+      }
+    if (!command.empty()) invalid("unknown command '{}': dale help lists them", command);
+    fmt::print("{}", app.get_formatter()->make_help(&app, "dale", CLI::AppFormatMode::Normal));
+  });
 }
 
 void add_study(CLI::App& app, Common& common) {
@@ -167,6 +206,13 @@ void add_info(CLI::App& app, Common& common) {
 
 }  // namespace
 
+void add_treatment(CLI::App* command, Treatment& how) {
+  command->add_flag("--grey", how.grey, "take images in grey, the mean of their colours");
+  command->add_option_function<std::string>(
+      "--size", [&how](const std::string& text) { set_size(how, text); },
+      "resize images to 28, or 32x48 (height first), and crop what is left over at the sides");
+}
+
 void expect_absent(const CLI::App* command, const std::vector<std::string>& options, const std::string& why) {
   for (const std::string& option : options)
     if (command->count(option) > 0) invalid("{} does nothing {}: leave it out", option, why);
@@ -195,7 +241,7 @@ Device Common::machine() const {
 
 void add_commands(CLI::App& app, Common& common) {
   for (const auto add : {add_data, add_train, add_tune, add_train_classifier, add_sample, add_evaluate,
-                         add_compare, add_report, add_study, add_likelihood, add_info})
+                         add_compare, add_report, add_runs, add_study, add_likelihood, add_info, add_help})
     add(app, common);
 }
 

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <thread>
 
-#include "tensor/storage.h"
+#include "experiments/data/dataset.h"
 
 namespace dale {
 
@@ -22,6 +22,9 @@ struct Common {
 
 /// An option that would do nothing is a mistake of whoever gave it.
 void expect_absent(const CLI::App* command, const std::vector<std::string>& options, const std::string& why);
+
+/// --grey and --size.
+void add_treatment(CLI::App* command, Treatment& how);
 
 void add_train(CLI::App& app, Common& common);
 void add_tune(CLI::App& app, Common& common);

@@ -1,5 +1,7 @@
 #include "nn/unet.h"
 
+#include <algorithm>
+
 namespace dale {
 namespace {
 
@@ -16,23 +18,28 @@ const UNetShape& checked(const UNetShape& s) {
     if (m < 1 || s.channels < 1 || s.channels * m % groups)
       invalid("[unet] {} channels times {} must be a positive multiple of {}, the groups of its norms",
               s.channels, m, groups);
+  for (Index level : s.attention)
+    if (level < 0 || level >= static_cast<Index>(s.multipliers.size()))
+      invalid("[unet] attention at level {}: the levels are 0 to {}", level, s.multipliers.size() - 1);
   return s;
 }
 
 }  // namespace
 
-ResidualBlock::ResidualBlock(Index in, Index out, Index time_width, Key key)
+ResidualBlock::ResidualBlock(Index in, Index out, Index time_width, Key key, bool attends)
     : norm1(groups, in),
       conv1(in, out, 3, key.split(0), 1, 1),
       time(time_width, out, key.split(1)),
       norm2(groups, out),
       conv2(out, out, 3, key.split(2), 1, 1) {
   if (in != out) skip.emplace(in, out, 1, key.split(3));
+  if (attends) attention.emplace(groups, out, key.split(4));
 }
 
 Var ResidualBlock::operator()(const Var& x, const Var& e, const Dropout& dropout) const {
   const Var h = conv1.shifted(norm1.then_silu(x), time(e));
-  return conv2.plus(dropout(norm2.then_silu(h)), skip ? (*skip)(x) : x);
+  const Var y = conv2.plus(dropout(norm2.then_silu(h)), skip ? (*skip)(x) : x);
+  return attention ? (*attention)(y) : y;
 }
 
 void ResidualBlock::visit(const std::string& prefix, const Visit& f) {
@@ -42,37 +49,42 @@ void ResidualBlock::visit(const std::string& prefix, const Visit& f) {
   norm2.visit(prefix + "norm2.", f);
   conv2.visit(prefix + "conv2.", f);
   if (skip) skip->visit(prefix + "skip.", f);
+  if (attention) attention->visit(prefix + "attention.", f);
 }
 
 ScoreUNet::ScoreUNet(const UNetShape& s, Key key)
     : shape(checked(s)),
       time1(s.time_width, s.time_width, key.split(0)),
       time2(s.time_width, s.time_width, key.split(1)),
-      stem(1, s.channels, 3, key.split(2), 1, 1) {
+      stem(s.colours, s.channels, 3, key.split(2), 1, 1) {
   if (s.classes > 0) label = uniform_parameter(key.split(5), {s.classes + 1, s.time_width}, s.time_width);
   const std::size_t levels = s.multipliers.size();
+  const auto attends = [&s](std::size_t level) {
+    return std::find(s.attention.begin(), s.attention.end(), static_cast<Index>(level)) != s.attention.end();
+  };
   Index c = s.channels;
   for (std::size_t i = 0; i < levels; ++i) {
     const Index width = s.channels * s.multipliers[i];
-    down.emplace_back(c, width, s.time_width, key.split(100 + i));
+    down.emplace_back(c, width, s.time_width, key.split(100 + i), attends(i));
     c = width;
     if (i + 1 < levels) shrink.emplace_back(c, c, 3, key.split(200 + i), 2, 1);
   }
-  middle.emplace_back(c, c, s.time_width, key.split(3));
+  middle.emplace_back(c, c, s.time_width, key.split(3), attends(levels - 1));
   for (std::size_t i = levels; i-- > 0;) {
     const Index width = s.channels * s.multipliers[i];
-    up.emplace_back(c + width, width, s.time_width, key.split(300 + i));
+    up.emplace_back(c + width, width, s.time_width, key.split(300 + i), attends(i));
     c = width;
     if (i > 0) grow.emplace_back(c, c, 3, key.split(400 + i), 1, 1);
   }
   norm.emplace(groups, c);
-  head.emplace(c, 1, 3, key.split(4), 1, 1);
+  head.emplace(c, s.colours, 3, key.split(4), 1, 1);
 }
 
 Var ScoreUNet::operator()(const Var& x, const Var& t, const Condition& condition) const {
   const Index unit = Index{1} << (shape.multipliers.size() - 1);
-  if (x.rank() != 4 || x.dim(1) != 1 || x.dim(2) % unit || x.dim(3) % unit)
-    invalid("[unet] x {} must be (N,1,H,W) with H and W multiples of {}", str(x.shape()), unit);
+  if (x.rank() != 4 || x.dim(1) != shape.colours || x.dim(2) % unit || x.dim(3) % unit)
+    invalid("[unet] x {} must be (N,{},H,W) with H and W multiples of {}", str(x.shape()), shape.colours,
+            unit);
   const Shape times{x.dim(0)};
   if (!(t.shape() == times))
     invalid("[unet] t {} must have one time for each of the {} images", str(t.shape()), x.dim(0));

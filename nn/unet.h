@@ -8,12 +8,15 @@
 // With classes the embedding of the time has that of the label added; one label more stands for "none", so
 // that one network serves with and without labels, as guidance needs (Ho & Salimans 2022).
 //
+// A block of a level of small images may look farther: there self-attention (attention.h) follows it.
+//
 // With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution an
 // image of 28×28 forward: the reference workload of the benchmarks.
 #pragma once
 
 #include <optional>
 
+#include "nn/attention.h"
 #include "nn/embed.h"
 #include "nn/layers.h"
 
@@ -25,9 +28,10 @@ struct ResidualBlock {
   Linear time;
   GroupNorm norm2;
   Conv2d conv2;
-  std::optional<Conv2d> skip;  // 1×1, where the number of channels changes
+  std::optional<Conv2d> skip;              // 1×1, where the number of channels changes
+  std::optional<SelfAttention> attention;  // of y, where the level has it
 
-  ResidualBlock(Index in, Index out, Index time_width, Key key);
+  ResidualBlock(Index in, Index out, Index time_width, Key key, bool attends = false);
   /// x (N,in,H,W), e (N,time_width) → (N,out,H,W)
   Var operator()(const Var& x, const Var& e, const Dropout& dropout = {}) const;
   void visit(const std::string& prefix, const Visit& f);
@@ -37,7 +41,9 @@ struct UNetShape {
   Index channels = 32;
   std::vector<Index> multipliers{1, 2, 2};
   Index time_width = 128;
-  Index classes = 0;  // 0: no labels
+  Index classes = 0;               // 0: no labels
+  Index colours = 1;               // of a pixel: 1, or 3
+  std::vector<Index> attention{};  // the levels with self-attention; 0 is that of the whole image
 };
 
 /// What a network is told beside image and time.
@@ -59,9 +65,10 @@ struct ScoreUNet {
   std::optional<GroupNorm> norm;
   std::optional<Conv2d> head;
 
-  /// Throws std::invalid_argument unless every width is a positive multiple of the 8 groups of its norms.
+  /// Throws std::invalid_argument unless every width is a positive multiple of the 8 groups of its norms, and
+  /// for attention at a level that is not there.
   ScoreUNet(const UNetShape& shape, Key key);
-  /// x (N,1,H,W) with H and W multiples of 2^(levels − 1), t (N) → (N,1,H,W)
+  /// x (N,colours,H,W) with H and W multiples of 2^(levels − 1), t (N) → the same shape
   Var operator()(const Var& x, const Var& t, const Condition& condition = {}) const;
   void visit(const std::string& prefix, const Visit& f);
 };

@@ -18,8 +18,13 @@ expect 0 '' info
 expect 2 'subcommand is required'
 expect 2 "did you mean 'train'?" trian
 expect 2 "did you mean '--steps'?" train --out "$work/x" --stepz 3
-expect 2 '--out is required' train
-expect 2 '--out is required' sample
+expect 2 '--resume does nothing without --out, which says what to continue' train --resume
+expect 2 '--resume does nothing without --out, which says what to continue' sample --resume
+expect 0 '' help
+grep -q 'the training runs below a folder' "$work/out" || fail 'help lists the commands'
+expect 0 '' help train
+grep -q -- '--sample-every' "$work/out" || fail 'help lists the options of a command'
+expect 2 "unknown command 'trian'" help trian
 expect 2 '--mask requires --inpaint' sample --mask "$work/mask.png" --out "$work/x"
 expect 2 '--samples is required' evaluate
 expect 2 '--out is required' train-classifier
@@ -47,7 +52,7 @@ train_says '--label-dropout does nothing without --classes' --label-dropout 0.2
 train_says '--level-mean does nothing for the process vp' --process vp --level-mean 0
 expect 2 '--stall does nothing without --fetch' data --stall 3
 expect 2 'the name of the folder is empty' train --out ''
-expect 1 'no such folder; expected one of PNG files, or a .npy file' \
+expect 1 'no such folder; expected one of PNG or JPEG files, or a .npy file' \
   train --dataset "$work/none" --out "$work/x"
 expect 1 "cannot read $work/none.npy: No such file" train --dataset "$work/none.npy" --out "$work/x"
 train_says "unknown optimizer 'sgd'" --optimizer sgd
@@ -131,7 +136,15 @@ expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --coun
 expect 1 'longer than the file' likelihood --checkpoint "$work/a/config.json"
 sample_says "did you mean 'dale-langevin'?" --sampler dale-langvin
 sample_says '--checkpoint excludes --dataset' --dataset mnist
-expect 0 '' sample --classes 3 7 --steps 2 --count 2 --out "$work/dressed"
+for again in '' -2; do  # where results go that have no --out
+  (cd "$work" && "$dale" train --steps 1e0 --batch 4 --width 8 >/dev/null 2>&1)
+  ls "$work"/runs/fashion-mnist-gbm-20??-??-??$again/model.safetensors >/dev/null || fail "no run$again"
+done
+expect 0 '' runs "$work/runs"
+[ "$(grep -c '1 steps of 4 images' "$work/out")" = 2 ] || fail 'runs lists both'
+expect 1 'holds no training run (metrics.csv) and no comparison (comparison.json)' report "$work"
+expect 2 '--width does nothing with --from' train --from "$model" --width 8
+expect 0 '' sample --classes dress,7 --steps 2 --count 2 --out "$work/dressed"
 expect 0 '' sample --dataset mnist --count 2 --out "$work/digits"
 expect 1 "consistency-kmnist.safetensors is not among what comes" sample --dataset kmnist --out "$work/z"
 expect 0 '' evaluate --samples "$work/digits/samples.npy" --dataset rain

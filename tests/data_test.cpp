@@ -192,7 +192,7 @@ TEST_CASE("images of the user's own", "[data]") {
   CHECK(of_flat.note == "10 images, in one part: 8 for training, 2 kept for evaluation, every 5th");
   CHECK(of_tree.classes == 2);
   CHECK(of_tree.labels.to_vector() == std::vector<std::int32_t>{0, 1});
-  CHECK_THAT(of_tree.note, Contains("; 1 files that are not PNG were left out"));
+  CHECK_THAT(of_tree.note, Contains("; 1 files that are neither PNG nor JPEG were left out"));
   CHECK(of_npy.images.shape() == Shape{7, 1, 4, 8});
   CHECK(of_flat.digests != of_npy.digests);
 
@@ -223,15 +223,13 @@ TEST_CASE("images that will not do", "[data][errors]") {
                       Contains(what.string()) && Contains(message) && !Contains("\n"));
     CHECK_THROWS_AS(load_dataset(what, ""), std::runtime_error);
   };
-  refuses(place, "no such folder; expected one of PNG files, or a .npy file");
+  refuses(place, "no such folder; expected one of PNG or JPEG files, or a .npy file");
   make_folder(place);
-  refuses(place, "no PNG files; expected some, or a folder of them for each class");
-  write_png(place / "a.png", Tensor::full({8, 6}, 0));
-  refuses(place, "a.png: images of 8x6; expected multiples of 4, because the network halves them twice");
+  refuses(place, "no PNG or JPEG files; expected some, or a folder of them for each class");
   write_png(place / "a.png", Tensor::full({8, 8}, 0));
   refuses(place, "1 images; expected at least 5, because every 5th is kept for evaluation");
   write_png(place / "b.png", Tensor::full({8, 12}, 0));
-  refuses(place, "b.png: an image of 8x12; expected 8x8, like ");
+  refuses(place, "b.png: a picture of (1,8,12) (colours, height, width); expected (1,8,8), like ");
   const std::string good = read_file(place / "a.png");
   std::string bad = good;
   bad[good.size() - 20] = static_cast<char>(bad[good.size() - 20] ^ 4);
@@ -242,9 +240,9 @@ TEST_CASE("images that will not do", "[data][errors]") {
 
   refuses(npy, "cannot read ");
   const std::pair<Tensor, const char*> arrays[] = {
-      {Tensor::full({2, 8, 8}, 0), "an array of shape (2,8,8); expected images (N,1,H,W)"},
-      {Tensor::full({9, 3, 8, 8}, 0), "an array of shape (9,3,8,8); expected images (N,1,H,W)"},
-      {Tensor::full({9, 1, 8, 7}, 0), "images of 8x7; expected multiples of 4"},
+      {Tensor::full({8, 8}, 0), "an array of shape (8,8); expected images (N,H,W), (N,C,H,W) or (N,H,W,C)"},
+      {Tensor::full({9, 2, 8, 8}, 0), "an array of shape (9,2,8,8); expected images"},
+      {Tensor::full({9, 8, 8, 4}, 0), "an array of shape (9,8,8,4); expected images"},
       {Tensor::full({9, 1, 8, 8}, std::nan("")), "the value at (0,0,0,0) is nan; expected finite numbers"},
       {Tensor::full({0, 1, 8, 8}, 0), "0 images; expected at least 5"}};
   for (const auto& [array, message] : arrays) {

@@ -18,7 +18,7 @@ for option in eta sigma guidance; do
 done
 expect 0 '' sample --checkpoint "$work/a/checkpoint-00000004.safetensors" --steps 2 --count 70 --out "$work/k"
 cmp "$work/s/samples.npy" "$work/k/samples.npy" || fail "a checkpoint's samples"
-expect 1 'is no data set; expected a folder of PNG files, or a .npy file' \
+expect 1 'is no data set; expected a folder of PNG or JPEG files, or a .npy file' \
   train --dataset "$model" --out "$work/x"
 
 # Reports that nobody can read stop nothing; results that cannot be written are an error.

@@ -125,7 +125,7 @@ TEST_CASE("a classifier trains to the same bytes and is refused when it is none"
   file.metadata = {{"format", "dale classifier"}, {"classes", "1"}, {"accuracy", "1"}, {"dataset", "mnist"}};
   write_safetensors(w.path / "bad.safetensors", file);
   REFUSES(load_classifier(w.path / "bad.safetensors"), "classes = '1', expected 2 to 1000");
-  REFUSES(classifier_file("pictures/"), "no classifier comes with pictures/");
+  CHECK(classifier_file("pictures/").empty());
 }
 
 TEST_CASE("the classifiers that come with the program are as good and as small as is claimed", "[evaluate]") {
@@ -185,5 +185,6 @@ TEST_CASE("evaluation tells copies from strangers, and stands each number beside
   REFUSES(evaluation_from({{"density", 1}}, "e.json"), "e.json: not what dale evaluate writes");
   REFUSES(reference.evaluate(copies.slice(0, 0, 64).packed()), "needs at least 65");
   REFUSES(reference.evaluate(Tensor::full({100, 1, 28, 28}, 2)), "must be in [0, 1]");
-  REFUSES(reference.evaluate(Tensor({100, 1, 14, 14})), "must be (N,1,28,28)");
+  REFUSES(reference.evaluate(Tensor({100, 1, 14, 14})),
+          "must be images (1,28,28), which the classifier takes");
 }

@@ -87,6 +87,11 @@ void sample_and_judge(const fs::path& folder, std::uint64_t k, const fs::path& m
 /// Trains, samples, judges and draws; what comparison.json says of it.
 Json compare_on(const std::string& dataset, const Profile& profile, const CompareOptions& o, bool guide) {
   const fs::path classifier = classifier_file(dataset);
+  if (classifier.empty())
+    invalid(
+        "no classifier comes with {}, and by one dale compare judges: choose of fashion-mnist, mnist and "
+        "kmnist",
+        dataset);
   for (int t = 0; t < o.training_seeds; ++t)
     for (const ComparedModel& model : profile.models(t)) train(run_of(dataset, model, profile, o));
   if (guide) {

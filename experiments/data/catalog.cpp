@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "experiments/data/dataset.h"
+#include "experiments/data/cifar.h"
 #include "experiments/data/idx.h"
 #include "experiments/data/rain.h"
 #include "tensor/check.h"
@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr long least_bytes_per_second = 2048;  // a modem of the last century sends more
-constexpr std::size_t largest = 64 << 20;      // no published file is as large
+constexpr std::size_t largest = 256 << 20;     // no published file is as large
 
 const CatalogEntry catalog[] = {
     {"fashion-mnist",
@@ -39,7 +39,10 @@ const CatalogEntry catalog[] = {
      {{"train-images-idx3-ubyte", "", "bdb82020997e1d708af4cf47b453dcf7"},
       {"train-labels-idx1-ubyte", "", "e144d726b3acfaa3e44228e80efcd344"},
       {"t10k-images-idx3-ubyte", "bf305b8cd328700fbc17f5acbc2856d2", ""},
-      {"t10k-labels-idx1-ubyte", "9f55f451c0988b028eccdf7d5cc265ab", ""}}}};
+      {"t10k-labels-idx1-ubyte", "9f55f451c0988b028eccdf7d5cc265ab", ""}}},
+    {cifar_name,
+     {"https://www.cs.toronto.edu/~kriz/"},
+     {{"cifar-10-binary.tar", "", "c32a1d4ab5d03f1284b67883e8d87530"}}}};
 
 std::size_t receive(const char* bytes, std::size_t, std::size_t n, void* into) {
   std::string& body = *static_cast<std::string*>(into);
@@ -82,7 +85,9 @@ std::optional<fs::path> find_published(const std::string& name, const CatalogFil
 const CatalogEntry& catalog_entry(const std::string& name) {
   for (const CatalogEntry& entry : catalog)
     if (entry.name == name) return entry;
-  unknown_name("data set", name, dataset_names());
+  std::vector<std::string> names;
+  for (const CatalogEntry& entry : catalog) names.push_back(entry.name);
+  unknown_name("data set", name, names);
 }
 
 bool is_published(const fs::path& path, const CatalogFile& file) {
@@ -134,18 +139,19 @@ std::string data_report(const std::string& data_option, bool verify, bool& sound
   for (const CatalogEntry& entry : catalog) {
     for (const Split split : {Split::train, Split::test}) {
       const char* part = split == Split::train ? "train" : "test";
-      const auto folder = find_split(entry.name, data_option, split);
+      const bool whole = entry.files.size() == 1;  // one archive with both parts
+      const auto folder = whole ? find_cifar(data_option) : find_split(entry.name, data_option, split);
       out += fmt::format("{:<14}{:<6}{}\n", entry.name, part,
                          folder ? folder->string() : "not found: " + dataset_remedy(entry.name));
       if (!folder || !verify) continue;
       const SplitFiles files = split_files(split);
       for (const CatalogFile& file : entry.files) {
-        if (file.stem != files.images && file.stem != files.labels) continue;
-        const fs::path path = *idx_file(*folder, file.stem);
-        const bool unknown = !*file.contents && path.extension() != ".gz";
-        const bool published = !unknown && is_published(path, file);
+        if (!whole && file.stem != files.images && file.stem != files.labels) continue;
+        const auto path = idx_file(*folder, file.stem);
+        const bool unknown = !path || (!*file.contents && path->extension() != ".gz");
+        const bool published = !unknown && is_published(*path, file);
         sound = sound && (published || unknown);
-        out += fmt::format("{:20}{}: {}\n", "", path.filename().string(),
+        out += fmt::format("{:20}{}: {}\n", "", path ? path->filename().string() : "what is there",
                            unknown     ? "a digest is published of the .gz file only"
                            : published ? "as published"
                                        : "NOT the published file");

@@ -12,7 +12,7 @@ namespace dale {
 
 struct CatalogFile {
   const char* stem;      // its name without .gz
-  const char* contents;  // MD5 of the idx file, "" where only the other is published
+  const char* contents;  // MD5 of the file, "" where only the other is published
   const char* gzipped;   // MD5 of the published .gz file, "" where contents is known
 };
 

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "experiments/data/cifar.h"
 #include "experiments/data/idx.h"
+#include "experiments/data/own.h"
 #include "experiments/data/rain.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
-#include "tensor/npy.h"
 #include "tensor/verbs.h"
 
 namespace dale {
@@ -22,15 +22,6 @@ constexpr std::string_view validation = ":validation";
 bool is_named(const std::string& name) {
   const auto names = dataset_names();
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-[[noreturn]] void missing(const std::string& name, const std::string& data_option, Split split) {
-  std::string folders;
-  for (const auto& folder : dataset_folders(data_option))
-    folders += (folders.empty() ? "" : ", ") + folder.string();
-  const SplitFiles files = split_files(split);
-  failed("no {0}/{1}[.gz] with {2}[.gz] in any of the folders {3}; to get this data set, {4}", name,
-         files.images, files.labels, folders, dataset_remedy(name));
 }
 
 /// Images that come in one part: each `kept_back`-th is kept for evaluation, the others are for training.
@@ -73,107 +64,10 @@ Dataset load_idx(const std::string& name, const fs::path& folder, Split split) {
   return data;
 }
 
-// ---- The user's own images
-
-void expect_sides(const std::string& path, Index H, Index W) {
-  if (H < 4 || W < 4 || H % 4 || W % 4)
-    failed("{}: images of {}x{}; expected multiples of 4, because the network halves them twice", path, H, W);
-}
-
-Dataset load_npy(const fs::path& path) {
-  const Tensor images = read_npy(path);
-  expect_images(images, path.string());
-  const auto values = images.cspan();
-  const auto bad = std::find_if(values.begin(), values.end(), [](real v) { return !std::isfinite(v); });
-  if (bad != values.end())
-    failed("{}: the value at {} is {}; expected finite numbers", path.string(),
-           str(place_of(bad - values.begin(), images.shape())), *bad);
-  return {.name = path.string(),
-          .folder = path,
-          .images = images,
-          .digests = {{path.filename().string(), md5(read_file(path))}}};
-}
-
-/// What lies in a folder, by name, without hidden files.
-std::vector<fs::path> sorted(const fs::path& folder) {
-  std::vector<fs::path> all;
-  std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
-    if (!at->path().filename().string().starts_with('.')) all.push_back(at->path());
-  if (error) failed("cannot read the folder {}: {}", folder.string(), error.message());
-  std::sort(all.begin(), all.end());
-  return all;
-}
-
-struct PngFiles {
-  std::vector<fs::path> paths;
-  std::vector<std::int32_t> labels;
-  Index classes = 0, others = 0;  // others: files that are not PNG
-
-  void add(const fs::path& path, std::int32_t label) {
-    std::string ending = path.extension().string();
-    std::transform(ending.begin(), ending.end(), ending.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
-    if (ending != ".png") {
-      ++others;
-      return;
-    }
-    paths.push_back(path);
-    labels.push_back(label);
-  }
-};
-
-PngFiles find_png(const fs::path& folder) {
-  PngFiles found;
-  const std::vector<fs::path> all = sorted(folder);
-  for (const fs::path& path : all)
-    if (!fs::is_directory(path)) found.add(path, 0);
-  for (const fs::path& path : all) {
-    if (!fs::is_directory(path)) continue;
-    if (found.classes == 0 && !found.paths.empty())
-      failed("{}: holds both images and folders; expected images, or a folder for each class",
-             folder.string());
-    for (const fs::path& image : sorted(path)) found.add(image, static_cast<std::int32_t>(found.classes));
-    ++found.classes;
-  }
-  if (found.paths.empty())
-    failed("{}: no PNG files; expected some, or a folder of them for each class", folder.string());
-  return found;
-}
-
-Dataset load_png_folder(const fs::path& folder) {
-  const PngFiles found = find_png(folder);
-  const Index N = static_cast<Index>(found.paths.size());
-  Tensor images;
-  std::string digests;
-  for (Index n = 0; n < N; ++n) {
-    const fs::path& path = found.paths[static_cast<std::size_t>(n)];
-    const std::string bytes = read_file(path);
-    const Tensor image = png_image(bytes, path);
-    const Index H = image.dim(1), W = image.dim(2);
-    if (n == 0) {
-      expect_sides(path.string(), H, W);
-      images = Tensor({N, 1, H, W});
-    }
-    if (H != images.dim(2) || W != images.dim(3))
-      failed("{}: an image of {}x{}; expected {}x{}, like {}", path.string(), H, W, images.dim(2),
-             images.dim(3), found.paths[0].string());
-    std::copy(image.data(), image.data() + H * W, images.data() + n * H * W);
-    digests += md5(bytes);
-  }
-  return {.name = folder.string(),
-          .folder = folder,
-          .images = images,
-          .labels = found.classes ? IntTensor({N}, found.labels) : IntTensor(),
-          .classes = found.classes,
-          .digests = {{"png", md5(digests)}},
-          .note = found.others ? fmt::format("{} files that are not PNG were left out", found.others) : ""};
-}
-
 }  // namespace
 
 std::vector<std::string> dataset_names() { return {"fashion-mnist", "mnist", "kmnist"}; }
-std::vector<std::string> known_names() { return {"fashion-mnist", "mnist", "kmnist", rain_name}; }
+std::vector<std::string> known_names() { return {"fashion-mnist", "mnist", "kmnist", cifar_name, rain_name}; }
 
 std::string published_name(const std::string& name) {
   const std::string published =
@@ -183,8 +77,16 @@ std::string published_name(const std::string& name) {
 
 std::string dataset_remedy(const std::string& name) {
   const std::string package = name == "fashion-mnist" ? "`apt-get install dataset-fashion-mnist` or " : "";
-  return fmt::format("run {}`dale data --fetch {}`, or put its four idx files into ./data/{}/", package, name,
-                     name);
+  return fmt::format("run {0}`dale data --fetch {1}`, or put its {2} files into ./data/{1}/", package, name,
+                     name == cifar_name ? "six .bin" : "four idx");
+}
+
+void missing_dataset(const std::string& name, const std::string& files, const std::string& data_option) {
+  std::string folders;
+  for (const auto& folder : dataset_folders(data_option))
+    folders += (folders.empty() ? "" : ", ") + folder.string();
+  failed("no {}/{} in any of the folders {}; to get this data set, {}", name, files, folders,
+         dataset_remedy(name));
 }
 
 std::vector<fs::path> dataset_folders(const std::string& data_option) {
@@ -219,12 +121,16 @@ std::optional<fs::path> find_dataset(const std::string& asked, const std::string
   std::error_code ignored;
   const std::string name = published_name(asked);
   if (name == rain_name) return find_rain(data_option);
+  if (name == cifar_name) return find_cifar(data_option);
   if (!is_named(name)) return fs::exists(name, ignored) ? std::optional<fs::path>(name) : std::nullopt;
   const auto train = find_split(name, data_option, Split::train);
   return train ? train : find_split(name, data_option, Split::test);
 }
 
-Dataset load_dataset(const std::string& asked, const std::string& data_option, Split split) {
+namespace {
+
+Dataset load_whole(const std::string& asked, const std::string& data_option, Split split,
+                   const Treatment& how) {
   const std::string name = published_name(asked);
   if (is_named(name)) {
     const bool validates = name != asked;
@@ -234,26 +140,32 @@ Dataset load_dataset(const std::string& asked, const std::string& data_option, S
       return part_of(load_idx(name, *test, Split::test), split, "those of the test files alone");
     const Split files = validates ? Split::train : split;
     const auto folder = files == Split::train ? train : test;
-    if (!folder) missing(name, data_option, files);
+    const SplitFiles stems = split_files(files);
+    if (!folder) missing_dataset(name, stems.images + "[.gz] with " + stems.labels + "[.gz]", data_option);
     Dataset data = load_idx(asked, *folder, files);
     return validates ? part_of(std::move(data), split, "those of the training files", 10) : data;
   }
   if (name == rain_name) return load_rain(data_option, split);
+  if (name == cifar_name) return load_cifar(data_option, split);
   const fs::path path = name;
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return part_of(load_png_folder(path), split, "in one part");
-  if (path.extension() == ".npy") return part_of(load_npy(path), split, "in one part");
+  if (fs::is_directory(path, ignored) || path.extension() == ".npy")
+    return part_of(own_images(path, how), split, "in one part");
   if (fs::is_regular_file(path, ignored))
-    failed("{}: a file of this kind is no data set; expected a folder of PNG files, or a .npy file", name);
+    failed("{}: a file of this kind is no data set; expected a folder of PNG or JPEG files, or a .npy file",
+           name);
   if (name.find('/') != name.npos)
-    failed("{}: no such folder; expected one of PNG files, or a .npy file", name);
+    failed("{}: no such folder; expected one of PNG or JPEG files, or a .npy file", name);
   unknown_name("data set", name, known_names());
 }
 
-void expect_images(const Tensor& images, const std::string& path) {
-  if (images.rank() != 4 || images.dim(1) != 1)
-    failed("{}: an array of shape {}; expected images (N,1,H,W)", path, str(images.shape()));
-  expect_sides(path, images.dim(2), images.dim(3));
+}  // namespace
+
+Dataset load_dataset(const std::string& name, const std::string& data_option, Split split,
+                     const Treatment& how) {
+  Dataset data = load_whole(name, data_option, split, how);
+  data.images = treated(data.images, how);  // as own images are already
+  return data;
 }
 
 fs::path pretrained(const std::string& name) {

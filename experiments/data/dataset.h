@@ -1,9 +1,10 @@
-// What is trained on: grey images, with a label each where they come in classes.
-//   fashion-mnist, mnist, kmnist   28 × 28 in ten classes, four idx files each, looked for in a few folders
+// What is trained on: images, grey or in colour, with a label each where they come in classes.
+//   fashion-mnist, mnist, kmnist   28 × 28, grey, in ten classes: four idx files each, looked for in a few
+//                                  folders
+//   cifar10                        32 × 32, in colour, in ten classes (cifar.h)
 //   rain                           28 × 28, in mm/h, without labels (rain.h)
-//   a folder of PNG files          of one size; if they lie in folders below it, each of these is a class
-//   a file.npy                     (N,1,H,W), without labels; in units of its own, where a model's embedding
-//                                  takes them (diffusion/embedding.h)
+//   a folder, or a file.npy        the user's own images (own.h), in units of their own where a model's
+//                                  embedding takes them (diffusion/embedding.h)
 // Training must keep images back for evaluation. The named sets come with 10,000; of what does not come in
 // two parts, and of a named set whose training files are missing, every fifth image is kept.
 //
@@ -26,22 +27,26 @@ enum class Split { train, test };
 struct Dataset {
   std::string name;
   std::filesystem::path folder;  // or file
-  Tensor images;                 // (N,1,H,W): pixels in [0,1], or in units of their own
+  Tensor images;                 // (N,C,H,W), C = 1 or 3: pixels in [0,1], or in units of their own
   IntTensor labels = {};         // (N), 0 … classes − 1; undefined without classes
   Index classes = 0;             // 0: no labels
-  /// MD5 of what was read: of each idx file's contents, of the .npy file, or of the MD5s of all PNG files.
+  std::vector<std::string> class_names = {};  // of the user's own images: the folders' names
+  /// MD5 of what was read: of each idx file's contents, of the .npy file, or of the MD5s of a folder's files.
   std::map<std::string, std::string> digests = {};
   std::string note = {};  // what a reader of a report must know of the images, or ""
 };
 
 /// fashion-mnist, mnist, kmnist: published in four idx files (catalog.h).
 std::vector<std::string> dataset_names();
-/// These and rain: what --dataset knows by name.
+/// These, cifar10 and rain: what --dataset knows by name.
 std::vector<std::string> known_names();
 /// Whose files a name means: NAME for NAME and NAME:validation; what is not of these stays as it is.
 std::string published_name(const std::string& name);
 /// What to do to get a data set, as a clause: "run `dale data --fetch …` or put …".
 std::string dataset_remedy(const std::string& name);
+/// Throws std::runtime_error: these files of NAME are nowhere, where they were looked for, and the remedy.
+[[noreturn]] void missing_dataset(const std::string& name, const std::string& files,
+                                  const std::string& data_option);
 
 /// Where to look, in order: `data_option` (the value of --data) unless empty, $DALE_DATA if set, ./data, and
 /// the system's folder of data sets.
@@ -61,15 +66,21 @@ std::optional<std::filesystem::path> find_split(const std::string& name, const s
 /// the test files; a folder or file that is there.
 std::optional<std::filesystem::path> find_dataset(const std::string& name, const std::string& data_option);
 
+/// How images are taken before they are looked at.
+struct Treatment {
+  bool grey = false;            // the mean of the colours
+  Index height = 0, width = 0;  // resized to (tensor/image.h); 0: as they are, and then of one size
+
+  bool operator==(const Treatment&) const = default;
+};
+
 /// Throws std::invalid_argument for what is neither a known name, a folder nor a .npy file;
 /// std::runtime_error when a named set is nowhere (saying where it was looked for, and how to get it), when
 /// a file is damaged or holds what is not finite, when there are more images than labels or fewer, when
-/// images differ in size or have a side that is no multiple of 4 (of named sets: that is not 28), when a
-/// label is above 9, and when a part is empty.
-Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train);
-
-/// Throws std::runtime_error with `path` unless these are grey images (N,1,H,W), H and W multiples of 4.
-void expect_images(const Tensor& images, const std::string& path);
+/// images differ in size or colours and no size was asked for (of named sets: when they are not of theirs),
+/// when a label is above 9, and when a part is empty.
+Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train,
+                     const Treatment& how = {});
 
 /// A file or folder that comes with the program: beside the sources, in experiments/pretrained, or where
 /// `make install` puts it. Throws std::runtime_error with the folders looked in.

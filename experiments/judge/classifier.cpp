@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
+#include "experiments/data/own.h"
 #include "experiments/run/batches.h"
 #include "experiments/run/fit.h"
 #include "experiments/run/model.h"
@@ -16,10 +16,11 @@ namespace {
 
 // Streams of the run's key.
 enum : std::uint64_t { weights_stream, order_stream, shift_stream };
+const Shape usual_image{1, 28, 28};  // which a classifier's file does not tell
 constexpr Index largest_shift = 2;
 constexpr double weight_decay = 1e-2;  // of the weights, per unit of learning rate
 
-/// Images (N,1,H,W) moved by whole pixels, black where nothing comes in.
+/// Images (N,C,H,W) moved by whole pixels, black where nothing comes in.
 Tensor shifted(const Tensor& images, Index down, Index right) {
   const Index H = images.dim(2), W = images.dim(3), s = largest_shift;
   const Var rows = slice(pad(images, 2, s, s), 2, s - down, s - down + H);
@@ -27,14 +28,11 @@ Tensor shifted(const Tensor& images, Index down, Index right) {
 }
 
 Dataset labelled(const ClassifierOptions& o, Split split) {
-  Dataset data = load_dataset(o.dataset, o.data, split);
+  Dataset data = load_dataset(o.dataset, o.data, split, o.treatment);
   if (data.classes < 2)
     invalid(
         "{}: a classifier needs images in two classes or more; put those of a class in a folder of its own",
         o.dataset);
-  if (data.images.dim(2) != LeNet::side || data.images.dim(3) != LeNet::side)
-    invalid("{}: images of {} × {}; the classifier takes {} × {}", o.dataset, data.images.dim(2),
-            data.images.dim(3), LeNet::side, LeNet::side);
   return data;
 }
 
@@ -52,6 +50,12 @@ void save(Classifier& classifier, const ClassifierOptions& o, const Dataset& tra
       {"note", train.note},
       {"command", fmt::format("dale train-classifier --dataset {} --epochs {} --batch {} --lr {} --seed {}",
                               o.dataset, o.epochs, o.batch, o.learning_rate, o.seed)}};
+  const Shape& image = classifier.network.image;
+  if (!(image == usual_image))
+    file.metadata.merge(std::map<std::string, std::string>{{"colours", std::to_string(image[0])},
+                                                           {"height", std::to_string(image[1])},
+                                                           {"width", std::to_string(image[2])}});
+  file.metadata.merge(notes_of(o.treatment));
   for (const auto& p : parameters(classifier.network))
     file.tensors.emplace_back(p.name, p.parameter->value());
   write_safetensors(o.out, file);
@@ -67,7 +71,8 @@ Classifier train_classifier(const ClassifierOptions& o) {
         o.epochs, o.batch, o.learning_rate);
   const Dataset train = labelled(o, Split::train), test = labelled(o, Split::test);
   const Key key{o.seed};
-  Classifier classifier{LeNet(train.classes, key.split(weights_stream)), o.dataset, "", 0, {}};
+  const Shape image{train.images.dim(1), train.images.dim(2), train.images.dim(3)};
+  Classifier classifier{LeNet(train.classes, key.split(weights_stream), image), o.dataset, "", 0, {}};
   const auto all = parameters(classifier.network);
   Adam adam(all, {.decay = weight_decay});
   Batches batches(train.images, train.labels, key.split(order_stream), o.batch);
@@ -95,12 +100,20 @@ Classifier load_classifier(const std::filesystem::path& path) {
   };
   if (text("format") != "dale classifier")
     failed("{}: its format is '{}', expected 'dale classifier'", path.string(), text("format"));
-  const std::string classes = text("classes"), accuracy = text("accuracy");
-  const int n = std::atoi(classes.c_str());
-  if (n < 2 || n > 1000)
-    failed("{}: its metadata has classes = '{}', expected 2 to 1000", path.string(), classes);
-  Classifier classifier{LeNet(n, Key{0}), text("dataset"), md5(read_file(path)), std::atof(accuracy.c_str()),
-                        file.metadata};
+  const auto number = [&](const char* name, int least, int most) {
+    const int n = std::atoi(text(name).c_str());
+    if (n < least || n > most)
+      failed("{}: its metadata has {} = '{}', expected {} to {}", path.string(), name, text(name), least,
+             most);
+    return n;
+  };
+  const int n = number("classes", 2, 1000);
+  Shape image = usual_image;
+  if (file.metadata.contains("colours"))
+    image = {number("colours", 1, 3), number("height", 1, 1024), number("width", 1, 1024)};
+  const std::string accuracy = text("accuracy");
+  Classifier classifier{LeNet(n, Key{0}, image), text("dataset"), md5(read_file(path)),
+                        std::atof(accuracy.c_str()), file.metadata};
   assign_parameters(parameters(classifier.network), file, path);
   return classifier;
 }
@@ -108,11 +121,7 @@ Classifier load_classifier(const std::filesystem::path& path) {
 std::filesystem::path classifier_file(const std::string& dataset) {
   const auto names = dataset_names();
   const std::string name = published_name(dataset);
-  if (std::find(names.begin(), names.end(), name) == names.end())
-    invalid(
-        "no classifier comes with {}; where its images are {} × {} and in classes, make one by `dale "
-        "train-classifier --dataset {} --out FILE` and name it by --classifier FILE",
-        dataset, LeNet::side, LeNet::side, dataset);
+  if (std::find(names.begin(), names.end(), name) == names.end()) return "";
   return pretrained("classifier-" + name + ".safetensors");
 }
 

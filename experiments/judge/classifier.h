@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "experiments/data/dataset.h"
 #include "nn/lenet.h"
 
 namespace dale {
@@ -22,6 +23,7 @@ struct Classifier {
 
 struct ClassifierOptions {
   std::string dataset = "fashion-mnist", data;  // data: folder given with --data, or empty
+  Treatment treatment{};                        // of the images
   std::filesystem::path out;                    // the file, *.safetensors
   Index epochs = 12, batch = 128;
   double learning_rate = 2e-3;
@@ -30,16 +32,16 @@ struct ClassifierOptions {
 
 /// Trains by Adam on cross-entropy, with a learning rate that falls linearly to 0, on images shifted by up to
 /// two pixels; writes the file and returns what load_classifier would. The same options give the same bytes.
-/// Throws as load_dataset; std::invalid_argument for images without labels or of another size than 28 × 28.
+/// Throws as load_dataset; std::invalid_argument for images without labels.
 Classifier train_classifier(const ClassifierOptions& options);
 
 /// From a file. Throws std::runtime_error with the path for anything that train_classifier did not write.
 Classifier load_classifier(const std::filesystem::path& path);
 
-/// The file of a named data set's classifier. Throws std::invalid_argument for images that have none.
+/// The file of the classifier that comes with a data set, or "" where none does.
 std::filesystem::path classifier_file(const std::string& dataset);
 
-/// What a classifier says of images (N,1,28,28): features (N,64), classes, and the largest probability of
+/// What a classifier says of images (N,C,H,W): features (N,64), classes, and the largest probability of
 /// each.
 struct Predictions {
   Tensor features;

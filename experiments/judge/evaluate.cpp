@@ -10,22 +10,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr Index most_searched = 256;  // samples whose neighbours are looked for
-constexpr std::uint64_t shuffle_key = 7;
-
-/// `count` rows of x (N,…) in an order of chance that is always the same, from the `first`: the files are not
-/// in one (half of MNIST's test images are the cleaner half).
-Tensor shuffled(const Tensor& x, Index first, Index count) {
-  const std::vector<std::int32_t> order = permutation(Key{shuffle_key}, x.dim(0));
-  return raw::gather(x, IntTensor({count}, {order.begin() + first, order.begin() + first + count}));
-}
-
-double mean_ratio(const Neighbours& a, const Neighbours& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.distance.size(); ++i) sum += a.distance[i] / std::max(1e-12, b.distance[i]);
-  return sum / static_cast<double>(a.distance.size());
-}
-
 /// −Σ p log p / log K of the shares of K classes.
 double entropy_of(const std::vector<Index>& counts) {
   double total = 0, sum = 0;
@@ -53,10 +37,11 @@ constexpr Named all_measures[] = {
 
 Tensor first_images(const Tensor& x, Index n) { return x.slice(0, 0, std::min(n, x.dim(0))).packed(); }
 
-Tensor expect_samples(Tensor images) {
-  if (images.rank() != 4 || images.dim(1) != 1 || images.dim(2) != LeNet::side ||
-      images.dim(3) != LeNet::side)
-    invalid("[evaluate] samples {} must be (N,1,{},{})", str(images.shape()), LeNet::side, LeNet::side);
+Tensor expect_samples(Tensor images, const Classifier& classifier) {
+  const Shape& one = classifier.network.image;
+  if (images.rank() != 4 || !(Shape{images.dim(1), images.dim(2), images.dim(3)} == one))
+    invalid("[evaluate] samples {} must be images {}, which the classifier takes", str(images.shape()),
+            str(one));
   expect_rank(images.dim(0), LeNet::width, "samples");
   for (real v : images.to_vector())
     if (!(v >= 0 && v <= 1)) invalid("[evaluate] a pixel of the samples is {}; it must be in [0, 1]", v);
@@ -64,9 +49,9 @@ Tensor expect_samples(Tensor images) {
 }
 
 Reference::Reference(const std::string& dataset, const std::string& data,
-                     const std::filesystem::path& classifier)
-    : train_(load_dataset(dataset, data, Split::train)),
-      test_(load_dataset(dataset, data, Split::test)),
+                     const std::filesystem::path& classifier, const Treatment& how)
+    : train_(load_dataset(dataset, data, Split::train, how)),
+      test_(load_dataset(dataset, data, Split::test, how)),
       classifier_(load_classifier(classifier)),
       half_(shuffled(test_.images, 0, test_.images.dim(0) / 2)),
       other_half_(shuffled(test_.images, half_.dim(0), test_.images.dim(0) - half_.dim(0))),
@@ -97,15 +82,13 @@ Evaluation Reference::measure(const Tensor& images, const Tensor& searched) cons
   const Tensor few = first_images(searched, most_searched);
   const Rows pixels(few), features(judge(classifier_, few).features);
   const Index among = train_.images.dim(0) + half_.dim(0);
-  e.pixel_neighbour = {mean_ratio(nearest(pixels, train_pixels_), nearest(pixels, half_pixels_)), 0, among,
-                       pixels.n};
-  e.feature_neighbour = {mean_ratio(nearest(features, train_features_), nearest(features, half_features_)), 0,
-                         among, pixels.n};
+  e.pixel_neighbour = {neighbour_ratio(pixels, train_pixels_, half_pixels_), 0, among, pixels.n};
+  e.feature_neighbour = {neighbour_ratio(features, train_features_, half_features_), 0, among, pixels.n};
   return e;
 }
 
 Evaluation Reference::evaluate(const Tensor& images) {
-  expect_samples(images);
+  expect_samples(images, classifier_);
   Evaluation e = measure(images, images);
   e.floor_images = std::min(images.dim(0), train_.images.dim(0));
   std::optional<Evaluation>& floor = floors_[images.dim(0)];

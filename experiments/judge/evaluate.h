@@ -30,15 +30,17 @@ struct Evaluation {
   Index floor_images;                          // training images that the floors are of
 };
 // A neighbour ratio is the mean of d(sample, nearest training image) / d(sample, nearest of half the test
-// images), over at most 256 samples. A model that copies goes to 0; the floor is here what images of the
-// other half give, which were never trained on: below 1, because there are more training images.
+// images), over at most `most_searched` samples. A model that copies goes to 0; the floor is here what images
+// of the other half give, which were never trained on: below 1, because there are more training images.
+
+constexpr Index most_searched = 256;
 
 /// The first n images, or all where there are fewer.
 Tensor first_images(const Tensor& images, Index n);
 
-/// The images, when they can be evaluated: (N,1,28,28) in [0,1], and enough for a covariance of the features.
-/// Throws std::invalid_argument where not, before anything is computed.
-Tensor expect_samples(Tensor images);
+/// The images, when they can be evaluated: in [0,1], of the classifier's shape, and enough for a covariance
+/// of its features. Throws std::invalid_argument where not, before anything is computed.
+Tensor expect_samples(Tensor images, const Classifier& classifier);
 
 /// The real side, whose features and distances are computed once.
 class Reference {
@@ -46,7 +48,7 @@ class Reference {
   /// Throws as load_dataset and load_classifier; std::invalid_argument when the classifier's images are not
   /// the data set's size.
   Reference(const std::string& dataset, const std::string& data_option,
-            const std::filesystem::path& classifier);
+            const std::filesystem::path& classifier, const Treatment& how = {});
 
   /// Throws as expect_samples.
   Evaluation evaluate(const Tensor& images);

@@ -7,6 +7,8 @@
 
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/draw.h"
+#include "tensor/verbs.h"
 
 namespace dale {
 namespace {
@@ -180,6 +182,20 @@ Neighbours nearest(const Rows& x, const Rows& y) {
     found.distance[i] = std::sqrt(sum);
   });
   return found;
+}
+
+double neighbour_ratio(const Rows& x, const Rows& a, const Rows& b) {
+  const Neighbours to_a = nearest(x, a), to_b = nearest(x, b);
+  double sum = 0;
+  for (std::size_t i = 0; i < to_a.distance.size(); ++i)
+    sum += to_a.distance[i] / std::max(1e-12, to_b.distance[i]);
+  return sum / static_cast<double>(x.n);
+}
+
+Tensor shuffled(const Tensor& x, Index first, Index count) {
+  const std::vector<std::int32_t> order = permutation(Key{7}, x.dim(0));
+  count = std::min(count, x.dim(0) - first);
+  return raw::gather(x, IntTensor({count}, {order.begin() + first, order.begin() + first + count}));
 }
 
 }  // namespace dale

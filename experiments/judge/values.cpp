@@ -7,11 +7,14 @@
 #include <numbers>
 
 #include "diffusion/exact.h"
+#include "experiments/judge/evaluate.h"
 #include "tensor/check.h"
 #include "tensor/scalar.h"
 
 namespace dale {
 namespace {
+
+constexpr Index most_in_kernel = 1000;
 
 std::vector<double> ascending(const Tensor& x) {
   const std::vector<real> values = x.to_vector();
@@ -115,7 +118,23 @@ ValueComparison compare_values(const Tensor& samples, const Tensor& train, const
       invalid("[values_of] images {} beside {}: expected (N,C,H,W) of one size", str(samples.shape()),
               str(test.shape()));
   const double least = least_positive(test);
-  return {values_of(samples, least), values_of(train, least), values_of(test, least)};
+  const Index n = samples.dim(0), half = test.dim(0) / 2;
+  const Tensor floor = shuffled(train, 0, n);
+  const Rows real(shuffled(test, 0, most_in_kernel)), seen(train), near(shuffled(test, 0, half));
+  const double within = kernel_within(real);
+  const auto kernel = [&](const Tensor& x) {
+    return kernel_distance(real, Rows(first_images(x, most_in_kernel)), within);
+  };
+  const auto neighbours = [&](const Tensor& x) {
+    return neighbour_ratio(Rows(first_images(x, most_searched)), seen, near);
+  };
+  return {values_of(samples, least),
+          values_of(floor, least),
+          values_of(test, least),
+          kernel(samples),
+          kernel(floor),
+          neighbours(samples),
+          neighbours(shuffled(test, half, test.dim(0)))};
 }
 
 nlohmann::ordered_json json_of(const ValueComparison& c) {
@@ -126,6 +145,8 @@ nlohmann::ordered_json json_of(const ValueComparison& c) {
                   {"w1_of_the_logarithm", log_distance(*v, c.test)},
                   {"quantiles", v->quantiles},
                   {"spectrum_of_the_logarithm", v->spectrum}};
+  json["kernel_distance_of_values"] = {{"value", c.kernel}, {"floor", c.kernel_floor}};
+  json["neighbour_ratio_of_values"] = {{"value", c.neighbours}, {"floor", c.neighbours_floor}};
   return json;
 }
 
@@ -143,6 +164,9 @@ std::string text_of(const ValueComparison& c) {
   for (std::size_t k = 0; k < c.test.spectrum.size(); ++k)
     text += row(fmt::format("log's power by test's, k = {}", k + 1),
                 c.samples.spectrum[k] / c.test.spectrum[k], c.train.spectrum[k] / c.test.spectrum[k], 1);
+  text += row("kernel distance of values", c.kernel, c.kernel_floor, 0);
+  text += fmt::format("{:<28}{:>12.4g}{:>18}{:>14.4g}\n", "neighbour ratio of values", c.neighbours, "-",
+                      c.neighbours_floor);
   return text;
 }
 

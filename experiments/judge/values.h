@@ -1,7 +1,9 @@
 // What needs no classifier: how the values of images are distributed, and at which scales their logarithm
 // varies. With F the Fourier transform of the logarithm of an H × W image, its mean taken off,
 //   P(k) = mean of |F(u, v)|²/(HW) over images and over all u, v with |(u, v)| nearest to k waves a side
-// Logarithms are of max(value, the least positive value of the test images).
+// Logarithms are of max(value, the least positive value of the test images). Beside them stand a kernel
+// distance and neighbours (metrics.h) of the values themselves, which see how far images are from one
+// another, and little of what they show.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -32,8 +34,11 @@ double log_distance(const ValueSummary& a, const ValueSummary& b);
 /// Samples, and beside them training images in their place, which is the floor, and the test images.
 struct ValueComparison {
   ValueSummary samples, train, test;
+  double kernel, kernel_floor;          // between at most 1,000 images and as many of the test
+  double neighbours, neighbours_floor;  // as evaluate.h has them, of at most 256
 };
-/// Throws as values_of, and where sizes differ.
+/// `train` are all training images, of which as many as samples are the floor. Throws as values_of, and where
+/// sizes differ or there are fewer than two of a kind.
 ValueComparison compare_values(const Tensor& samples, const Tensor& train, const Tensor& test);
 nlohmann::ordered_json json_of(const ValueComparison& comparison);
 /// A table for the terminal.

@@ -11,13 +11,13 @@
 namespace dale {
 
 struct Batch {
-  Tensor images;     // (B,1,H,W)
+  Tensor images;     // (B,C,H,W)
   IntTensor labels;  // (B), or undefined
 };
 
 class Batches {
  public:
-  /// Of images (N,1,H,W) and labels (N), or undefined, on the CPU. REQUIRES N ≥ 1 and batch ≥ 1; the batch
+  /// Of images (N,C,H,W) and labels (N), or undefined, on the CPU. REQUIRES N ≥ 1 and batch ≥ 1; the batch
   /// may exceed N.
   Batches(Tensor images, IntTensor labels, Key key, Index batch)
       : images_(images.packed()), labels_(std::move(labels)), key_(key), batch_(batch) {}
@@ -36,7 +36,7 @@ class Batches {
  private:
   Batch gather(Index step) {
     const Index N = images_.dim(0), pixels = images_.size() / N;
-    Batch out{Tensor({batch_, 1, images_.dim(2), images_.dim(3)}), {}};
+    Batch out{Tensor({batch_, images_.dim(1), images_.dim(2), images_.dim(3)}), {}};
     if (labels_.defined()) out.labels = IntTensor({batch_});
     for (Index b = 0; b < batch_; ++b) {
       const Index place = step * batch_ + b;

@@ -4,7 +4,7 @@
 
 #include "diffusion/likelihood.h"
 #include "diffusion/sampler.h"
-#include "experiments/data/dataset.h"
+#include "experiments/data/own.h"
 #include "experiments/run/progress.h"
 
 namespace dale {
@@ -12,11 +12,9 @@ namespace dale {
 Likelihood likelihood(const LikelihoodOptions& o) {
   Model model = load_model(o.model);
   model.to(o.device);
-  const Dataset test = load_dataset(o.dataset, o.data, Split::test);
+  const Dataset test = load_dataset(o.dataset, o.data, Split::test, treatment_of(model.notes));
   const Tensor& images = test.images;
-  if (images.dim(2) != model.height || images.dim(3) != model.width)
-    invalid("the model makes images of {}x{}, those of {} are {}x{}: name the data it was trained on",
-            model.height, model.width, o.dataset, images.dim(2), images.dim(3));
+  model.expect_images(images, o.dataset);
   const Index count = std::min(o.count, images.dim(0));
   model.embedding.expect_domain(images, o.dataset);
   Progress bar("likelihood", count, "images", 1);

@@ -12,12 +12,6 @@ namespace {
 
 std::string exact(double v) { return fmt::format("{:.17g}", v); }
 
-std::string joined(const std::vector<Index>& values) {
-  std::string text;
-  for (Index v : values) text += (text.empty() ? "" : ",") + std::to_string(v);
-  return text;
-}
-
 /// Reads metadata entries, with the file's path in every complaint.
 struct Metadata {
   const std::filesystem::path path;
@@ -49,12 +43,19 @@ struct Metadata {
 };
 
 UNetShape unet_shape(const Metadata& metadata) {
-  UNetShape shape{metadata.size("channels"), {}, metadata.size("time_width"), metadata.size("classes", 0)};
-  std::stringstream list(metadata.text("multipliers"));
-  for (std::string part; std::getline(list, part, ',');) {
-    const std::map<std::string, std::string> one{{"multipliers", part}};
-    shape.multipliers.push_back(Metadata{metadata.path, one}.size("multipliers"));
-  }
+  const auto list = [&](const char* name) {
+    std::vector<Index> all;
+    std::stringstream parts(metadata.text(name));
+    for (std::string part; std::getline(parts, part, ',');) {
+      const std::map<std::string, std::string> one{{name, part}};
+      all.push_back(Metadata{metadata.path, one}.size(name));
+    }
+    return all;
+  };
+  UNetShape shape{metadata.size("channels"), list("multipliers"), metadata.size("time_width"),
+                  metadata.size("classes", 0), metadata.size("colours", 1)};
+  if (metadata.entries.contains("attention"))
+    shape.attention = levels_of_heights(list("attention"), metadata.size("height"), shape.multipliers.size());
   if (shape.multipliers.size() > 8 || shape.time_width > 4096)
     failed("{}: its metadata describes a network of {} levels and time width {}: too large",
            metadata.path.string(), shape.multipliers.size(), shape.time_width);
@@ -64,7 +65,7 @@ UNetShape unet_shape(const Metadata& metadata) {
 /// The largest weights of each part must have the shapes that the metadata implies, before a network is
 /// built: a false size must not cost memory that the file does not have.
 void expect_sizes(const UNetShape& s, const NamedTensors& file, const std::filesystem::path& path) {
-  expect_tensor(file, "stem.weight", {s.channels, 1, 3, 3}, path);
+  expect_tensor(file, "stem.weight", {s.channels, s.colours, 3, 3}, path);
   expect_tensor(file, "time1.weight", {s.time_width, s.time_width}, path);
   if (s.classes) expect_tensor(file, "label.weight", {s.classes + 1, s.time_width}, path);
   for (std::size_t i = 0; i < s.multipliers.size(); ++i) {
@@ -85,7 +86,7 @@ NamedTensors model_of(const NamedTensors& checkpoint, const std::filesystem::pat
   model.metadata["format"] = "dale model";
   model.metadata["network_output"] =
       str(default_prediction(process_named(Metadata{path, model.metadata}.text("process"))));
-  model.metadata["multipliers"] = joined(usual.multipliers);
+  model.metadata.emplace("multipliers", joined(usual.multipliers));
   model.metadata["time_width"] = std::to_string(usual.time_width);
   if (model.metadata["classes"] == "0") model.metadata.erase("classes");
   constexpr std::string_view prefix = "ema.";
@@ -98,9 +99,42 @@ NamedTensors model_of(const NamedTensors& checkpoint, const std::filesystem::pat
 
 }  // namespace
 
+std::string joined(const std::vector<Index>& values) {
+  std::string text;
+  for (Index v : values) text += (text.empty() ? "" : ",") + std::to_string(v);
+  return text;
+}
+
+std::vector<Index> levels_of_heights(const std::vector<Index>& heights, Index height, std::size_t levels) {
+  std::vector<Index> there, found;
+  for (std::size_t i = 0; i < levels; ++i) there.push_back(height >> i);
+  for (Index h : heights) {
+    const auto at = std::find(there.begin(), there.end(), h);
+    if (at == there.end())
+      invalid("attention at images {} high: the levels of this network are {} high", h, joined(there));
+    found.push_back(at - there.begin());
+  }
+  return found;
+}
+
 ScoreModel Model::score_model(const Condition& condition) const {
   return {process, edm, meaning,
           [this, condition](const Var& x, const Var& t) { return network(x, t, condition); }};
+}
+
+void Model::expect_images(const Tensor& images, const std::string& of) const {
+  const Shape one{network.shape.colours, height, width};
+  if (const Shape found{images.dim(1), images.dim(2), images.dim(3)}; !(found == one))
+    invalid(
+        "the model makes images of {} (colours, height, width), those of {} are {}: name the data it was "
+        "trained on",
+        str(one), of, str(found));
+}
+
+std::vector<Index> Model::attention() const {
+  std::vector<Index> heights;
+  for (Index level : network.shape.attention) heights.push_back(height >> level);
+  return heights;
 }
 
 void Model::to(Device device) {
@@ -121,6 +155,9 @@ void save_model(const std::filesystem::path& path, Model& model, const std::vect
   file.metadata["multipliers"] = joined(model.network.shape.multipliers);
   file.metadata["time_width"] = std::to_string(model.network.shape.time_width);
   if (model.network.shape.classes) file.metadata["classes"] = std::to_string(model.network.shape.classes);
+  if (model.network.shape.colours != 1)
+    file.metadata["colours"] = std::to_string(model.network.shape.colours);
+  if (!model.attention().empty()) file.metadata["attention"] = joined(model.attention());
   if (model.embedding != Embedding{}) file.metadata["embedding"] = model.embedding.name();
   file.metadata["height"] = std::to_string(model.height);
   file.metadata["width"] = std::to_string(model.width);

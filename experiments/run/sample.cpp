@@ -169,10 +169,10 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
     invalid("a picture to complete holds pixels, the model's data are embedded as {}",
             model.embedding.name());
   if (o.known.defined() != o.mask.defined()) invalid("inpainting needs both a picture and a mask");
-  for (const Tensor* t : {&o.known, &o.mask})
-    if (t->defined() && !(t->shape() == Shape{1, model.height, model.width}))
-      invalid("the picture or mask to complete is {}; the model's images are (1,{},{})", str(t->shape()),
-              model.height, model.width);
+  const Shape mask{1, model.height, model.width}, one{model.network.shape.colours, mask[1], mask[2]};
+  if (o.known.defined() && (!(o.known.shape() == one) || !(o.mask.shape() == mask)))
+    invalid("the picture to complete is {} and its mask {}; the model's images are {}, masks {}",
+            str(o.known.shape()), str(o.mask.shape()), str(one), str(mask));
 }
 
 /// The model without conditions, captured: it is asked for the same shapes at every step. Not with classes,
@@ -255,7 +255,10 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
   const StopSignals signals;
   model.to(o.device);
   const ScoreModel plain = captured(model);
-  SampleResult result{Tensor({o.count, 1, model.height, model.width}), 0, 0};
+  const auto images_of = [&](Index n) {
+    return Shape{n, model.network.shape.colours, model.height, model.width};
+  };
+  SampleResult result{Tensor(images_of(o.count)), 0, 0};
   const Index done = folder ? folder->resume(result) : 0;
   Progress bar("sampling with " + o.sampler, o.count, "images", 1, done);
   const double before = result.seconds;
@@ -272,13 +275,8 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
       bar.update(first + n * std::min(calls, expected - 1) / expected, fmt::format("evaluation {}", ++calls));
     };
     const Denoiser D = denoiser_of(model, plain, o, first, n, asked);
-    const Var y = entry.run({D,
-                             model,
-                             o,
-                             {n, 1, model.height, model.width},
-                             static_cast<std::uint64_t>(first),
-                             Key{o.seed},
-                             result.sign_changes});
+    const Var y = entry.run(
+        {D, model, o, images_of(n), static_cast<std::uint64_t>(first), Key{o.seed}, result.sign_changes});
     const Var data = finite_step("leaving the chart, image", first + 1, [&] { return model.unchart(y); });
     Tensor images = data.value().to(Device::cpu);
     if (o.known.defined())

@@ -22,7 +22,7 @@ struct SampleOptions {
   bool annealed = false;  // uniform, at paper_levels steps: the paper's constants for the model's data set
   std::vector<std::int32_t> classes;  // that images take in turn; empty: of no class
   double guidance = 1;                // w of classifier-free guidance (22)
-  /// (1,H,W) pixels to be completed, and where they are known (1) or not (0); or undefined.
+  /// (C,H,W) pixels to be completed, and (1,H,W) where they are known (1) or not (0); or undefined.
   Tensor known, mask;
   std::function<void(const Var& y, double s)> watch;  // sees what the network is asked of the first batch
   Device device = Device::cpu;
@@ -31,7 +31,7 @@ struct SampleOptions {
 class SamplesFolder;
 
 struct SampleResult {
-  Tensor images;      // (count,1,H,W) in the data's units
+  Tensor images;      // (count,C,H,W) in the data's units
   Index evaluations;  // of the network, for each image
   double seconds;
   Index sign_changes = -1;  // of the unconstrained sampler, over all images; −1 for the others

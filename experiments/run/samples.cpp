@@ -1,6 +1,7 @@
 #include "experiments/run/samples.h"
 
 #include "diffusion/exact.h"
+#include "tensor/animation.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/image.h"
 #include "tensor/npy.h"
@@ -19,6 +20,11 @@ Index images_in_a_grid(Index N, Index H, Index W) {
   return std::min(N, side * side);
 }
 
+/// Images as they are shown, in [0, 1]: pixels as they are, data in units of their own as greys.
+Tensor shown_as(const Tensor& images, const Model& model) {
+  return model.embedding == Embedding{} ? images : greys_of(images).of(images);
+}
+
 }  // namespace
 
 Greys greys_of(const Tensor& data) {
@@ -35,6 +41,34 @@ Tensor Greys::of(const Tensor& data) const {
   const double low = scale(black), range = std::max(scale(white) - low, 1e-30);
   const Var x = by_log ? log(clamp(data, black, std::numeric_limits<real>::max())) : Var(data);
   return ((x - low) / range).value();
+}
+
+Grid grid_of(const Tensor& images, const Model& model) {
+  const Index N = images.dim(0), shown = images_in_a_grid(N, model.height, model.width);
+  const Tensor first = images.slice(0, 0, shown).packed();
+  const Index columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(shown))));
+  Grid grid{image_grid(shown_as(first, model), columns, gap, zoom), shown, ""};
+  if (shown < N)
+    grid.note = fmt::format("grid.png shows the first {} of {} images, all that a picture holds\n", shown, N);
+  if (model.embedding == Embedding{}) return grid;
+  const Greys greys = greys_of(first);
+  grid.note += fmt::format("grid.png is black at {:.3g} and white at {:.3g}, 1 and 99 % of what it shows{}\n",
+                           greys.black, greys.white, greys.black > 0 ? ", by logarithm" : "");
+  return grid;
+}
+
+void Trajectory::see(const Var& y, double s) {
+  if (s >= level_) return;  // a corrector's second look
+  level_ = s;
+  states_.push_back(model_.unchart(slice(y, 0, 0, std::min(shown, y.dim(0)))).value().to(Device::cpu));
+}
+
+void Trajectory::write(const fs::path& folder, const Tensor& images) const {
+  if (states_.empty()) return;
+  std::vector<Tensor> frames;
+  for (const Tensor& state : states_) frames.push_back(grid_of(state, model_).picture);
+  frames.push_back(grid_of(images.slice(0, 0, states_[0].dim(0)).packed(), model_).picture);
+  write_file(folder / "trajectory.png", apng_bytes(frames, 150));
 }
 
 SamplesFolder::SamplesFolder(fs::path folder, Json made_of, bool resume)
@@ -98,29 +132,28 @@ void SamplesFolder::append(const Tensor& images, const SampleResult& r) {
   write_file(about(), state.dump(2) + "\n");
 }
 
-std::string SamplesFolder::write(const SampleResult& r, const Model& model) {
-  const Index N = r.images.dim(0), shown = images_in_a_grid(N, model.height, model.width);
-  const Json json = {
-      {"dale", version},         {"made_of", made_of_},          {"process", model.process->name()},
-      {"model", model.notes},    {"evaluations", r.evaluations}, {"sign_changes", r.sign_changes},
-      {"images_in_grid", shown}, {"threads", threads()},         {"seconds", r.seconds}};
+std::string SamplesFolder::write(const SampleResult& r, const Model& model, bool each) {
+  const Grid grid = grid_of(r.images, model);
+  const Json json = {{"dale", version},
+                     {"made_of", made_of_},
+                     {"process", model.process->name()},
+                     {"model", model.notes},
+                     {"evaluations", r.evaluations},
+                     {"sign_changes", r.sign_changes},
+                     {"images_in_grid", grid.shown},
+                     {"threads", threads()},
+                     {"seconds", r.seconds}};
   write_npy(folder_ / "samples.npy", r.images);
-  const Tensor first = r.images.slice(0, 0, shown).packed();
-  const bool pixels = model.embedding == Embedding{};
-  const Greys greys = pixels ? Greys{} : greys_of(first);
-  const Index columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(shown))));
-  write_png(folder_ / "grid.png", image_grid(pixels ? first : greys.of(first), columns, gap, zoom));
+  write_png(folder_ / "grid.png", grid.picture);
+  if (each) make_folder(folder_ / "images");
+  for (Index n = 0; each && n < r.images.dim(0); ++n)
+    write_png(folder_ / "images" / fmt::format("{:05}.png", n),
+              image_grid(shown_as(r.images.slice(0, n, n + 1).packed(), model), 1));
   write_file(folder_ / "sample.json", json.dump(2) + "\n");
   file_.reset();
   fs::remove(about());
   fs::remove(npy());
-  std::string said;
-  if (shown < N)
-    said = fmt::format("grid.png shows the first {} of {} images, all that a picture holds\n", shown, N);
-  if (!pixels)
-    said += fmt::format("grid.png is black at {:.3g} and white at {:.3g}, 1 and 99 % of what it shows{}\n",
-                        greys.black, greys.white, greys.black > 0 ? ", by logarithm" : "");
-  return said;
+  return grid.note;
 }
 
 std::string text_of(const SampleResult& r, const SampleOptions& o) {

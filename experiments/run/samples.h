@@ -1,9 +1,10 @@
-// The folder of samples: samples.npy (N,1,H,W) float32 in [0,1], grid.png with as many of them as a picture
-// holds, and sample.json. While sampling goes on each batch is added to samples.npy.part, and then
+// The folder of samples: samples.npy (N,C,H,W) float32 in the data's units, grid.png with as many of them as
+// a picture holds, and sample.json. While sampling goes on each batch is added to samples.npy.part, and then
 // sample.json.part tells how many images are whole; so a run that was cut goes on after them, to the bytes
 // that it would have had.
 #pragma once
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "experiments/run/folder.h"
@@ -22,6 +23,31 @@ struct Greys {
 /// Throws std::invalid_argument where there are no data.
 Greys greys_of(const Tensor& data);
 
+/// Images (N,C,H,W) of a model as one picture in a square of them.
+struct Grid {
+  Tensor picture;
+  Index shown;       // of the images: as many as a picture holds
+  std::string note;  // how data in units of their own are shown, and how many are left out; or ""
+};
+Grid grid_of(const Tensor& images, const Model& model);
+
+/// The way from noise to the first images, as an animation: what the network is asked while the level falls,
+/// then the samples.
+class Trajectory {
+ public:
+  explicit Trajectory(const Model& model) : model_(model) {}
+  /// For SampleOptions::watch.
+  void see(const Var& y, double s);
+  /// FOLDER/trajectory.png (APNG), which ends with these samples.
+  void write(const std::filesystem::path& folder, const Tensor& images) const;
+
+ private:
+  static constexpr Index shown = 16;
+  const Model& model_;
+  double level_ = std::numeric_limits<double>::infinity();
+  std::vector<Tensor> states_;  // (shown,C,H,W) in the data's units
+};
+
 class SamplesFolder {
  public:
   /// Makes the folder where it is missing, and tries that it can be written to, and locks it (folder.h).
@@ -37,10 +63,11 @@ class SamplesFolder {
   bool complete() const;
   /// Fills the first images of `result` with those that are there, and its numbers; how many there are.
   Index resume(SampleResult& result);
-  /// The next images (n,1,H,W), and the numbers of `result` up to them.
+  /// The next images (n,C,H,W), and the numbers of `result` up to them.
   void append(const Tensor& images, const SampleResult& result);
-  /// Leaves the three files; returns a line about a grid that does not hold all images, or nothing.
-  std::string write(const SampleResult& result, const Model& model);
+  /// Leaves the three files, and a PNG for each image in images/ where asked to; returns a line about a grid
+  /// that does not hold all images, or nothing.
+  std::string write(const SampleResult& result, const Model& model, bool each = false);
 
  private:
   std::filesystem::path npy() const { return folder_ / "samples.npy.part"; }

@@ -1,45 +1,58 @@
-// What training begins with: a fresh network, or a trained denoiser that is tuned to consistency.
+#include "experiments/run/start.h"
+
 #include <algorithm>
 
 #include "diffusion/consistency.h"
-#include "experiments/run/train.h"
+#include "experiments/data/idx.h"
+#include "experiments/data/own.h"
+#include "experiments/run/options.h"
+#include "tensor/cpu/level.h"
+#include "tensor/cpu/parallel.h"
+#include "tensor/cuda/machine.h"
 
 namespace dale {
 namespace {
+
+std::map<std::string, std::string> notes_of_run(const TrainOptions& o) {
+  return {{"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}};
+}
 
 Model fresh_model(const TrainOptions& o, const Dataset& data, Key weights) {
   if (o.classes && data.classes == 0)
     invalid("--classes needs labels, which {} has not: put the images of each class into a folder of its own",
             o.dataset);
+  const Index height = data.images.dim(2), width = data.images.dim(3), levels = Index(o.multipliers.size());
+  const Index unit = Index{1} << std::min<Index>(std::max<Index>(levels, 1) - 1, 20);
+  if (height % unit || width % unit)
+    invalid(
+        "{}: images of {}x{}; a network of {} levels halves them {} times: choose a --size of multiples of "
+        "{}, "
+        "or fewer --multipliers",
+        o.dataset, height, width, levels, levels - 1, unit);
+  const UNetShape shape{.channels = o.channels,
+                        .multipliers = o.multipliers,
+                        .classes = o.classes ? data.classes : 0,
+                        .colours = data.images.dim(1),
+                        .attention = levels_of_heights(o.attention, height, o.multipliers.size())};
   const Process& process = process_named(o.process);
-  Model model{&process,
-              {},
-              default_prediction(process),
-              ScoreUNet({.channels = o.channels, .classes = o.classes ? data.classes : 0}, weights),
-              data.images.dim(2),
-              data.images.dim(3),
-              embedding_named(o.embedding),
-              {{"dataset", o.dataset}, {"steps", std::to_string(o.steps)}, {"seed", std::to_string(o.seed)}}};
+  Model model{&process, {},    default_prediction(process),  ScoreUNet(shape, weights),
+              height,   width, embedding_named(o.embedding), notes_of_run(o)};
   model.embedding.expect_domain(data.images, o.dataset);
   model.edm = Edm::fitted(model.chart(data.images).value());
   return model;
 }
 
-Model model_to_tune(const TrainOptions& o, const Dataset& data) {
-  Model model = load_model(o.tuned_from);
-  const std::string path = o.tuned_from.string();
-  if (data.images.dim(2) != model.height || data.images.dim(3) != model.width)
-    invalid("{} makes images of {}×{}, those of {} are {}×{}: tune with images of the model's size", path,
-            model.height, model.width, o.dataset, data.images.dim(2), data.images.dim(3));
+/// A trained model as the beginning of another run, with notes of its own.
+Model given_model(const std::filesystem::path& file, const TrainOptions& o, const Dataset& data) {
+  Model model = load_model(file);
+  const std::string path = file.string();
+  model.expect_images(data.images, o.dataset);
   if (model.network.shape.classes && model.network.shape.classes != data.classes)
-    invalid("{} knows {} classes, {} has {}: tune with the model's own data", path,
-            model.network.shape.classes, o.dataset, data.classes);
+    invalid("{} knows {} classes, {} has {}: give it the model's own data", path, model.network.shape.classes,
+            o.dataset, data.classes);
   if (const std::string own = model.notes["dataset"]; own != o.dataset)
-    say("{} was trained on {} and is tuned on {}\n", path, own, o.dataset);
-  model.notes = {{"dataset", o.dataset},
-                 {"steps", std::to_string(o.steps)},
-                 {"seed", std::to_string(o.seed)},
-                 {"consistency", std::to_string(o.stages)}};
+    say("{} was trained on {} and goes on with {}\n", path, own, o.dataset);
+  model.notes = notes_of_run(o);
   model.embedding.expect_domain(data.images, o.dataset);
   return model;
 }
@@ -50,8 +63,18 @@ Model model_to_train(const TrainOptions& o, const Dataset& data, Key weights) {
   const auto values = data.images.cspan();
   if (const auto [low, high] = std::minmax_element(values.begin(), values.end()); *low == *high)
     failed("{}: every value is {}; expected images that differ", o.dataset, *low);
-  Model model = o.tuned_from.empty() ? fresh_model(o, data, weights) : model_to_tune(o, data);
+  const bool tunes = !o.tuned_from.empty(), goes_on = !o.from.empty();
+  Model model = tunes     ? given_model(o.tuned_from, o, data)
+                : goes_on ? given_model(o.from, o, data)
+                          : fresh_model(o, data, weights);
+  if (tunes) model.notes["consistency"] = std::to_string(o.stages);
+  if (goes_on) {
+    model.notes["from"] = o.from.string();
+    model.edm = Edm::fitted(model.chart(data.images).value());
+  }
   if (!data.note.empty()) model.notes["note"] = data.note;
+  model.notes.merge(notes_of(o.treatment));
+  if (!data.class_names.empty()) model.notes["class_names"] = joined_names(data.class_names);
   model.to(o.device);
   return model;
 }
@@ -67,6 +90,57 @@ TrainOptions usual_tuning() {
   return o;
 }
 
+nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, const Edm& edm,
+                                 Index parameters) {
+  const bool tf32 = o.device == Device::cuda && cuda_products() == CudaProducts::tf32;
+  nlohmann::ordered_json config{{"dale", version},
+                                {"random_stream", random_stream_version},
+                                {"bytes_a_real", sizeof(real)},
+                                {"dataset", o.dataset},
+                                {"data_md5", data.digests},
+                                {"training_images", data.images.dim(0)},
+                                {"note", data.note},
+                                {"process", o.process},
+                                {"data_mean", edm.mean},
+                                {"data_deviation", edm.deviation},
+                                {"height", data.images.dim(2)},
+                                {"width", data.images.dim(3)},
+                                {"classes", o.classes ? data.classes : 0},
+                                {"parameters", parameters},
+                                {"optimizer", o.optimizer},
+                                {"decay", o.decay},
+                                {"seed", o.seed},
+                                {"device", str(o.device)},
+                                {"precision", tf32 ? "tf32" : "full"},
+                                {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
+                                {"threads", threads()}};
+  const TrainOptions usual;
+  if (o.embedding != usual.embedding) config["embedding"] = o.embedding;
+  if (o.multipliers != usual.multipliers) config["multipliers"] = joined(o.multipliers);
+  if (!o.attention.empty()) config["attention"] = joined(o.attention);
+  if (data.images.dim(1) != 1) config["colours"] = data.images.dim(1);
+  for (const auto& [key, value] : notes_of(o.treatment)) config[key] = value;
+  if (!data.class_names.empty()) config["class_names"] = joined_names(data.class_names);
+  if (!o.from.empty()) config["from_md5"] = md5(read_file(o.from));
+  if (!o.tuned_from.empty()) {
+    config["consistency"] = o.stages;
+    config["tuned_from_md5"] = md5(read_file(o.tuned_from));
+  }
+  visit_numbers(
+      o, [&](const char* key, const char*, auto value, const char*, const Demand&) { config[key] = value; });
+  return config;
+}
+
+void adopt(TrainOptions& o, const Model& model) {
+  o.process = model.process->name();
+  o.channels = model.network.shape.channels;
+  o.multipliers = model.network.shape.multipliers;
+  o.attention = model.attention();
+  o.classes = model.network.shape.classes > 0;
+  o.embedding = model.embedding.name();
+  o.treatment = treatment_of(model.notes);
+}
+
 TrainOptions tuning_of(const std::filesystem::path& path) {
   const Model model = load_model(path);
   if (model.meaning != Parameterisation::denoised)
@@ -75,10 +149,7 @@ TrainOptions tuning_of(const std::filesystem::path& path) {
         path.string(), model.process->name(), str(model.meaning));
   TrainOptions o;
   o.tuned_from = path;
-  o.process = model.process->name();
-  o.channels = model.network.shape.channels;
-  o.classes = model.network.shape.classes > 0;
-  o.embedding = model.embedding.name();
+  adopt(o, model);
   return o;
 }
 

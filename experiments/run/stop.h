@@ -16,7 +16,7 @@ struct Stopped : std::runtime_error {
 class StopSignals {
  public:
   StopSignals() {
-    noted = 0;
+    if (alive++ == 0) noted = 0;  // one inside another keeps what came before it
     struct sigaction note {};
     note.sa_handler = [](int signal) { noted = signal; };
     note.sa_flags = static_cast<int>(SA_RESETHAND);
@@ -24,6 +24,7 @@ class StopSignals {
     sigaction(SIGTERM, &note, &before_[1]);
   }
   ~StopSignals() {
+    --alive;
     sigaction(SIGINT, &before_[0], nullptr);
     sigaction(SIGTERM, &before_[1], nullptr);
   }
@@ -34,6 +35,7 @@ class StopSignals {
 
  private:
   static inline volatile std::sig_atomic_t noted = 0;
+  static inline int alive = 0;
   struct sigaction before_[2];
 };
 

@@ -13,7 +13,9 @@
 #include "experiments/run/folder.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/options.h"
+#include "experiments/run/start.h"
 #include "experiments/run/stop.h"
+#include "experiments/run/watch.h"
 #include "nn/ema.h"
 #include "nn/optim.h"
 #include "tensor/captured.h"
@@ -35,40 +37,6 @@ void check_options(const TrainOptions& o) {
   if (o.optimizer != "adam" && o.optimizer != "muon")
     unknown_name("optimizer", o.optimizer, {"adam", "muon"});
   if (o.decay != "constant" && o.decay != "cosine") unknown_name("decay", o.decay, {"constant", "cosine"});
-}
-
-nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, const Edm& edm,
-                                 Index parameters) {
-  const bool tf32 = o.device == Device::cuda && cuda_products() == CudaProducts::tf32;
-  nlohmann::ordered_json config{{"dale", version},
-                                {"random_stream", random_stream_version},
-                                {"bytes_a_real", sizeof(real)},
-                                {"dataset", o.dataset},
-                                {"data_md5", data.digests},
-                                {"training_images", data.images.dim(0)},
-                                {"note", data.note},
-                                {"process", o.process},
-                                {"data_mean", edm.mean},
-                                {"data_deviation", edm.deviation},
-                                {"height", data.images.dim(2)},
-                                {"width", data.images.dim(3)},
-                                {"classes", o.classes ? data.classes : 0},
-                                {"parameters", parameters},
-                                {"optimizer", o.optimizer},
-                                {"decay", o.decay},
-                                {"seed", o.seed},
-                                {"device", str(o.device)},
-                                {"precision", tf32 ? "tf32" : "full"},
-                                {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
-                                {"threads", threads()}};
-  if (o.embedding != "pixels") config["embedding"] = o.embedding;
-  if (!o.tuned_from.empty()) {
-    config["consistency"] = o.stages;
-    config["tuned_from_md5"] = md5(read_file(o.tuned_from));
-  }
-  visit_numbers(
-      o, [&](const char* key, const char*, auto value, const char*, const Demand&) { config[key] = value; });
-  return config;
 }
 
 /// What Muon takes: the kernels between stem and head. Biases, norms, and the layers of time and label are
@@ -151,6 +119,15 @@ class Training {
     return {loss, norm, {made.begin() + 1, made.end()}};
   }
 
+  /// With the averaged weights.
+  Model averaged() const {
+    Model model = model_;
+    model.network = ScoreUNet(model_.network.shape, Key{0});
+    const auto own = parameters(model.network);
+    for (std::size_t i = 0; i < own.size(); ++i) own[i].parameter->leaf_value() = ema_.average()[i].clone();
+    return model;
+  }
+
   Muon& optimizer() { return optimizer_; }
   Schedule schedule() const { return {o_.steps, o_.learning_rate, o_.decay, o_.warmup}; }
   void average() { ema_.update(); }
@@ -222,7 +199,7 @@ TrainResult train(const TrainOptions& o) {
   if (!o.resume && holds_run(o.out))
     invalid("{} holds a run already: continue it with --resume, or choose another --out", o.out.string());
   const StopSignals signals;
-  const Dataset data = load_dataset(o.dataset, o.data, Split::train);
+  const Dataset data = load_dataset(o.dataset, o.data, Split::train, o.treatment);
   Training training(o, data);
   make_folder(o.out);
   const FolderLock lock(o.out);
@@ -234,6 +211,9 @@ TrainResult train(const TrainOptions& o) {
   const Index first = last ? last->steps : 0;
   write_file(o.out / "config.json", training.config().dump(2) + "\n");
   Metrics metrics(o.out, first);
+
+  std::optional<Watch> watch;
+  if (o.sample_every) watch.emplace(o, first);
 
   Progress bar(o.dataset + " " + o.process, o.steps, "images", o.batch, first);
   const Schedule schedule = training.schedule();
@@ -252,10 +232,19 @@ TrainResult train(const TrainOptions& o) {
       metrics.sync();
       training.save(done);
     }
-    if (signal)
-      throw Stopped(signal,
+    const auto stop = [&](int by) {
+      throw Stopped(by,
                     fmt::format("stopped by {} after step {} of {}; {} is saved and --resume continues it",
-                                signal == SIGINT ? "SIGINT" : "SIGTERM", done, o.steps, o.out.string()));
+                                by == SIGINT ? "SIGINT" : "SIGTERM", done, o.steps, o.out.string()));
+    };
+    if (signal) stop(signal);
+    if (watch && done % o.sample_every == 0) try {
+        Model averaged = training.averaged();
+        watch->look(done, averaged);
+      } catch (const Stopped& stopped) {
+        training.save(done);
+        stop(stopped.signal);
+      }
   };
   fit(training.optimizer(), schedule, o.clip, bar, gradients, after, first);
 

@@ -9,10 +9,13 @@ namespace dale {
 
 struct TrainOptions {
   std::string dataset = "fashion-mnist", process = "gbm", data{};  // data: folder given with --data, or empty
+  Treatment treatment{};                                           // of the images
   std::string embedding = "pixels";                                // diffusion/embedding.h
   std::filesystem::path out{};
   Index steps = 900, batch = 64, channels = 16, warmup = 200;
-  std::string optimizer = "adam";  // or "muon"
+  std::vector<Index> multipliers{1, 2, 2};  // of the channels, a level of the network each
+  std::vector<Index> attention{};           // heights of the levels that have self-attention
+  std::string optimizer = "adam";           // or "muon"
   std::string decay = "constant";  // of the learning rate: "constant", or "cosine" to 0 at the last step
   double learning_rate = 1e-3, ema = 0.999, clip = 1, dropout = 0;
   double level_mean = -0.4, level_deviation = 1.0;  // of ln s, for the processes that (6) trains (loss.h)
@@ -20,8 +23,10 @@ struct TrainOptions {
   double label_dropout = 0.1;                       // each replaced by "none" with this probability
   std::filesystem::path tuned_from{};  // tune this model to consistency (diffusion/consistency.h), not train
   Index stages = 6;  // of tuning, of equal length; the two levels come closer from one to the next
+  std::filesystem::path from{};  // go on from this model's weights, in a run of its own
   Index checkpoint_every = 200;
-  bool resume = false;  // continue the run in `out`, if there is one
+  Index sample_every = 0;  // steps between looks at what it makes (watch.h); 0: none
+  bool resume = false;     // continue the run in `out`, if there is one
   std::uint64_t seed = 0;
   Device device = Device::cpu;
   std::function<void(Index)> after_step{};  // called with the number of steps done; for tests
@@ -36,16 +41,11 @@ struct TrainResult {
 
 /// What dale tune does unless told otherwise, with the levels of ConsistencySettings.
 TrainOptions usual_tuning();
-/// Options to tune a model by: process, width and classes are its own. Throws as load_model does, and
-/// std::invalid_argument for a network that is not trained to denoise.
+/// What training a model further has from it: process, network, classes, embedding and treatment of images.
+void adopt(TrainOptions& options, const Model& model);
+/// Options to tune a model by. Throws as load_model does, and std::invalid_argument for a network that is not
+/// trained to denoise.
 TrainOptions tuning_of(const std::filesystem::path& model);
-/// The model that training begins with, on the options' machine: fresh, its weights drawn with the key and
-/// its statistics those of the data; or the one to tune. Throws std::runtime_error for data that the
-/// embedding does not take or that do not vary, std::invalid_argument for classes without labels, and for
-/// images of another size or with other classes than a model to tune has; those of another data set are said
-/// on stderr.
-Model model_to_train(const TrainOptions& options, const Dataset& data, Key weights);
-
 /// The same options give the same bytes of model.safetensors, at any number of threads, and however often
 /// the run was stopped and resumed. With `resume` the options must be those the run began with, but for
 /// threads, checkpoint_every and, where the learning rate does not decay, steps. Throws
