@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "autograd/gradcheck.h"
 #include "nn/checkpoint.h"
 #include "nn/ema.h"
 #include "nn/optim.h"
@@ -217,6 +218,30 @@ TEST_CASE(
   REFUSES(told(x, t, {IntTensor({2}, {0, 4}), {}}), "[gather]");
   const Var loss = sum(square(told(x, t, {IntTensor({2}, {0, 3}), {0.5, Key{1}}})));
   CHECK(all_finite(grad(loss, {*told.label})[0].value()));
+}
+
+TEST_CASE("self-attention: a pixel alone sees itself, and which pixel is where does not matter", "[nn]") {
+  const SelfAttention attends(2, 4, Key{1});
+  const Var alone(normal(Key{2}, {3, 4, 1, 1})), x(normal(Key{3}, {2, 4, 3, 5}));
+  const Var value = slice(attends.tokens(attends.norm(alone)), 1, 8, 12);
+  CHECK(gap(attends(alone), (attends.out(value) + alone).value()) < 1e-6);
+  CHECK(gap(attends(flip(flip(x, 2), 3)), flip(flip(attends(x), 2), 3).value()) < 1e-5);
+  CHECK(gap(attends(x), x.value()) > 0.01);
+  const Function f = [&](const Vars& v) { return attends(v[0]); };
+  for (int order : {1, 2})
+    CHECK(gradient_error(f, {x.value()}, order, Key{4}) < (sizeof(real) == 8 ? 1e-7 : 0.05));
+
+  UNetShape shape{8, {1, 2}, 16};
+  shape.colours = 3;
+  shape.attention = {1};
+  ScoreUNet net(shape, Key{1});
+  std::string with;
+  for (const auto& p : parameters(net))
+    if (p.name.find("attention.out.weight") != p.name.npos) with += p.name + " ";
+  CHECK(with == "down.1.attention.out.weight middle.attention.out.weight up.0.attention.out.weight ");
+  CHECK(net(Tensor::full({2, 3, 4, 6}, 0.1), Tensor({2}, {0.1, 0.2})).shape() == Shape{2, 3, 4, 6});
+  shape.attention = {2};
+  REFUSES(ScoreUNet(shape, Key{1}), "[unet] attention at level 2: the levels are 0 to 1");
 }
 
 TEST_CASE("bad networks and steps", "[nn][errors]") {

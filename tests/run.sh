@@ -67,6 +67,7 @@ case $build in
     script 'kill -9' tests/kill.sh "$build"
     script 'comparison and report' tests/report.sh "$build" ;;
 esac
+script 'own images, as the README walks' tests/walk.sh "$build"
 script 'programs of README and examples, installed library' tests/readme.sh "$build"
 
 [ "$DEVICE" != cuda ] ||
