@@ -15,9 +15,14 @@ judged() { find "$work/run" -name 'seed-*.json' "$@" 2>/dev/null; }
 while kill -0 $pid 2>/dev/null && [ -z "$(judged -name 'seed-0.json')" ]; do sleep 0.2; done
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
-[ ! -e "$work/run/report.html" ] || fail 'the run was not stopped before its end'
+! grep -q '"finished": true' "$work/run/comparison.json" || fail 'the run was not stopped before its end'
 judged -exec cp {} "$work/first.json" \;
+"$dale" report "$work/run" >/dev/null || fail 'no report of what a stopped comparison left'
+for part in 'In progress. Still to come' 'gbm' 'data:image/png'; do
+  grep -q "$part" "$work/run/report.html" || fail "the report in progress lacks: $part"
+done
 (compare) || fail 'a stopped comparison was not continued'
+! grep -q 'In progress' "$work/run/report.html" || fail 'a finished comparison says that it goes on'
 judged -exec cmp -s {} "$work/first.json" \; -print | grep -q . || fail 'judged samples were judged again'
 touch "$work/mark"
 (compare) || fail 'a finished comparison did not write its report anew'

@@ -17,8 +17,8 @@ grep -q 'resized and cropped to 16x16' "$work/out" || fail 'training says what b
 does '' report "$work/run"
 grep -q 'after 10 steps' "$work/run/report.html" || fail 'the page shows samples'
 model=$work/run/model.safetensors
-does '' sample --checkpoint "$model" --sampler dpm-solver --steps 4 --classes frog,shoe --guidance 2 --count 6 \
-  --images --trajectory --out "$work/guided"
+does '' sample --checkpoint "$model" --sampler dpm-solver --steps 4 --classes frog,shoe --guidance 2 \
+  --count 6 --images --trajectory --out "$work/guided"
 [ -s "$work/guided/images/00005.png" ] && [ -s "$work/guided/trajectory.png" ] || fail 'images and trajectory'
 expect 2 "unknown class 'cat'; did you mean 'bag'? (known: bag, frog, shoe)" \
   sample --checkpoint "$model" --classes cat --out "$work/x"
@@ -29,7 +29,8 @@ grep -q 'kernel distance of values' "$work/out" || fail 'evaluation without a ju
 does '' train-classifier --dataset "$work/mine" --size 16 --epochs 2 --batch 4 --out "$work/c.safetensors"
 expect 2 'a covariance of 64 features needs at least 65' evaluate --samples "$work/guided/samples.npy" \
   --dataset "$work/mine" --classifier "$work/c.safetensors"
-does '' tune --checkpoint "$model" --dataset "$work/mine" --steps 6 --sample-every 3 --batch 4 --out "$work/fast"
+does '' tune --checkpoint "$model" --dataset "$work/mine" --steps 6 --sample-every 3 --batch 4 \
+  --out "$work/fast"
 does '' sample --checkpoint "$work/fast/model.safetensors" --sampler consistency --count 2 --out "$work/once"
 does '' likelihood --checkpoint "$model" --dataset "$work/mine" --count 2 --steps 4
 does '' train --dataset "$work/mine" --from "$model" --steps 4 --batch 4 --out "$work/further"

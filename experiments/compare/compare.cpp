@@ -1,5 +1,7 @@
 #include "experiments/compare/compare.h"
 
+#include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "experiments/compare/report.h"
@@ -84,34 +86,19 @@ void sample_and_judge(const fs::path& folder, std::uint64_t k, const fs::path& m
   write_file(file, json.dump(2) + "\n");
 }
 
-/// Trains, samples, judges and draws; what comparison.json says of it.
-Json compare_on(const std::string& dataset, const Profile& profile, const CompareOptions& o, bool guide) {
+/// The judge of a data set.
+Reference reference_of(const std::string& dataset, const CompareOptions& o) {
   const fs::path classifier = classifier_file(dataset);
   if (classifier.empty())
     invalid(
         "no classifier comes with {}, and by one dale compare judges: choose of fashion-mnist, mnist and "
         "kmnist",
         dataset);
-  for (int t = 0; t < o.training_seeds; ++t)
-    for (const ComparedModel& model : profile.models(t)) train(run_of(dataset, model, profile, o));
-  if (guide) {
-    TrainOptions t = run_of(dataset, {"gbm"}, profile, o);
-    t.classes = true;
-    t.steps = profile.guided_steps;
-    t.out = o.out / dataset / "gbm-classes";
-    train(t);
-  }
-  Reference reference(dataset, o.data, classifier);
-  for (const Plan& plan : profile.plans)
-    for (int t = 0; t < (plan.seeds > 1 ? o.training_seeds : 1); ++t)
-      for (int budget : plan.budgets)
-        for (std::uint64_t k = 0; k < static_cast<std::uint64_t>(plan.seeds); ++k) {
-          SampleOptions s = sampling_of(plan, budget, o);
-          s.seed += k;
-          sample_and_judge(o.out / dataset / plan.folder(budget, t), k,
-                           o.out / dataset / plan.model(t).name() / "model.safetensors", s, reference);
-        }
-  draw_pictures(dataset, reference, o);
+  return Reference(dataset, o.data, classifier);
+}
+
+/// What comparison.json says of a set.
+Json about_set(const std::string& dataset, const Reference& reference) {
   const Classifier& judge = reference.classifier();
   return {{"name", dataset},
           {"note", reference.test().note},
@@ -120,6 +107,40 @@ Json compare_on(const std::string& dataset, const Profile& profile, const Compar
           {"classifier",
            fmt::format("MD5 {}, {:.2f} % right on {} images, made by {}", judge.digest, 100 * judge.accuracy,
                        judge.notes.at("test_images"), judge.notes.at("command"))}};
+}
+
+/// Trains each model when it is first sampled, samples, judges and draws; `renew` is called when there is
+/// more to see.
+void compare_on(const std::string& dataset, Reference& reference, const Profile& profile,
+                const CompareOptions& o, bool guide, const std::function<void()>& renew) {
+  std::vector<ComparedModel> trained;
+  const auto expect_trained = [&](const ComparedModel& model) {
+    if (std::find(trained.begin(), trained.end(), model) != trained.end()) return;
+    train(run_of(dataset, model, profile, o));
+    trained.push_back(model);
+  };
+  for (const Plan& plan : profile.plans)
+    for (int t = 0; t < (plan.seeds > 1 ? o.training_seeds : 1); ++t) {
+      const ComparedModel model = plan.model(t);
+      if (model.tuned) expect_trained({model.process, false, t});
+      expect_trained(model);
+      for (int budget : plan.budgets)
+        for (std::uint64_t k = 0; k < static_cast<std::uint64_t>(plan.seeds); ++k) {
+          SampleOptions s = sampling_of(plan, budget, o);
+          s.seed += k;
+          sample_and_judge(o.out / dataset / plan.folder(budget, t), k,
+                           o.out / dataset / model.name() / "model.safetensors", s, reference);
+          renew();
+        }
+    }
+  if (guide) {
+    TrainOptions t = run_of(dataset, {"gbm"}, profile, o);
+    t.classes = true;
+    t.steps = profile.guided_steps;
+    t.out = o.out / dataset / "gbm-classes";
+    train(t);
+  }
+  draw_pictures(dataset, reference, o);
 }
 
 /// The studies, each made once by the same sources and seed.
@@ -158,23 +179,27 @@ void compare(const CompareOptions& o) {
   make_folder(o.out);
   const FolderLock lock(o.out);
   say("the profile {} takes {}\n", profile.name, profile.cost);
-  Json about = {{"profile", profile.name}, {"seed", o.seed},     {"training_seeds", o.training_seeds},
-                {"asked", o.datasets},     {"missing", missing}, {"build", build_info()},
-                {"sets", Json::array()}};
-  fs::path report;
-  for (const std::string& dataset : present) {
-    about["sets"].push_back(compare_on(dataset, profile, o, dataset == present[0]));
+  Json about = {{"profile", profile.name}, {"seed", o.seed},       {"training_seeds", o.training_seeds},
+                {"asked", o.datasets},     {"missing", missing},   {"build", build_info()},
+                {"finished", false},       {"sets", Json::array()}};
+  const auto renew = [&] {
     write_file(o.out / "comparison.json", about.dump(2) + "\n");
-    report = write_report(o.out);
+    write_report(o.out);
+  };
+  for (const std::string& dataset : present) {
+    Reference reference = reference_of(dataset, o);
+    about["sets"].push_back(about_set(dataset, reference));
+    compare_on(dataset, reference, profile, o, dataset == present[0], renew);
   }
   make_studies(o, profile.quick_studies);
-  report = write_report(o.out);
+  about["finished"] = true;
+  renew();
   for (const Json& set : about["sets"])
     if (set["note"] != "")
       fmt::print("{}: {}\n", set["name"].get<std::string>(), set["note"].get<std::string>());
   for (const std::string& name : missing)
     fmt::print("not compared: {}, which was not found (dale info says where it is looked for)\n", name);
-  fmt::print("{}\n", report.string());
+  fmt::print("{}\n", (o.out / "report.html").string());
 }
 
 }  // namespace dale

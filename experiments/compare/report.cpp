@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "tensor/file.h"
@@ -162,6 +164,17 @@ std::string section(const CompareSet& set) {
       "ratios"_a = ratios(set), "table"_a = full_table(set));
 }
 
+/// What a comparison in progress has still to make.
+std::string progress(const Comparison& c) {
+  if (c.finished) return answer(c.sets);
+  return fmt::format(
+      "<p>In progress. Still to come of the data sets below: {} models and {} sets of samples, some {:.0f} "
+      "minutes at "
+      "the pace so far; then pictures, the small experiments and the answer. The page is renewed after each "
+      "set of samples.</p>\n",
+      c.models_to_come, c.samples_to_come, std::ceil(c.seconds_to_come / 60));
+}
+
 }  // namespace
 
 std::string report_html(const Comparison& c) {
@@ -179,7 +192,7 @@ std::string report_html(const Comparison& c) {
   const std::string studies =
       c.studies.empty() ? "" : "<h2>Small experiments with known answers</h2>\n" + c.studies;
   return page("Multiplying against adding",
-              fmt::format(fmt::runtime(page_text), "answer"_a = answer(c.sets), "sets"_a = sets,
+              fmt::format(fmt::runtime(page_text), "answer"_a = progress(c), "sets"_a = sets,
                           "signs"_a = signs(c.sets), "models"_a = models_table(c.sets), "studies"_a = studies,
                           "command"_a = command, "width"_a = profile.training.channels,
                           "steps"_a = profile.training.steps, "batch"_a = profile.training.batch,

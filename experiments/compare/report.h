@@ -24,6 +24,7 @@ struct CompareRow {
   double seconds = 0;                 // for `count` images, mean over the seeds
   std::string failure{};              // why there are no values, or ""
   std::vector<Evaluation> by_seed{};  // empty if it failed
+  int to_come = 0;                    // seeds that a comparison in progress has not come to
 
   /// "ddim", "dale-langevin, uniform", …
   std::string sampler_and_grid() const { return sampler + (grid.empty() ? "" : ", " + grid); }
@@ -57,10 +58,15 @@ struct Comparison {
   std::vector<std::string> asked, missing;  // data sets named by the command; not found
   std::vector<CompareSet> sets{};
   std::string studies{};  // HTML
+  /// Of a comparison in progress: models not trained, samples not made, and an estimate of the time they
+  /// take.
+  bool finished = true;
+  int models_to_come = 0, samples_to_come = 0;
+  double seconds_to_come = 0;
 };
 
-/// Of the folder OUT. Throws std::runtime_error with the file that is missing or not as a comparison leaves
-/// it.
+/// Of the folder OUT, of a comparison in progress what is there. Throws std::runtime_error with the file that
+/// is missing or not as a comparison leaves it.
 Comparison read_comparison(const std::filesystem::path& out);
 
 /// The answer: paragraphs of HTML.

@@ -40,21 +40,28 @@ CompareModel read_model(const fs::path& folder) {
   return model;
 }
 
-CompareRow read_row(const fs::path& set, const Plan& plan, int budget, int training_seeds) {
+/// Of a comparison in progress the seeds up to the first that is not there.
+CompareRow read_row(const fs::path& set, const Plan& plan, int budget, int training_seeds, bool finished) {
   CompareRow row{plan.process, plan.sampler, budget, plan.count, plan.grid};
   if (plan.seeds == 1) training_seeds = 1;
-  for (int n = 0; n < training_seeds * plan.seeds && row.failure.empty(); ++n) {
+  const int seeds = training_seeds * plan.seeds;
+  for (int n = 0; n < seeds && row.failure.empty(); ++n) {
     const fs::path file =
         set / plan.folder(budget, n / plan.seeds) / fmt::format("seed-{}.json", n % plan.seeds);
+    if (!finished && !fs::exists(file)) {
+      row.to_come = seeds - n;
+      break;
+    }
     from_json(file, [&](const Json& json) {
       row.failure = json.value("failure", "");
       if (!row.failure.empty()) return;
       row.by_seed.push_back(evaluation_from(json.at("evaluation"), file));
       row.evaluations = json.at("evaluations");
       row.sign_changes = json.at("sign_changes");
-      row.seconds += json.at("seconds").get<double>() / (training_seeds * plan.seeds);
+      row.seconds += json.at("seconds").get<double>();
     });
   }
+  row.seconds /= std::max<double>(1, static_cast<double>(row.by_seed.size()));
   if (!row.failure.empty()) row.by_seed.clear();
   return row;
 }
@@ -79,6 +86,49 @@ std::string read_pictures(const fs::path& folder) {
     }
     return html;
   });
+}
+
+/// The first samples of the rows that are there, while the pictures proper are not drawn.
+std::string read_grids(const fs::path& set, const Profile& profile) {
+  std::string html = "<div class='side'>\n";
+  for (const Plan& plan : profile.plans)
+    for (int budget : plan.budgets)
+      if (const fs::path grid = set / plan.folder(budget) / "seed-0" / "grid.png"; fs::exists(grid)) {
+        const std::string title =
+            fmt::format("{}, {}, at most {} evaluations", plan.process, plan.sampler, budget);
+        html += captioned(picture(read_png(grid), title), title);
+      }
+  return html + "</div>\n";
+}
+
+/// What a set has, and what the comparison in progress is still to make of it.
+CompareSet read_set(const fs::path& out, const Json& about, const Profile& profile, Comparison& all) {
+  CompareSet set{about.at("name"), about.at("note"), about.at("classifier"), about.at("train_images"),
+                 about.at("test_images")};
+  const fs::path folder = out / set.name;
+  int models_to_come = 0, samples_to_come = 0;
+  for (int t = 0; t < all.training_seeds; ++t)
+    for (const ComparedModel& model : profile.models(t))
+      if (all.finished || fs::exists(folder / model.name() / "model.safetensors"))
+        set.models.push_back(read_model(folder / model.name()));
+      else
+        ++models_to_come;
+  double training = 0, sampling = 0;
+  for (const CompareModel& model : set.models)
+    training += model.seconds / static_cast<double>(set.models.size());
+  for (const Plan& plan : profile.plans)
+    for (int budget : plan.budgets) {
+      CompareRow row = read_row(folder, plan, budget, all.training_seeds, all.finished);
+      samples_to_come += row.to_come;
+      if (!row.by_seed.empty() || !row.failure.empty()) set.rows.push_back(std::move(row));
+    }
+  for (const CompareRow& row : set.rows) sampling += row.seconds / static_cast<double>(set.rows.size());
+  all.models_to_come += models_to_come;
+  all.samples_to_come += samples_to_come;
+  all.seconds_to_come += models_to_come * training + samples_to_come * sampling;
+  const bool drawn = all.finished || fs::exists(folder / "pictures" / "pictures.json");
+  set.pictures = drawn ? read_pictures(folder / "pictures") : read_grids(folder, profile);
+  return set;
 }
 
 }  // namespace
@@ -113,19 +163,8 @@ Comparison read_comparison(const fs::path& out) {
     Comparison all{json.at("profile"),        json.at("build"), json.at("seed"),
                    json.at("training_seeds"), json.at("asked"), json.at("missing")};
     const Profile& profile = profile_named(all.profile);
-    for (const Json& about : json.at("sets")) {
-      CompareSet set{about.at("name"), about.at("note"), about.at("classifier"), about.at("train_images"),
-                     about.at("test_images")};
-      const fs::path folder = out / set.name;
-      for (int t = 0; t < all.training_seeds; ++t)
-        for (const ComparedModel& model : profile.models(t))
-          set.models.push_back(read_model(folder / model.name()));
-      for (const Plan& plan : profile.plans)
-        for (int budget : plan.budgets)
-          set.rows.push_back(read_row(folder, plan, budget, all.training_seeds));
-      set.pictures = read_pictures(folder / "pictures");
-      all.sets.push_back(std::move(set));
-    }
+    all.finished = json.value("finished", true);
+    for (const Json& about : json.at("sets")) all.sets.push_back(read_set(out, about, profile, all));
     for (const Study& study : studies) {
       const fs::path section = study_folder(out, study.name, profile.quick_studies) / "section.html";
       if (fs::exists(section)) all.studies += read_file(section);
