@@ -29,6 +29,7 @@ class Walk {
  public:
   struct Stop {
     Node* node;
+    bool wanted = false;  // an x itself
     bool needed = false;  // some x can be reached from here
     bool owned = false;   // the engine made this sum and has not handed it out
     Var gradient{};
@@ -57,7 +58,7 @@ class Walk {
               [](const Stop& a, const Stop& b) { return a.node->order > b.node->order; });
     fill();
     for (const Var& x : xs)
-      if (Stop* stop = at(x)) stop->needed = true;
+      if (Stop* stop = at(x)) stop->wanted = stop->needed = true;
     for (auto stop = stops_.rbegin(); stop != stops_.rend(); ++stop)
       for (const Var& x : stop->node->inputs)
         if (const Stop* input = at(x); input && input->needed) stop->needed = true;
@@ -207,46 +208,38 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
     invalid(
         "[grad] y depends on no parameter, or was not recorded: make it outside NoGrad, and a gradient that "
         "is differentiated again with create_graph");
-  Vars out(xs.size());
-  if (!xs.empty()) {
-    const WithGrad recorded(graph == Graph::created);
-    Walk walk(y, xs);
-    std::vector<bool> wanted(walk.stops().size());
-    for (const Var& x : xs)
-      if (const auto* stop = walk.at(x)) wanted[static_cast<std::size_t>(stop - walk.stops().data())] = true;
-    walk.stops()[0].gradient = g;
-    for (std::size_t i = 0; i < walk.stops().size(); ++i) {
-      Walk::Stop& stop = walk.stops()[i];
-      if (!stop.needed || stop.node->inputs.empty() || !stop.gradient.value().defined()) continue;
-      const Var upstream = wanted[i] ? stop.gradient : std::exchange(stop.gradient, Var());
-      Node& node = *stop.node;
-      if (!node.rule)
-        broken("[{}] its values were released by last_grad(): take the earlier gradients with grad()",
-               node.op);
-      if (node.versions() != node.version)
-        invalid(
-            "[{}] a value that its gradient needs was written to since: take gradients before the step that "
-            "changes parameters",
-            node.op);
-      Vars parts = node.rule(upstream, node.inputs, Var(node.output, stop.node->shared_from_this()));
-      if (parts.size() != node.inputs.size())
-        broken("[{}] the rule returned {} gradients for {} inputs", node.op, parts.size(),
-               node.inputs.size());
-      for (std::size_t k = 0; k < parts.size(); ++k)
-        if (Walk::Stop* input = walk.at(node.inputs[k]); input && input->needed) {
-          check_gradient(node, parts[k], node.inputs[k], k);
-          Walk::gather(*input, std::move(parts[k]));
-        }
-      if (graph == Graph::released) node.release();
-    }
-    for (std::size_t i = 0; i < xs.size(); ++i)
-      if (const auto* stop = walk.at(xs[i])) out[i] = stop->gradient;
+  const WithGrad recorded(graph == Graph::created);
+  Walk walk(y, xs);
+  walk.stops()[0].gradient = g;
+  for (Walk::Stop& stop : walk.stops()) {
+    Node& node = *stop.node;
+    if (!stop.needed || node.inputs.empty() || !stop.gradient.value().defined()) continue;
+    const Var upstream = stop.wanted ? stop.gradient : std::exchange(stop.gradient, Var());
+    if (!node.rule)
+      broken("[{}] its values were released by last_grad(): take the earlier gradients with grad()", node.op);
+    if (node.versions() != node.version)
+      invalid(
+          "[{}] a value that its gradient needs was written to since: take gradients before the step that "
+          "changes parameters",
+          node.op);
+    Vars parts = node.rule(upstream, node.inputs, Var(node.output, node.shared_from_this()));
+    if (parts.size() != node.inputs.size())
+      broken("[{}] the rule returned {} gradients for {} inputs", node.op, parts.size(), node.inputs.size());
+    for (std::size_t k = 0; k < parts.size(); ++k)
+      if (Walk::Stop* input = walk.at(node.inputs[k]); input && input->needed) {
+        check_gradient(node, parts[k], node.inputs[k], k);
+        Walk::gather(*input, std::move(parts[k]));
+      }
+    if (graph == Graph::released) node.release();
   }
-  for (std::size_t i = 0; i < xs.size(); ++i)
-    if (!out[i].value().defined()) out[i] = Var(Tensor::full(xs[i].shape(), 0, xs[i].device()));
-  if (graph == Graph::created)  // a constant's gradient is 0, not an error
-    for (Var& g : out)
-      if (!g.tracked()) g = parameter(g.value());
+  Vars out;
+  for (const Var& x : xs) {
+    const Walk::Stop* stop = walk.at(x);
+    Var slope = stop ? stop->gradient : Var();
+    if (!slope.value().defined()) slope = Tensor::full(x.shape(), 0, x.device());
+    if (graph == Graph::created && !slope.tracked()) slope = parameter(slope.value());  // 0, not an error
+    out.push_back(std::move(slope));
+  }
   return out;
 }
 

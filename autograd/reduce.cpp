@@ -9,22 +9,20 @@ namespace {
 struct Reduction {
   Axes axes;
   Shape kept, dropped;
+  Index terms = 1;  // of each sum
 
   Reduction(const char* op, const Var& x, const Axes& named) {
     std::vector<bool> reduced(static_cast<std::size_t>(x.rank()), named.empty());
     for (int a : named) reduced[normal_axis(a, x.rank(), op)] = true;
     for (int i = 0; i < x.rank(); ++i) {
       kept.push_back(reduced[i] ? 1 : x.dim(i));
-      if (reduced[i])
+      if (reduced[i]) {
         axes.push_back(i);
-      else
+        terms *= x.dim(i);
+      } else {
         dropped.push_back(x.dim(i));
+      }
     }
-  }
-  Index terms(const Var& x) const {
-    Index n = 1;
-    for (int a : axes) n *= x.dim(a);
-    return n;
   }
 };
 
@@ -44,7 +42,7 @@ Var sum(const Var& x, const Axes& axes, bool keep) {
 }
 
 Var mean(const Var& x, const Axes& axes, bool keep) {
-  const Index n = Reduction("mean", x, axes).terms(x);
+  const Index n = Reduction("mean", x, axes).terms;
   if (n == 0) invalid("[mean] of no elements: x has shape {}", str(x.shape()));
   return sum(x, axes, keep) * (1 / static_cast<real>(n));
 }
@@ -81,7 +79,7 @@ IntTensor argmax(const Var& x, int axis) {
 }
 
 Var variance(const Var& x, const Axes& axes, bool keep, Index correction) {
-  const Index n = Reduction("variance", x, axes).terms(x);
+  const Index n = Reduction("variance", x, axes).terms;
   if (n <= correction)
     invalid("[variance] of {} elements with correction {}: more are needed", n, correction);
   return sum(square(x - mean(x, axes, true)), axes, keep) * (1 / static_cast<real>(n - correction));
