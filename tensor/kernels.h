@@ -47,6 +47,21 @@ struct ConvShape {
 enum AdamSetting { learning_rate, beta1, beta2, epsilon, decay, correction1, correction2, gradient_scale,
                    adam_settings };
 // clang-format on
+/// What they make of a number w of gradient g and its moments: Kernels::adam, said once for all machines.
+struct AdamStep {
+  real s[adam_settings];
+
+  template <class Settings> DALE_BOTH explicit AdamStep(const Settings& settings) {
+    for (int k = 0; k < adam_settings; ++k) s[k] = settings[k];
+  }
+  DALE_BOTH void operator()(real g, real& m, real& v, real& w) const {
+    const real gi = s[gradient_scale] * g;
+    m = s[beta1] * m + (1 - s[beta1]) * gi;
+    v = s[beta2] * v + (1 - s[beta2]) * gi * gi;
+    w -= s[learning_rate] *
+         (m * s[correction1] / (scalar::sqrt(v * s[correction2]) + s[epsilon]) + s[decay] * w);
+  }
+};
 
 /// One parameter's part in a step of Adam, and in an average: arrays of one length each.
 struct AdamArrays {

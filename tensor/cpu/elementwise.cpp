@@ -9,25 +9,45 @@
 
 namespace dale::cpu {
 
+namespace {
+
+/// Calls f(position, offsets, n) for the runs of a walk, in pieces.
+template <int K, class F> void parallel_runs(const Walk<K>& walk, const F& f) {
+  parallel_ranges(walk.count, [&](Index begin, Index end) { walk.runs(begin, end, f); });
+}
+
+template <class T> void copy_elements(const View<const T>& x, const View<T>& y) {
+  const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
+  const Index from_step = walk.run_stride(0), to_step = walk.run_stride(1);
+  parallel_runs(walk, [&](Index, const auto& offsets, Index n) {
+    const T* from = x.data + offsets[0];
+    T* to = y.data + offsets[1];
+    if (from_step == 1 && to_step == 1)
+      std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
+    else
+      for (Index i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
+  });
+}
+
+}  // namespace
+
 void fill(Out y, real value) {
-  parallel_ranges(static_cast<Index>(y.size()),
+  parallel_ranges(std::ssize(y),
                   [&](Index begin, Index end) { std::fill(y.begin() + begin, y.begin() + end, value); });
 }
 
 void unary(Unary op, const View<const real>& x, Out y) {
   const Walk<1> walk(x.shape, {&x.strides}, 0, x.shape.rank());
+  const Index step = walk.run_stride(0);
   with_formula(op, [&](auto formula) {
-    parallel_ranges(static_cast<Index>(y.size()), [&](Index begin, Index end) {
-      walk.runs(begin, end, [&](Index position, const auto& offsets, Index n) {
-        const real* from = x.data + offsets[0];
-        real* to = y.data() + position;
-        const Index step = walk.run_stride(0);
-        if (step == 1) {
-          DALE_INDEPENDENT for (Index i = 0; i < n; ++i) to[i] = formula(from[i]);
-        } else {
-          for (Index i = 0; i < n; ++i) to[i] = formula(from[i * step]);
-        }
-      });
+    parallel_runs(walk, [&](Index position, const auto& offsets, Index n) {
+      const real* from = x.data + offsets[0];
+      real* to = y.data() + position;
+      if (step == 1) {
+        DALE_INDEPENDENT for (Index i = 0; i < n; ++i) to[i] = formula(from[i]);
+      } else {
+        for (Index i = 0; i < n; ++i) to[i] = formula(from[i * step]);
+      }
     });
   });
 }
@@ -36,38 +56,21 @@ void binary(Binary op, const View<const real>& a, const View<const real>& b, Out
   const Walk<2> walk(a.shape, {&a.strides, &b.strides}, 0, a.shape.rank());
   const Index step_a = walk.run_stride(0), step_b = walk.run_stride(1);
   with_formula(op, [&](auto formula) {
-    parallel_ranges(static_cast<Index>(y.size()), [&](Index begin, Index end) {
-      walk.runs(begin, end, [&](Index position, const auto& offsets, Index n) {
-        const real* pa = a.data + offsets[0];
-        const real* pb = b.data + offsets[1];
-        real* to = y.data() + position;
-        if (step_a == 1 && step_b == 1) {
-          DALE_INDEPENDENT for (Index i = 0; i < n; ++i) to[i] = formula(pa[i], pb[i]);
-        } else if (step_a == 1 && step_b == 0) {
-          const real value = *pb;
-          DALE_INDEPENDENT for (Index i = 0; i < n; ++i) to[i] = formula(pa[i], value);
-        } else if (step_a == 0 && step_b == 1) {
-          const real value = *pa;
-          DALE_INDEPENDENT for (Index i = 0; i < n; ++i) to[i] = formula(value, pb[i]);
-        } else {
-          for (Index i = 0; i < n; ++i) to[i] = formula(pa[i * step_a], pb[i * step_b]);
-        }
-      });
-    });
-  });
-}
-
-template <class T> void copy_elements(const View<const T>& x, const View<T>& y) {
-  const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
-  const Index from_step = walk.run_stride(0), to_step = walk.run_stride(1);
-  parallel_ranges(walk.count, [&](Index begin, Index end) {
-    walk.runs(begin, end, [&](Index, const auto& offsets, Index n) {
-      const T* from = x.data + offsets[0];
-      T* to = y.data + offsets[1];
-      if (from_step == 1 && to_step == 1)
-        std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
-      else
-        for (Index i = 0; i < n; ++i) to[i * to_step] = from[i * from_step];
+    parallel_runs(walk, [&](Index position, const auto& offsets, Index n) {
+      const real* pa = a.data + offsets[0];
+      const real* pb = b.data + offsets[1];
+      real* to = y.data() + position;
+      if (step_a == 1 && step_b == 1) {
+        DALE_INDEPENDENT for (Index i = 0; i < n; ++i) to[i] = formula(pa[i], pb[i]);
+      } else if (step_a == 1 && step_b == 0) {
+        const real value = *pb;
+        DALE_INDEPENDENT for (Index i = 0; i < n; ++i) to[i] = formula(pa[i], value);
+      } else if (step_a == 0 && step_b == 1) {
+        const real value = *pa;
+        DALE_INDEPENDENT for (Index i = 0; i < n; ++i) to[i] = formula(value, pb[i]);
+      } else {
+        for (Index i = 0; i < n; ++i) to[i] = formula(pa[i * step_a], pb[i * step_b]);
+      }
     });
   });
 }
@@ -76,18 +79,10 @@ void copy(const View<const real>& x, const View<real>& y) { copy_elements(x, y);
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_elements(x, y); }
 
 void adam(In settings, std::span<const AdamArrays> parameters) {
-  const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2],
-             eps = settings[epsilon];
-  const real decay_rate = settings[decay], c1 = settings[correction1], c2 = settings[correction2];
-  const real scale = settings[gradient_scale];
   for (const auto& [g, m, v, w] : parameters)
-    parallel_ranges(std::ssize(w), [&, g = g, m = m, v = v, w = w](Index begin, Index end) {
-      DALE_INDEPENDENT for (Index i = begin; i < end; ++i) {
-        const real gi = scale * g[i];
-        m[i] = b1 * m[i] + (1 - b1) * gi;
-        v[i] = b2 * v[i] + (1 - b2) * gi * gi;
-        w[i] -= lr * (m[i] * c1 / (std::sqrt(v[i] * c2) + eps) + decay_rate * w[i]);
-      }
+    parallel_ranges(std::ssize(w), [settings, g = g, m = m, v = v, w = w](Index begin, Index end) {
+      const AdamStep step(settings);
+      DALE_INDEPENDENT for (Index i = begin; i < end; ++i) step(g[i], m[i], v[i], w[i]);
     });
 }
 

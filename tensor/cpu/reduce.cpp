@@ -38,6 +38,17 @@ template <class Op> double reduce_run(const real* x, Index stride, Index n) {
 
 constexpr Index chunk = 16384;  // elements of r that one piece reduces
 
+/// y[o,c] = op over the chunks of partial[o,chunk,c].
+template <class Op>
+void combine_chunks(const std::vector<double>& partial, Index chunks, Index columns, Out y) {
+  for (Index i = 0; i < std::ssize(y); ++i) {
+    const double* of_chunks = &partial[i / columns * chunks * columns + i % columns];
+    double total = start<Op>;
+    for (Index c = 0; c < chunks; ++c) total = Op{}(total, of_chunks[c * columns]);
+    y[i] = static_cast<real>(total);
+  }
+}
+
 template <class Op> void reduce_chunks(const View<const real>& x, const Walk<1>& k, const Walk<1>& r, Out y) {
   const Index outputs = k.count, terms = r.count;
   const Index chunks = std::max<Index>(1, (terms + chunk - 1) / chunk);
@@ -46,21 +57,16 @@ template <class Op> void reduce_chunks(const View<const real>& x, const Walk<1>&
       std::max<Index>(1, chunk / std::max<Index>(1, terms));  // outputs a piece, when they are short
   parallel_ranges(outputs * chunks, group, [&](Index begin, Index end) {
     for (Index p = begin; p < end; ++p) {
-      Index first = 0;
-      k.runs(p / chunks, p / chunks + 1, [&](Index, const auto& offset, Index) { first = offset[0]; });
+      const real* from = x.data + k(p / chunks)[0];
       double total = start<Op>;
       r.runs(p % chunks * chunk, std::min(terms, (p % chunks + 1) * chunk),
              [&](Index, const auto& offset, Index n) {
-               total = Op{}(total, reduce_run<Op>(x.data + first + offset[0], r.run_stride(0), n));
+               total = Op{}(total, reduce_run<Op>(from + offset[0], r.run_stride(0), n));
              });
       partial[p] = total;
     }
   });
-  for (Index i = 0; i < outputs; ++i) {
-    double total = start<Op>;
-    for (Index c = 0; c < chunks; ++c) total = Op{}(total, partial[i * chunks + c]);
-    y[i] = static_cast<real>(total);
-  }
+  combine_chunks<Op>(partial, chunks, 1, y);
 }
 
 /// k's last axis has stride 1: rows of numbers that are combined place by place. A piece is a chunk of the
@@ -75,38 +81,30 @@ void reduce_columns(const View<const real>& x, const Walk<1>& k, const Walk<1>& 
   const Index group =
       std::max<Index>(1, chunk / std::max<Index>(1, std::min(terms, length) * std::min(columns, span)));
   std::vector<double> partial(static_cast<std::size_t>(outer * chunks * columns), start<Op>);
-  const auto reduce_piece = [&](const real* from, Index left, Index begin, Index end, double* total) {
-    const Index right = std::min(columns, left + span);
-    for (Index first = left; first < right; first += width) {
-      const Index n = std::min(width, right - first);
-      for (Index row = begin; row < end; row += rows) {
-        real sum[width];
-        std::fill(sum, sum + width, static_cast<real>(start<Op>));
-        r.runs(row, std::min(end, row + rows), [&](Index, const auto& offset, Index count) {
-          for (Index i = 0; i < count; ++i) {
-            const real* at = from + first + offset[0] + i * r.run_stride(0);
-            for (Index c = 0; c < n; ++c) sum[c] = Op{}(sum[c], at[c]);
-          }
-        });
-        for (Index c = 0; c < n; ++c) total[first + c] = Op{}(total[first + c], static_cast<double>(sum[c]));
+  parallel_ranges(outer * chunks * spans, group, [&](Index begin_piece, Index end_piece) {
+    for (Index piece = begin_piece; piece < end_piece; ++piece) {
+      const Index p = piece / spans, begin = p % chunks * length, end = std::min(terms, begin + length);
+      const Index left = piece % spans * span, right = std::min(columns, left + span);
+      const real* from = x.data + k(p / chunks * columns)[0];
+      double* total = &partial[p * columns];
+      for (Index first = left; first < right; first += width) {
+        const Index n = std::min(width, right - first);
+        for (Index row = begin; row < end; row += rows) {
+          real sum[width];
+          std::fill(sum, sum + width, static_cast<real>(start<Op>));
+          r.runs(row, std::min(end, row + rows), [&](Index, const auto& offset, Index count) {
+            for (Index i = 0; i < count; ++i) {
+              const real* at = from + first + offset[0] + i * r.run_stride(0);
+              for (Index c = 0; c < n; ++c) sum[c] = Op{}(sum[c], at[c]);
+            }
+          });
+          for (Index c = 0; c < n; ++c)
+            total[first + c] = Op{}(total[first + c], static_cast<double>(sum[c]));
+        }
       }
     }
-  };
-  parallel_ranges(outer * chunks * spans, group, [&](Index begin, Index end) {
-    for (Index piece = begin; piece < end; ++piece) {
-      const Index p = piece / spans, row = p % chunks * length;
-      k.runs(p / chunks * columns, p / chunks * columns + 1, [&](Index, const auto& offset, Index) {
-        reduce_piece(x.data + offset[0], piece % spans * span, row, std::min(terms, row + length),
-                     &partial[p * columns]);
-      });
-    }
   });
-  for (Index i = 0; i < std::ssize(y); ++i) {
-    const double* of_chunks = &partial[i / columns * chunks * columns + i % columns];
-    double total = start<Op>;
-    for (Index c = 0; c < chunks; ++c) total = Op{}(total, of_chunks[c * columns]);
-    y[i] = static_cast<real>(total);
-  }
+  combine_chunks<Op>(partial, chunks, columns, y);
 }
 
 template <class Op> void reduce_with(const View<const real>& x, int kept, Out y) {

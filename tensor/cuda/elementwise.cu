@@ -36,16 +36,11 @@ __global__ void copy_elements(const __grid_constant__ Walk<2> walk, Span<const T
 
 __global__ void adam_elements(Span<const real> settings,
                               const __grid_constant__ MultiTensor<AdamArrays> parameters) {
-  const real lr = settings[learning_rate], b1 = settings[beta1], b2 = settings[beta2];
-  const real eps = settings[epsilon], decay_rate = settings[decay], scale = settings[gradient_scale];
-  const real c1 = settings[correction1], c2 = settings[correction2];
+  const AdamStep step(settings);
   parameters.elements([=](const AdamArrays& p, Index i) {
     const Span<const real> g = p.g;
     const Span<real> m = p.m, v = p.v, w = p.w;
-    const real gi = scale * g[i];
-    m[i] = b1 * m[i] + (1 - b1) * gi;
-    v[i] = b2 * v[i] + (1 - b2) * gi * gi;
-    w[i] -= lr * (m[i] * c1 / (scalar::sqrt(v[i] * c2) + eps) + decay_rate * w[i]);
+    step(g[i], m[i], v[i], w[i]);
   });
 }
 
