@@ -61,7 +61,7 @@ endif
 
 # The CUDA machine once more, for the tests, compiled by the host's compiler: its kernels run on the CPU.
 EMULATED := $(patsubst tensor/cuda/%.cu,$(BUILD)/emulated/%.o,$(wildcard tensor/cuda/*.cu)) \
-            $(BUILD)/emulated/emulated_test.o
+            $(BUILD)/tests/emulated/emulated_test.o
 EMULATE  ?= 1
 
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
@@ -172,6 +172,7 @@ $(BUILD)/%.o: %.cpp Makefile
 # What runs once is compiled quickly rather than well.
 QUICKLY  := $(filter-out %/metrics.o,$(APP)) $(COMMAND) $(BUILD)/nn/checkpoint.o
 $(BUILD)/tests/%.o $(QUICKLY): CXXFLAGS = -O1
+$(BUILD)/tests/emulated/%.o: override CXXFLAGS += -Itests/emulated
 # What results are kept by (experiments/info.h).
 digest    = $(firstword $(shell cat $(1) | md5sum))
 SAMPLING := $(wildcard $(addsuffix /*.h,$(CHAPTERS)) $(addsuffix /*.cpp,$(CHAPTERS)) tensor/cpu/* \
@@ -185,9 +186,6 @@ $(BUILD)/experiments/bench/peak.o: override CXXFLAGS += -O3 -march=native -ffp-c
 $(BUILD)/emulated/%.o: tensor/cuda/%.cu Makefile
 	@mkdir -p $(@D)
 	$(CXX) -x c++ -Itests/emulated $(COMMON) -O1 -Wno-unknown-pragmas -c $< -o $@
-$(BUILD)/emulated/%.o: tests/emulated/%.cpp Makefile
-	@mkdir -p $(@D)
-	$(CXX) -Itests/emulated $(COMMON) -O1 -c $< -o $@
 $(BUILD)/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCCFLAGS) -c $< -o $@

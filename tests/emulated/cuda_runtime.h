@@ -14,6 +14,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "tests/emulated/grid.h"
 
@@ -30,24 +31,17 @@ constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 
 namespace emulated {
 using Work = std::vector<std::function<void()>>;
-struct Stream {
-  bool capturing = false;
-  Work recorded;
-};
-inline Stream*& capturing() {
-  static Stream* stream = nullptr;
-  return stream;
-}
+inline Work* recorded = nullptr;  // by the stream that is captured, if it is
 /// Does it now, or records it.
 inline void submit(std::function<void()> work) {
-  if (capturing())
-    capturing()->recorded.push_back(std::move(work));
+  if (recorded)
+    recorded->push_back(std::move(work));
   else
     work();
 }
 }  // namespace emulated
 
-using cudaStream_t = emulated::Stream*;
+using cudaStream_t = emulated::Work*;  // of a capture, when it records
 using cudaEvent_t = int*;
 using cudaGraph_t = emulated::Work*;
 using cudaGraphExec_t = emulated::Work*;
@@ -101,10 +95,10 @@ inline cudaError_t cudaFree(void* block) { return std::free(block), cudaSuccess;
 inline cudaError_t cudaMallocHost(void** block, std::size_t bytes) { return cudaMalloc(block, bytes); }
 
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
-  return *s = new emulated::Stream, cudaSuccess;
+  return *s = new emulated::Work, cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
-  return emulated::capturing() ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+  return emulated::recorded ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new int, cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
@@ -116,16 +110,14 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
 }
 
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
-  if (!s || emulated::capturing()) return cudaErrorStreamCaptureUnsupported;
-  emulated::capturing() = s;
+  if (!s || emulated::recorded) return cudaErrorStreamCaptureUnsupported;
+  emulated::recorded = s;
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph) {
-  if (emulated::capturing() != s) return cudaErrorStreamCaptureUnsupported;
-  emulated::capturing() = nullptr;
-  *graph = new emulated::Work(std::move(s->recorded));
-  s->recorded.clear();
-  return cudaSuccess;
+  if (emulated::recorded != s) return cudaErrorStreamCaptureUnsupported;
+  emulated::recorded = nullptr;
+  return *graph = new emulated::Work(std::exchange(*s, {})), cudaSuccess;
 }
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long = 0) {
   return *exec = new emulated::Work(*graph), cudaSuccess;

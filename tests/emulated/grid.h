@@ -177,25 +177,14 @@ inline void run_grid(dim3 grid, dim3 block, const std::function<void()>& body) {
 }
 
 /// A span whose every index is checked.
-template <class T> class Span {
- public:
-  Span() = default;
-  Span(T* data, std::size_t size) : data_(data), size_(size) {}
-  template <class Other>  // a std::span, or a Span of what is not const
-  Span(const Other& s) : data_(s.data()), size_(s.size()) {}
-
+template <class T> struct Span : std::span<T> {
+  using std::span<T>::span;
+  Span(std::span<T> s) : std::span<T>(s) {}
   T& operator[](std::int64_t i) const {
-    if (i < 0 || i >= static_cast<std::int64_t>(size_))
-      throw fault("index " + std::to_string(i) + " in a buffer of " + std::to_string(size_));
-    return data_[i];
+    if (i < 0 || i >= std::ssize(*this))
+      throw fault("index " + std::to_string(i) + " in a buffer of " + std::to_string(this->size()));
+    return this->data()[i];
   }
-  T* data() const { return data_; }
-  std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
-
- private:
-  T* data_ = nullptr;
-  std::size_t size_ = 0;
 };
 
 /// A block's shared array. Each element remembers who wrote and who read it since which barrier.
