@@ -8,7 +8,6 @@
 #include "tensor/verbs.h"
 #include "tests/compare.h"
 #include "tests/machines.h"
-#include "tests/rounding.h"
 
 using namespace dale;
 
@@ -39,7 +38,10 @@ Tensor eighths(Key key, const Shape& shape) {
 const ConvShape of_tiles[] = {
     {3, 32, 12, 12, 32, 3, 3, 12, 12, 1, 1, 1, 1, 1, 1}, {2, 5, 9, 7, 70, 3, 3, 5, 4, 2, 2, 1, 1, 1, 1},
     {1, 72, 8, 8, 66, 1, 1, 8, 8, 1, 1, 0, 0, 1, 1},     {1, 1, 11, 10, 3, 4, 2, 8, 10, 1, 1, 0, 1, 1, 2},
-    {5, 4, 16, 16, 36, 3, 3, 8, 8, 2, 2, 1, 1, 1, 1},    {2, 68, 6, 6, 1, 3, 3, 6, 6, 1, 1, 1, 1, 1, 1}};
+    {5, 4, 16, 16, 36, 3, 3, 8, 8, 2, 2, 1, 1, 1, 1},    {2, 68, 6, 6, 1, 3, 3, 6, 6, 1, 1, 1, 1, 1, 1},
+    {1, 8, 9, 5, 8, 3, 3, 7, 7, 1, 1, 0, 2, 1, 1},       {2, 2, 7, 8, 3, 3, 3, 4, 4, 2, 2, 1, 1, 1, 1},
+    {1, 2, 9, 8, 2, 3, 3, 9, 8, 1, 1, 2, 2, 2, 2},       {2, 2, 5, 9, 2, 2, 4, 2, 7, 2, 1, 0, 2, 1, 2},
+    {1, 1, 2, 2, 1, 2, 2, 3, 3, 3, 3, 3, 3, 1, 1},       {2, 5, 4, 3, 3, 1, 1, 4, 3, 1, 1, 0, 0, 1, 1}};
 
 constexpr Index part = 256;  // terms, of a sum that starts at 0
 
@@ -62,6 +64,14 @@ std::vector<real> by_formula(Index batches, Index M, Index N, Index K, const A& 
   return y;
 }
 
+/// Matrices that lie by rows, by columns, by rows with gaps between, and all of whose rows are one.
+Tensor drawn(int way, Key key, Index batches, Index rows, Index columns) {
+  if (way == 1) return normal(key, {batches, columns, rows}).permute({0, 2, 1});
+  if (way == 2) return normal(key, {batches, rows, 2 * columns}).slice(2, 0, columns);
+  if (way == 3) return normal(key, {batches, 1, columns}).broadcast_to({batches, rows, columns});
+  return normal(key, {batches, rows, columns});
+}
+
 }  // namespace
 
 TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
@@ -71,13 +81,11 @@ TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
                             {32, 32, 9, 3, 2, 1, 0},  {40, 16, 8, 1, 1, 0, 0},  {1, 32, 28, 3, 1, 1, 0},
                             {32, 1, 28, 3, 1, 1, 0},  {12, 5, 7, 3, 1, 2, 1}};
   double worst[2]{};  // of long and short sums
-  for (const auto& [C, O, size, taps, stride, padding, short_sums] : cases) {
-    const bool of_short = short_sums;  // clang 14 captures no structured binding
-    const Index out = (size + 2 * padding - taps) / stride + 1;
-    const ConvShape s{2, C, size, size, O, taps, taps, out, out, stride, stride, padding, padding, 1, 1};
-    INFO(fmt::format("{} channels of {} pixels to {}, {} taps, stride {}", C, size, O, taps, stride));
-    const Tensor x = normal(Key{1}, {2, size, size, C}), w = normal(Key{2}, {O, C, taps, taps});
-    const Tensor y = normal(Key{3}, {2, out, out, O}), shift = normal(Key{4}, {2, O});
+  const auto is_plain = [&](const ConvShape& s, bool of_short) {
+    INFO(fmt::format("{} channels of {}x{} pixels to {}, {}x{} taps, stride {}", s.C, s.H, s.W, s.O, s.kh,
+                     s.kw, s.sh));
+    const Tensor x = normal(Key{1}, {s.N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw});
+    const Tensor y = normal(Key{3}, {s.N, s.OH, s.OW, s.O}), shift = normal(Key{4}, {s.N, s.O});
     const auto X = x.cspan(), W = w.cspan(), Y = y.cspan(), S = shift.cspan();
     const auto compare = [&](const char* what, const Tensor& fast, const auto& sum) {
       INFO(what);
@@ -100,7 +108,12 @@ TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
     compare("x", fast_x, [&]<class T>(Index e, T) { return plain::conv2d_input<T>(s, Y, W, e); });
     k.conv2d_weight(s, X, Y, fast_w.span());
     compare("w", fast_w, [&]<class T>(Index e, T) { return plain::conv2d_weight<T>(s, X, Y, e); });
+  };
+  for (const auto& [C, O, size, taps, stride, padding, of_short] : cases) {
+    const Index out = (size + 2 * padding - taps) / stride + 1;
+    is_plain({2, C, size, size, O, taps, taps, out, out, stride, stride, padding, padding, 1, 1}, of_short);
   }
+  for (const ConvShape& s : of_tiles) is_plain(s, true);
   fmt::print(
       "convolution rounds at most {:.1f} times as far as plain sums, {:.1f} times as far as short "
       "ones\n",
@@ -151,18 +164,14 @@ TEST_CASE("a product's bits are those of its formula, however its factors lie", 
                           {3, 8, 16, 512},  {1, 50, 33, 257}, {2, 97, 70, 40},
                           {1, 3, 1100, 20}, {1, 200, 1, 600}};  // B, M, N, K
   for (const Shape& s : shapes)
-    for (bool left_transposed : {false, true})
-      for (bool right_transposed : {false, true})
+    for (int left_way : {0, 1, 2, 3})
+      for (int right_way : {0, 1, 2, 3})
         for (bool repeated : {false, true}) {
           const Index B = s[0], M = s[1], N = s[2], K = s[3];
-          INFO(fmt::format("{} products {}x{}x{}, left transposed {}, right transposed {}, right repeated {}",
-                           B, M, K, N, left_transposed, right_transposed, repeated));
-          const auto drawn = [](Key key, Index batches, Index rows, Index columns, bool transposed) {
-            if (!transposed) return normal(key, {batches, rows, columns});
-            return normal(key, {batches, columns, rows}).permute({0, 2, 1});
-          };
-          const Tensor a = drawn(Key{1}, B, M, K, left_transposed);
-          Tensor b = drawn(Key{2}, repeated ? 1 : B, K, N, right_transposed);
+          INFO(fmt::format("{} products {}x{}x{}, left way {}, right way {}, right repeated {}", B, M, K, N,
+                           left_way, right_way, repeated));
+          const Tensor a = drawn(left_way, Key{1}, B, M, K);
+          Tensor b = drawn(right_way, Key{2}, repeated ? 1 : B, K, N);
           if (repeated) b = b.broadcast_to({B, K, N});
           const std::vector<real> left = a.to_vector(), right = b.to_vector();
           const auto expected = by_formula(

@@ -13,15 +13,6 @@ script() {  # name, command…
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
 }
 
-# A small network that PyTorch saved comes with the tests; where PyTorch is at hand it saves R1 as well.
-for python in python3 /usr/bin/python3; do
-  if $python -c 'import torch' 2>/dev/null; then
-    $python -B tests/fixtures/score_unet.py --save "$build/r1.safetensors"
-    export DALE_R1_WEIGHTS="$build/r1.safetensors"
-    break
-  fi
-done
-
 cases() {  # command…, a Catch2 program: shows what it says and adds its test cases up
   "$@" >"$log" 2>&1
   status=$?

@@ -237,15 +237,6 @@ TEST_CASE("sums and maxima over rows are those of each column", "[tensor][machin
     }
 }
 
-TEST_CASE("matmul reads strided factors", "[tensor]") {
-  const Var a = counting({6, 4}), b = counting({4, 3});
-  const Values expected = values(matmul(a, b));
-  const auto padded = [](const Var& x) { return slice(concat({x, x}, 1), 1, 0, x.dim(1)); };
-  CHECK(values(matmul(padded(a), padded(b))) == expected);
-  CHECK(values(matmul(slice(concat({a, a}, 0), 0, 0, 11, 2), b))[0] == expected[0]);
-  CHECK(values(matmul(broadcast_to(Var(Tensor::full({1, 1}, 2)), {2, 4}), b))[0] == 2 * (0 + 3 + 6 + 9));
-}
-
 TEST_CASE("bad shapes are told in one sentence", "[tensor][errors]") {
   const Tensor x({2, 3}), none({0, 3});
   const Index big = Index{1} << 40;

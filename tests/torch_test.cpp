@@ -12,7 +12,6 @@
 #include "tests/compare.h"
 #include "tests/machines.h"
 #include "tests/op_table.h"
-#include "tests/rounding.h"
 
 using namespace dale;
 
@@ -28,7 +27,7 @@ constexpr Three case_multiple{8, 16, 32};
 
 // A network in float may be k times as far off as PyTorch's float was, and 8 √K ε in any case, K terms in its
 // longest sum. An error is the sum of many roundings, hence normal. A layer's is at most `rougher` times
-// (rounding.h) that of plain sums, as oneDNN's are, and so is a network's, whatever its depth, because errors
+// (compare.h) that of plain sums, as oneDNN's are, and so is a network's, whatever its depth, because errors
 // of independent layers add in squares. PyTorch was asked in W ways; an error z that is drawn as theirs are
 // exceeds c times their largest with probability
 //
