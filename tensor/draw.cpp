@@ -13,11 +13,6 @@ Tensor random(Random kind, Key key, const Shape& shape, std::uint64_t first, Dev
   return y;
 }
 
-/// A word scaled to 0 … range − 1 by its high product; no value is favoured by more than range/2³².
-std::int64_t below(std::uint64_t range, std::uint32_t word) {
-  return static_cast<std::int64_t>(range * word >> 32);
-}
-
 }  // namespace
 
 Tensor uniform(Key key, const Shape& shape, std::uint64_t first, Device device) {
@@ -44,7 +39,8 @@ IntTensor integers(Key key, const Shape& shape, std::int32_t low, std::int32_t h
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::uint64_t element = first + i;
     const std::uint32_t word = random_block(key.value, element / 4).w[element % 4];
-    values[i] = static_cast<std::int32_t>(low + below(range, word));
+    // The word scaled to 0 … range − 1 by its high product: none is favoured by more than range/2³².
+    values[i] = static_cast<std::int32_t>(low + static_cast<std::int64_t>(range * word >> 32));
   }
   return IntTensor(shape, values, device);
 }

@@ -30,6 +30,7 @@ __global__ void conv2d_weight_plain(const __grid_constant__ ConvShape s, Span<co
 // ---- Tiled
 
 /// The tiles count in 32 bits.
+int i(Index v) { return static_cast<int>(v); }
 bool fits(const ConvShape& s) {
   constexpr Index most = 1 << 30;
   return s.N * s.H * s.W * s.C < most && s.N * s.OH * s.OW * s.O < most && s.C * s.kh * s.kw * s.O < most &&
@@ -43,12 +44,10 @@ bool in_fours(const real* data, Index row) {
 
 /// Windows of x (N,H,W,C) that the pixels of y see, and of y (N,OH,OW,O) that the pixels of x are seen by.
 Windows windows_of_x(const ConvShape& s, In x) {
-  const auto i = [](Index v) { return static_cast<int>(v); };
   return {x,       i(s.N),  i(s.H),   i(s.W),   i(s.C),  i(s.OH), i(s.OW), i(s.kw), i(s.C * s.kh * s.kw),
           i(s.sh), i(s.sw), -i(s.ph), -i(s.pw), i(s.dh), i(s.dw), 1,       1,       in_fours(x.data(), s.C)};
 }
 Windows windows_of_y(const ConvShape& s, In y) {
-  const auto i = [](Index v) { return static_cast<int>(v); };
   return {y, i(s.N), i(s.OH), i(s.OW), i(s.O),   i(s.H),   i(s.W),  i(s.kw), i(s.O * s.kh * s.kw),
           1, 1,      i(s.ph), i(s.pw), -i(s.dh), -i(s.dw), i(s.sh), i(s.sw), in_fours(y.data(), s.O)};
 }
@@ -90,11 +89,11 @@ void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
   const Windows a = windows_of_x(s, x);
   windows_times(a, b.span(),
                 {.M = a.rows(),
-                 .N = static_cast<int>(s.O),
+                 .N = i(s.O),
                  .K = a.columns,
                  .length = a.columns,
-                 .pixels = static_cast<int>(s.OH * s.OW),
-                 .shifts_an_image = std::ssize(shift) == s.O ? 0 : static_cast<int>(s.O),
+                 .pixels = i(s.OH * s.OW),
+                 .shifts_an_image = std::ssize(shift) == s.O ? 0 : i(s.O),
                  .shift = shift,
                  .residual = residual,
                  .y = y});
@@ -106,8 +105,7 @@ void conv2d_input(const ConvShape& s, In y, In w, Out x) {
   const Scratch b(std::ssize(w));  // (taps,O,C)
   reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.span());
   const Windows a = windows_of_y(s, y);
-  windows_times(a, b.span(),
-                {.M = a.rows(), .N = static_cast<int>(s.C), .K = a.columns, .length = a.columns, .y = x});
+  windows_times(a, b.span(), {.M = a.rows(), .N = i(s.C), .K = a.columns, .length = a.columns, .y = x});
 }
 
 void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
@@ -121,11 +119,7 @@ void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
   const Index splits = std::max<Index>(1, (a.rows() + length - 1) / length);
 
   const Scratch partial(splits * K * s.O), total(K * s.O);  // (splits,taps,C,O), (taps,C,O)
-  const Sums sums{.M = static_cast<int>(K),
-                  .N = static_cast<int>(s.O),
-                  .K = a.rows(),
-                  .length = static_cast<int>(length),
-                  .y = partial.span()};
+  const Sums sums{.M = i(K), .N = i(s.O), .K = a.rows(), .length = i(length), .y = partial.span()};
   if (s.O <= 32)
     product<true, 128, 32>(a, y, sums, splits);
   else
