@@ -133,13 +133,10 @@ void is_formula(const std::vector<Shape>& shapes, Device device, const Function&
 TEST_CASE("convolution plus shift and residual is its formula", "[ops][conv][machines]") {
   const std::tuple<const char*, Shape, Shape, Window> cases[] = {
       {"plain", {2, 3, 6, 5}, {4, 3, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
-      {"Winograd", {2, 9, 7, 6}, {17, 9, 3, 3}, {{1, 1}, {1, 1}, {1, 1}}},
-      {"Winograd, uneven padding", {1, 8, 9, 5}, {8, 8, 3, 3}, {{1, 1}, {0, 2}, {1, 1}}},
-      {"stride 2", {2, 2, 7, 8}, {3, 2, 3, 3}, {{2, 2}, {1, 1}, {1, 1}}},
-      {"dilation 2", {1, 2, 9, 8}, {2, 2, 3, 3}, {{1, 1}, {2, 2}, {2, 2}}},
-      {"rectangular", {2, 2, 5, 9}, {2, 2, 2, 4}, {{2, 1}, {0, 2}, {1, 2}}},
+      {"Winograd", {2, 9, 7, 6}, {17, 9, 3, 3}, {{1, 1}, {0, 2}, {1, 1}}},
+      {"mirrored", {2, 5, 4, 5}, {3, 5, 3, 2}, {{1, 1}, {2, 1}, {1, 1}}},
       {"pointwise", {2, 5, 4, 3}, {3, 5, 1, 1}, {}},
-      {"wide padding", {1, 1, 2, 2}, {1, 1, 2, 2}, {{3, 3}, {3, 3}, {1, 1}}}};
+      {"rectangular", {2, 2, 5, 9}, {2, 2, 2, 4}, {{2, 1}, {0, 2}, {1, 2}}}};
   ON_EVERY_MACHINE();
   for (const auto& [name, image, kernel, window] : cases) {
     const Window k = window;  // clang 14 captures no structured binding
