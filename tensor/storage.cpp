@@ -23,24 +23,16 @@ constexpr bool caching = false;
 constexpr bool caching = true;
 #endif
 
-struct SizeClass {
-  std::size_t index, bytes;
-};
-SizeClass size_class(std::size_t bytes) {
-  if (bytes <= 1024) {
-    const std::size_t units = bytes <= 64 ? 1 : (bytes + 63) / 64;
-    return {units, units * 64};
-  }
-  const std::size_t power = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1,
-                    step = (std::size_t{1} << power) / 8;
-  const std::size_t eighths = (bytes - 1) / step;  // 8 … 15
-  return {17 + (power - 10) * 8 + eighths - 8, (eighths + 1) * step};
+/// `bytes` rounded up to a class's.
+std::size_t size_class(std::size_t bytes) {
+  bytes = std::max<std::size_t>(1, bytes);
+  const std::size_t step = bytes <= 1024 ? 64 : std::bit_floor(bytes - 1) / 8;
+  return (bytes + step - 1) / step * step;
 }
-constexpr std::size_t classes = 17 + 54 * 8;
 
 struct Cache {
   std::mutex mutex;
-  std::vector<void*> free[classes];
+  std::map<std::size_t, std::vector<void*>> free;  // by size
   MemoryUse use{0, 0};
 };
 
@@ -72,16 +64,16 @@ void* taken(std::vector<void*>& blocks) {
 }
 
 /// A block is no longer anybody's. REQUIRES the cache locked; so for the next.
-void give_back(Cache& c, void* block, const SizeClass& size, Device device) {
-  c.use.live -= size.bytes;
+void give_back(Cache& c, void* block, std::size_t size, Device device) {
+  c.use.live -= size;
   if (caching)
-    c.free[size.index].push_back(block);
+    c.free[size].push_back(block);
   else
     system_free(block, device);
 }
 
 void empty(Cache& c, Device device) {
-  for (auto& blocks : c.free)
+  for (auto& [size, blocks] : c.free)
     while (void* block = taken(blocks)) system_free(block, device);
 }
 
@@ -102,41 +94,41 @@ Device device_named(const std::string& name) {
 Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
   Cache& c = cache(device);
   std::lock_guard lock(c.mutex);
-  const SizeClass block = size_class(bytes);
+  const std::size_t size = size_class(bytes);
   if (pool_in_scope && pool_in_scope->device_ == device) {
     pool_ = pool_in_scope;
-    data_ = taken(pool_->free_[block.bytes]);
+    data_ = taken(pool_->free_[size]);
     if (data_) return;  // counted when the pool took it
   }
-  const std::size_t size = caching || pool_ ? block.bytes : std::max<std::size_t>(1, bytes);
-  data_ = taken(c.free[block.index]);
-  if (!data_) data_ = system_allocate(size, device);
+  const std::size_t needed = caching || pool_ ? size : std::max<std::size_t>(1, bytes);
+  data_ = taken(c.free[size]);
+  if (!data_) data_ = system_allocate(needed, device);
   if (!data_) {
     empty(c, device);
-    data_ = system_allocate(size, device);
+    data_ = system_allocate(needed, device);
   }
   if (!data_)
     throw OutOfMemory(fmt::format("out of {} memory: asked for {} bytes while {} are in use, {} at the peak",
-                                  str(device), block.bytes, c.use.live, c.use.peak));
-  c.use.live += block.bytes;
+                                  str(device), size, c.use.live, c.use.peak));
+  c.use.live += size;
   c.use.peak = std::max(c.use.peak, c.use.live);
 }
 
 Storage::~Storage() {
   Cache& c = cache(device_);
   std::lock_guard lock(c.mutex);
-  const SizeClass block = size_class(bytes_);
+  const std::size_t size = size_class(bytes_);
   if (pool_)
-    pool_->free_[block.bytes].push_back(data_);
+    pool_->free_[size].push_back(data_);
   else
-    give_back(c, data_, block, device_);
+    give_back(c, data_, size, device_);
 }
 
 MemoryPool::~MemoryPool() {
   Cache& c = cache(device_);
   std::lock_guard lock(c.mutex);
   for (auto& [bytes, blocks] : free_)
-    while (void* block = taken(blocks)) give_back(c, block, size_class(bytes), device_);
+    while (void* block = taken(blocks)) give_back(c, block, bytes, device_);
 }
 
 MemoryPool::Scope::Scope(std::shared_ptr<MemoryPool> pool)
