@@ -5,7 +5,10 @@ VERSION  := $(shell sed -n 's/.*version = "\(.*\)".*/\1/p' tensor/version.h)
 CXX      ?= g++
 OBJCOPY  ?= objcopy
 REAL     ?= float
-BUILD    ?= $(if $(filter double,$(REAL)),build64,build)
+# MPI=1: many processes that train or sample together (experiments/run/ranks.h), by Open MPI.
+MPI      ?= 0
+MPICXX   ?= mpicxx
+BUILD    ?= build$(if $(filter double,$(REAL)),64)$(if $(filter 1,$(MPI)),-mpi)
 PREFIX   ?= /usr/local
 CUDA_ARCHS ?= 80 90
 NVCC     ?= $(shell command -v nvcc)
@@ -31,6 +34,12 @@ CATCH     = $(shell pkg-config --silence-errors --libs catch2-with-main)
 PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev \
             libbenchmark-dev libcurl4-openssl-dev libssl-dev pkg-config dataset-fashion-mnist
 
+ifeq ($(MPI),1)
+  PACKAGES += libopenmpi-dev openmpi-bin
+  MPIFLAGS = -DDALE_MPI $(shell $(MPICXX) --showme:compile)
+  APPLIBS += $(shell $(MPICXX) --showme:link)
+endif
+
 ONCE     := $(addprefix tensor/cpu/,blas.cpp level.cpp parallel.cpp)
 LEVELLED := $(filter-out $(ONCE),$(wildcard tensor/cpu/*.cpp))
 # A folder is compiled as one unit, because the headers it stands on take longer than its own files: autograd/
@@ -40,7 +49,7 @@ CHAPTERS := tensor autograd nn diffusion
 LIBRARY  := tensor/cpu/level.cpp nn/checkpoint.cpp
 ROOMS    := $(addprefix experiments/,run judge compare data page)
 PROGRAM  := experiments/info.cpp experiments/sources.cpp experiments/judge/metrics.cpp \
-            $(wildcard experiments/studies/*.cpp)
+            experiments/run/ranks.cpp $(wildcard experiments/studies/*.cpp)
 # TAGS='[threads],[conv]' compiles and runs the test cases of these tags alone, in a program of its own.
 CHECK    := $(BUILD)/check$(if $(TAGS),-some)
 comma    := ,
@@ -156,16 +165,18 @@ $(BUILD)/cpu-$(1).o: $(patsubst tensor/cpu/%.cpp,$(BUILD)/$(1)/%.o,$(LEVELLED))
 	$$(OBJCOPY) --keep-global-symbol=cpu_kernels_$(1) $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rules,$(level))))
-$(BUILD)/tensor/unit.o: tensor/cpu/blas.cpp tensor/cpu/parallel.cpp
+unit_of   = $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) \
+            $(if $(filter tensor,$(1)),tensor/cpu/blas.cpp tensor/cpu/parallel.cpp)
 define unit_rule
-$(BUILD)/$(1)/unit.o: $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) Makefile
+$(BUILD)/$(1)/unit.o: $(call unit_of,$(1)) Makefile
 	@mkdir -p $$(@D)
-	printf '#include "%s"\n' $$(wildcard $$(filter %.cpp,$$^)) | \
+	printf '#include "%s"\n' $(call unit_of,$(1)) | \
 	  $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
 endef
 $(foreach folder,$(CHAPTERS) $(ROOMS) experiments,$(eval $(call unit_rule,$(folder))))
 ROWS     := $(foreach level,$(LEVELS),row($(level)))
 $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(ROWS)'
+$(BUILD)/experiments/run/ranks.o: override CXXFLAGS += $(MPIFLAGS)
 $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
@@ -204,11 +215,12 @@ install: all
 	  'Libs: -L$(abspath $(PREFIX))/lib -ldale $(LDLIBS)' > $(PREFIX)/lib/pkgconfig/dale.pc
 
 clean:
-	rm -rf build build64 build-asan build-tsan build-arm
+	rm -rf build build64 build-mpi build64-mpi build-asan build-tsan build-arm
 
 help:
 	@echo 'make              build/libdale.a and build/dale (with CUDA where nvcc is; CUDA=0 leaves it out)'
 	@echo 'make test         build and run the tests          make test64   the same in double precision'
+	@echo 'make MPI=1 …      the same with ranks of mpirun, in build-mpi/ (Open MPI, which deps MPI=1 installs)'
 	@echo 'make test DEVICE=cuda   the same, and an error without a GPU'
 	@echo 'make experiments  train, sample and compare on every data set found; leaves results/report.html'
 	@echo '                  (SEEDS=3: models of three training seeds; PROFILE=overnight: for a night of two'
@@ -221,7 +233,7 @@ help:
 	@echo "                  (TAGS='[threads],[conv]': the cases of these tags alone; for other tests, too)"
 	@echo 'make check-arm    the tests of kernels and functions on 64-bit Arm, cross-compiled and emulated'
 	@echo 'make format       every source as .clang-format says (clang-format 14)'
-	@echo 'make clean        remove build/, build64/, build-asan/, build-tsan/ and build-arm/'
+	@echo 'make clean        remove build/, build64/, build-mpi/, build-asan/, build-tsan/ and build-arm/'
 	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

@@ -14,6 +14,9 @@ ConvShape conv_shape(const char* op, const Shape& x, const Shape& w, const Windo
     invalid("[{}] x {} must be (N,C,H,W) and w {} must be (O,C,kh,kw)", op, str(x), str(w));
   if (x[1] != w[1]) invalid("[{}] x {} has C={} but w {} expects C={}", op, str(x), x[1], str(w), w[1]);
   std::array<Index, 2> out;
+  const auto is_size = [](Index d) { return d >= 0; };
+  if (!std::all_of(x.begin(), x.end(), is_size) || !std::all_of(w.begin(), w.end(), is_size))
+    invalid("[{}] x {} and w {} must have sizes of 0 or more", op, str(x), str(w));
   for (int i = 0; i < 2; ++i) {
     if (k.stride[i] < 1 || k.dilation[i] < 1 || k.padding[i] < 0)
       invalid("[{}] stride {} and dilation {} must be at least 1 and padding {} at least 0", op, k.stride[i],

@@ -47,13 +47,15 @@ std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight,
   }
   const Var y =
       column(ScoreModel::row_a) * Var(y0) + column(ScoreModel::row_m) + column(ScoreModel::row_s) * z;
-  return {y.value(), z.value(), Tensor(shape_along(0, y0.dim(0), y0.rank()), root, y0.device()), schedule};
+  return {y.value(), z.value(), Tensor(shape_along(0, y0.dim(0), y0.rank()), root, y0.device()),
+          schedule.permute({1, 0}).packed()};
 }
 
 Var score_matching_loss(const ScoreModel& model, const std::vector<Tensor>& draws) {
   const Var y = draws[0], z = draws[1], root = draws[2];
-  const Var s = ScoreModel::column(draws[3], ScoreModel::row_s, y.rank());
-  return 0.5 * mean(square(root * (model.score(y, draws[3]) + z / s)));
+  const Tensor schedule = draws[3].permute({1, 0}).packed();
+  const Var s = ScoreModel::column(schedule, ScoreModel::row_s, y.rank());
+  return 0.5 * mean(square(root * (model.score(y, schedule) + z / s)));
 }
 
 Var explicit_score_loss(const Var& h_model, const Var& h) {

@@ -8,6 +8,7 @@
 
 #include "experiments/commands.h"
 #include "experiments/run/model.h"
+#include "experiments/run/ranks.h"
 #include "experiments/run/stop.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/storage.h"
@@ -100,6 +101,7 @@ void expect_little_of_the_system() {
 
 int main(int argc, char** argv) {
   dale::expect_little_of_the_system();
+  dale::Ranks ranks(argc, argv);
   CLI::App app("dale: a diffusion model that multiplies instead of adding");
   app.set_version_flag("--version", dale::version);
   app.require_subcommand(1);
@@ -107,7 +109,12 @@ int main(int argc, char** argv) {
   dale::Common common;
   dale::add_commands(app, common);
   for (CLI::App* c : app.get_subcommands([](CLI::App*) { return true; }))
-    c->parse_complete_callback([&common] { dale::set_threads(common.threads); });
+    c->parse_complete_callback([&common, c] {
+      dale::set_threads(common.threads);
+      const std::string name = c->get_name();
+      if (dale::rank_count() > 1 && name != "train" && name != "tune" && name != "sample" && name != "info")
+        dale::invalid("dale {} is for one process; ranks share dale train, tune and sample", name);
+    });
   int status = 1;
   try {
     status = dale::run(app, argc, argv);
@@ -117,5 +124,5 @@ int main(int argc, char** argv) {
     dale::say("dale: {}\n", error.what());
     status = 1;
   }
-  return status;
+  return ranks.end(status);
 }

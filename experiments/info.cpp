@@ -2,6 +2,7 @@
 
 #include "experiments/data/dataset.h"
 #include "experiments/run/model.h"
+#include "experiments/run/ranks.h"
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/level.h"
 #include "tensor/cpu/parallel.h"
@@ -21,6 +22,7 @@ std::string build_info() {
   for (const std::string& level : cpu::levels()) levels += " " + level;
   out += fmt::format("cpu       {} threads\n", threads());
   out += fmt::format("kernels   {} of{}\n", cpu::level(), levels);
+  out += fmt::format("ranks     {}\n", ranks_description());
   out += fmt::format("products  {}; of metrics {}\n",
                      cpu::products_by_openblas() ? "OpenBLAS's in matmul, whose bits depend on the processor"
                      : cpu::level() == "v2" ? "own, without fused multiply-adds: other bits than at v3 and v4"

@@ -13,6 +13,7 @@
 #include "experiments/run/likelihood.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/options.h"
+#include "experiments/run/ranks.h"
 #include "experiments/run/samples.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
@@ -79,6 +80,12 @@ void add_training_options(CLI::App* c, TrainOptions& o, Common& common) {
                 "steps between looks at the run: a grid of samples, and the loss on images kept back")
       ->transform(whole)
       ->check(CLI::Range(1, 1'000'000'000))
+      ->default_str("");
+  c->add_option(
+       "--shards", o.shards,
+       "equal parts of a batch whose gradients are taken alone, a power of two; 1, or one for each rank "
+       "of mpirun")
+      ->check(CLI::Range(1, 65536))
       ->default_str("");
   c->add_option("--optimizer", o.optimizer,
                 "adam, or muon, which turns the steps of inner kernels into orthogonal ones");
@@ -253,13 +260,15 @@ void add_sample(CLI::App& app, Common& common) {
     }
     Trajectory way(model);
     if (moving) o.watch = [&way](const Var& y, double s) { way.see(y, s); };
-    SamplesFolder folder(out, made_of, resume);
-    if (folder.complete()) {
+    std::optional<SamplesFolder> folder;
+    if (rank() == 0) folder.emplace(out, made_of, resume);
+    if (told_by_first(folder && folder->complete())) {
       fmt::print("{}  all {} images are there\n", (out / "samples.npy").string(), o.count);
       return;
     }
-    const SampleResult r = sample(model, o, &folder);
-    const std::string note = folder.write(r, model, each);
+    const SampleResult r = sample(model, o, folder ? &*folder : nullptr);
+    if (rank() > 0) return;
+    const std::string note = folder->write(r, model, each);
     if (moving) way.write(out, r.images);
     fmt::print("{}  {}\n{}", (out / "samples.npy").string(), text_of(r, o), note);
   });

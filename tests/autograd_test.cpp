@@ -203,6 +203,8 @@ TEST_CASE("errors of the engine and the ops name what, where and why", "[autogra
   REFUSES(scatter_add(x, IntTensor({1}, {0}), 5), "has not one row for each of the 1 indices");
   REFUSES(conv2d(Tensor({8, 3, 32, 32}), Tensor({64, 4, 3, 3})),
           "[conv2d] x (8,3,32,32) has C=3 but w (64,4,3,3) expects C=4");
+  REFUSES(conv2d_weight(Tensor({1, 1, 2, 2}), Tensor({1, 1, 1, 1}), {1, 1, -(Index{1} << 62), 2}, {}),
+          "must have sizes of 0 or more");
   REFUSES(conv2d(x, x), "[conv2d] x (2,3) must be (N,C,H,W)");
   REFUSES(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 3, 3})), "reaches over 3 pixels");
   REFUSES(conv2d(Tensor({1, 1, 2, 2}), Tensor({1, 1, 1, 1}), {{0, 1}, {0, 0}, {1, 1}}), "stride 0");

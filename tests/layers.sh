@@ -20,6 +20,9 @@ done
 ! grep -rnE 'libopenblas|[sd]gemm_|dsyev_' --include='*.h' --include='*.cpp' --exclude=blas.cpp \
   --exclude=blas.h tensor autograd nn diffusion experiments ||
   { echo 'layers: tensor/cpu/blas.h is the one door to OpenBLAS'; status=1; }
+! grep -rnE 'mpi\.h|MPI_' --include='*.h' --include='*.cpp' --exclude=ranks.cpp \
+  tensor autograd nn diffusion experiments ||
+  { echo 'layers: experiments/run/ranks.cpp is the one door to MPI'; status=1; }
 # The rooms of chapter V: data, then run, then judge; page knows pictures only; compare sees all.
 rooms() { forbid "experiments/$1" "experiments/($2)/"; }
 rooms data 'run|judge|page|studies|compare'

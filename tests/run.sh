@@ -58,6 +58,11 @@ case $build in
     script 'kill -9' tests/kill.sh "$build"
     script 'comparison and report' tests/report.sh "$build" ;;
 esac
+if "$build/dale" info | grep -q '^ranks *none'; then
+  skip 'many ranks (make test MPI=1 adds Open MPI)'
+else
+  case $build in *san*) ;; *) script 'many ranks, the same bytes' tests/ranks.sh "$build" ;; esac
+fi
 script 'own images, as the README walks' tests/walk.sh "$build"
 script 'programs of README and examples, installed library' tests/readme.sh "$build"
 

@@ -132,10 +132,13 @@ std::vector<MetricsRow> read_metrics(const fs::path& folder) {
   return rows;
 }
 
-Metrics::Metrics(const fs::path& folder, Index steps) {
-  const fs::path path = folder / "metrics.csv";
+Metrics::Metrics(Index steps) {
   constexpr double lost = std::numeric_limits<double>::quiet_NaN();
   rows_.assign(static_cast<std::size_t>(steps), {lost, lost, lost, lost});
+}
+
+Metrics::Metrics(const fs::path& folder, Index steps) : Metrics(steps) {
+  const fs::path path = folder / "metrics.csv";
   std::error_code ignored;
   const std::string before = steps > 0 && fs::exists(path, ignored) ? read_file(path) : "";
   for (std::string_view line : lines_of(before))
@@ -158,7 +161,7 @@ Metrics::Metrics(const fs::path& folder, Index steps) {
 
 void Metrics::append(const MetricsRow& row) {
   rows_.push_back(row);
-  file_->append(text_of(static_cast<Index>(rows_.size()), row));
+  if (file_) file_->append(text_of(static_cast<Index>(rows_.size()), row));
 }
 
 void save_checkpoint(const fs::path& folder, Index steps, NamedTensors state) {

@@ -48,9 +48,13 @@ class Metrics {
   /// Keeps the rows of steps 1 … steps of FOLDER/metrics.csv and removes what follows. A row that is missing
   /// or is not five numbers becomes NaN, which is said on stderr: what can be lost is a curve, not the model.
   Metrics(const std::filesystem::path& folder, Index steps);
+  /// Of rows that are kept here alone; those of `steps` steps are NaN.
+  explicit Metrics(Index steps);
   void append(const MetricsRow& row);
   /// Returns when every row is on the disk.
-  void sync() { file_->sync(); }
+  void sync() {
+    if (file_) file_->sync();
+  }
   /// A row per step, from the first; NaN where it was lost.
   const std::vector<MetricsRow>& rows() const { return rows_; }
 

@@ -1,6 +1,7 @@
 #include "experiments/run/sample.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "diffusion/consistency.h"
 #include "diffusion/guidance.h"
@@ -8,63 +9,14 @@
 #include "experiments/data/idx.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/progress.h"
+#include "experiments/run/ranks.h"
 #include "experiments/run/samples.h"
+#include "experiments/run/sampling.h"
 #include "experiments/run/stop.h"
 #include "tensor/file.h"
 
 namespace dale {
 namespace {
-
-enum : std::uint64_t { prior_stream, sampler_stream };  // streams of the run's key
-
-/// What a sampler is given: images first … first + N − 1 of a run.
-struct Sampling {
-  const Denoiser& D;
-  const Model& model;
-  const SampleOptions& options;
-  Shape shape;
-  std::uint64_t first;
-  Key key;
-  Index& sign_changes;
-
-  Key noise() const { return key.split(sampler_stream); }
-  Var prior(double mean, double deviation) const {
-    return normal_prior(shape, mean, deviation, key.split(prior_stream), first, options.device);
-  }
-};
-
-// ---- In time: log x from the fitted log-normal, or the paper's
-
-struct InTime {
-  GeometricBrownianMotion gbm;
-  Langevin how;
-  Var start;
-};
-
-InTime in_time(const Sampling& b, Langevin PaperConstants::*tuned) {
-  const SampleOptions& o = b.options;
-  const auto gbm = GeometricBrownianMotion::driftless(o.sigma, o.horizon);
-  const Prior fitted = gbm.prior(b.model.edm.mean, b.model.edm.deviation);
-  if (!o.annealed) return {gbm, {o.steps}, b.prior(fitted.mean, fitted.deviation)};
-  const auto dataset = b.model.notes.find("dataset");
-  const PaperConstants& paper =
-      paper_constants(dataset == b.model.notes.end() ? "" : published_name(dataset->second));
-  return {gbm, paper.*tuned, b.prior(paper.prior_mean, paper.prior_deviation)};
-}
-
-Var sample_uniform(const Sampling& b, double eta) {
-  const InTime t = in_time(b, &PaperConstants::dale_langevin);
-  return take_steps(b.D, t.start, uniform_steps(t.gbm, t.how, eta), b.noise(), b.first);
-}
-Var sample_unconstrained(const Sampling& b) {
-  const InTime t = in_time(b, &PaperConstants::unconstrained);
-  const SignedState state = unconstrained(score_of(b.D, t.gbm), t.start, t.gbm, t.how, b.noise(), b.first);
-  b.sign_changes = std::max<Index>(0, b.sign_changes) + state.sign_changes;
-  // A negative x shows as the least pixel: log x of the smallest float keeps the picture finite and the count
-  // says the rest.
-  return where(greater(state.sign, Var(Tensor::full({}, 0, state.sign.device()))), state.log_x,
-               Var(Tensor::full({}, -87, state.sign.device())));
-}
 
 using Levels = std::vector<double>;
 
@@ -259,10 +211,10 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
     return Shape{n, model.network.shape.colours, model.height, model.width};
   };
   SampleResult result{Tensor(images_of(o.count)), 0, 0};
-  const Index done = folder ? folder->resume(result) : 0;
+  const Index done = told_by_first(folder ? folder->resume(result) : 0);
   Progress bar("sampling with " + o.sampler, o.count, "images", 1, done);
   const double before = result.seconds;
-  for (Index first = done; first < o.count; first += o.batch) {
+  const auto batch_from = [&](Index first) {
     const Index n = std::min(o.batch, o.count - first);
     Index calls = 0;
     const std::function<void(const Var&, double)> asked = [&](const Var& y, double s) {
@@ -281,11 +233,25 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
     Tensor images = data.value().to(Device::cpu);
     if (o.known.defined())
       images = where(o.mask, o.known, images).value();  // whatever the sampler made there
-    raw::copy_into(result.images.slice(0, first, first + n), images);
     result.evaluations = std::max(result.evaluations, calls);
-    result.seconds = before + bar.seconds();
-    if (folder) folder->append(images, result);
-    bar.update(first + n);
+    return images.packed();
+  };
+  for (Index round = done; round < o.count; round += o.batch * rank_count()) {  // a batch for each rank
+    const Index own = round + o.batch * rank(), changes = result.sign_changes;
+    const Tensor mine = own < o.count ? batch_from(own) : Tensor();
+    const Index own_changes = std::exchange(result.sign_changes, changes) - std::max<Index>(0, changes);
+    for (int r = 0; r < rank_count() && round + o.batch * r < o.count; ++r) {
+      const Index first = round + o.batch * r, n = std::min(o.batch, o.count - first);
+      Tensor images = r == rank() ? mine : Tensor(images_of(n));
+      send_to_first(images, r);
+      const Index more = told_by(r, own_changes);  // −1 of a sampler that changes none
+      if (more >= 0) result.sign_changes = std::max<Index>(0, result.sign_changes) + more;
+      if (rank() > 0) continue;
+      raw::copy_into(result.images.slice(0, first, first + n), images);
+      result.seconds = before + bar.seconds();
+      if (folder) folder->append(images, result);
+      bar.update(first + n);
+    }
   }
   return result;
 }

@@ -6,6 +6,7 @@
 #include "experiments/data/idx.h"
 #include "experiments/data/own.h"
 #include "experiments/run/options.h"
+#include "experiments/run/ranks.h"
 #include "tensor/cpu/level.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cuda/machine.h"
@@ -90,6 +91,15 @@ TrainOptions usual_tuning() {
   return o;
 }
 
+Index shards_of(const TrainOptions& o) {
+  const Index S = o.shards ? o.shards : rank_count(), R = rank_count();
+  if (S < 1 || (S & (S - 1)) || o.batch % S)
+    invalid("{} shards of a batch of {} images: choose a power of two that divides the batch", S, o.batch);
+  if (R > S || (R & (R - 1)))
+    invalid("{} ranks for {} shards: choose a power of two that divides them", R, S);
+  return S;
+}
+
 nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, const Edm& edm,
                                  Index parameters) {
   const bool tf32 = o.device == Device::cuda && cuda_products() == CudaProducts::tf32;
@@ -115,6 +125,7 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
                                 {"arithmetic", o.device == Device::cpu ? cpu::arithmetic() : "of the device"},
                                 {"threads", threads()}};
   const TrainOptions usual;
+  if (const Index shards = shards_of(o); shards != 1) config["shards"] = shards;
   if (o.embedding != usual.embedding) config["embedding"] = o.embedding;
   if (o.multipliers != usual.multipliers) config["multipliers"] = joined(o.multipliers);
   if (!o.attention.empty()) config["attention"] = joined(o.attention);

@@ -14,6 +14,10 @@ namespace dale {
 /// said on stderr.
 Model model_to_train(const TrainOptions& options, const Dataset& data, Key weights);
 
+/// How many shards a batch has. Throws std::invalid_argument unless that is a power of two which divides the
+/// batch, and the number of ranks one that divides it.
+Index shards_of(const TrainOptions& options);
+
 /// config.json: all that the run's bytes depend on. What could not be chosen in earlier versions is told only
 /// where it is chosen, so that their runs go on.
 nlohmann::ordered_json config_of(const TrainOptions& options, const Dataset& data, const Edm& edm,

@@ -15,7 +15,10 @@ struct TrainOptions {
   Index steps = 900, batch = 64, channels = 16, warmup = 200;
   std::vector<Index> multipliers{1, 2, 2};  // of the channels, a level of the network each
   std::vector<Index> attention{};           // heights of the levels that have self-attention
-  std::string optimizer = "adam";           // or "muon"
+  /// Equal parts of a batch, whose gradients are taken alone and added along a binary tree: a power of two. 0
+  /// is one for each rank (ranks.h).
+  Index shards = 0;
+  std::string optimizer = "adam";  // or "muon"
   std::string decay = "constant";  // of the learning rate: "constant", or "cosine" to 0 at the last step
   double learning_rate = 1e-3, ema = 0.999, clip = 1, dropout = 0;
   double level_mean = -0.4, level_deviation = 1.0;  // of ln s, for the processes that (6) trains (loss.h)
@@ -46,12 +49,13 @@ void adopt(TrainOptions& options, const Model& model);
 /// Options to tune a model by. Throws as load_model does, and std::invalid_argument for a network that is not
 /// trained to denoise.
 TrainOptions tuning_of(const std::filesystem::path& model);
-/// The same options give the same bytes of model.safetensors, at any number of threads, and however often
-/// the run was stopped and resumed. With `resume` the options must be those the run began with, but for
-/// threads, checkpoint_every and, where the learning rate does not decay, steps. Throws
-/// std::invalid_argument for options that are not, and for an `out` that holds a run when not told to resume
-/// it; std::runtime_error when the loss or a gradient is not finite, with the step and the op, or a file
-/// cannot be written: the last checkpoint then stays; Stopped after SIGINT or SIGTERM, with the state saved.
+/// The same options give the same bytes of model.safetensors, at any number of threads, and however often the
+/// run was stopped and resumed, and on any number of ranks that divides the shards. With `resume` the options
+/// must be those the run began with, but for threads, checkpoint_every and, where the learning rate does not
+/// decay, steps. Throws std::invalid_argument for options that are not, and for an `out` that holds a run
+/// when not told to resume it; std::runtime_error when the loss or a gradient is not finite, with the step
+/// and the op, or a file cannot be written: the last checkpoint then stays; Stopped after SIGINT or SIGTERM,
+/// with the state saved.
 TrainResult train(const TrainOptions& options);
 
 }  // namespace dale

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "experiments/run/objective.h"
+#include "experiments/run/ranks.h"
 #include "experiments/run/samples.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
@@ -41,7 +42,7 @@ double Watch::loss(const Model& model) const {
 void Watch::look(Index step, Model& averaged) {
   if (!averaged.consistent()) {  // whose loss is another at every stage
     rows_ += row_of(step, loss(averaged));
-    write_file(o_.out / "validation.csv", rows_);
+    if (rank() == 0) write_file(o_.out / "validation.csv", rows_);
   }
   SampleOptions s;
   s.sampler = averaged.consistent() ? "consistency" : "dpm-solver";
@@ -51,8 +52,9 @@ void Watch::look(Index step, Model& averaged) {
   s.device = o_.device;
   for (Index c = 0; c < averaged.network.shape.classes; ++c)
     s.classes.push_back(static_cast<std::int32_t>(c));
-  write_png(o_.out / fmt::format("grid-{:08}.png", step),
-            grid_of(sample(averaged, s).images, averaged).picture);
+  const Tensor images = sample(averaged, s).images;
+  if (rank() > 0) return;
+  write_png(o_.out / fmt::format("grid-{:08}.png", step), grid_of(images, averaged).picture);
 }
 
 std::vector<std::pair<Index, double>> read_validation(const std::filesystem::path& folder) {
