@@ -32,43 +32,26 @@ struct NamedSolver {
 };
 constexpr NamedSolver solvers[] = {{"ddim", ddim, 1}, {"heun", heun, 2}, {"dpm-solver", dpm_solver, 1}};
 
-Tensor column(const std::vector<double>& v) {
-  return Tensor({static_cast<Index>(v.size()), 1}, std::vector<real>(v.begin(), v.end()));
-}
-
-/// Appends rows, the slope of their distances written into each of them.
-void append(std::vector<Row>& all, std::vector<Row> rows) {
-  double sx = 0, sy = 0, sxx = 0, sxy = 0;
-  const double n = static_cast<double>(rows.size());
-  for (const Row& r : rows) {
-    const double x = scalar::log(static_cast<double>(r.steps)), y = scalar::log(r.distance);
-    sx += x, sy += y, sxx += x * x, sxy += x * y;
-  }
-  for (Row& r : rows) r.order = -(n * sxy - sx * sy) / (n * sxx - sx * sx);
-  all.insert(all.end(), rows.begin(), rows.end());
-}
-
 /// Wasserstein-1 between normals of one mean, by their quantiles.
 double normal_distance(double variance, double other) {
   static const std::vector<double> z = Mixture{{1}, {{0}}, {1}}.quantiles(1000, 0);
-  double total = 0;
-  for (double q : z) total += std::abs((std::sqrt(variance) - std::sqrt(other)) * q);
-  return total / static_cast<double>(z.size());
-}
-
-/// (14) for dX = σ dW on one normal: x ← x + δσ²(−(x − a)/(v + s²)) + √δ σ Z, from the exact p_T.
-double euler_maruyama_variance(const LogNormal& p, double variance_rate, int steps) {
-  const VarianceExploding ve({variance_rate}, 1);
-  double variance = p.v + variance_rate;
-  for (int k = 0; k < steps; ++k) {
-    const double s = ve.marginal(static_cast<double>(steps - k) / steps).s, noise = variance_rate / steps;
-    const double pull = noise / (p.v + s * s);
-    variance = (1 - pull) * (1 - pull) * variance + noise;
-  }
-  return variance;
+  return std::abs(std::sqrt(variance) - std::sqrt(other)) * wasserstein(z, std::vector<double>(z.size()));
 }
 
 void measure_orders(std::vector<Row>& all) {
+  /// Appends a row for each number of steps, the slope of their distances written into each of them.
+  const auto add = [&](const char* sampler, const char* chart, const char* problem, int evaluations_a_step,
+                       std::initializer_list<int> counts, const auto& distance) {
+    double sx = 0, sy = 0, sxx = 0, sxy = 0;
+    const double n = static_cast<double>(counts.size());
+    for (int steps : counts) {
+      all.push_back({sampler, chart, problem, steps, steps * evaluations_a_step, distance(steps)});
+      const double x = scalar::log(static_cast<double>(steps)), y = scalar::log(all.back().distance);
+      sx += x, sy += y, sxx += x * x, sxy += x * y;
+    }
+    for (auto r = all.end() - std::ssize(counts); r != all.end(); ++r)
+      r->order = -(n * sxy - sx * sy) / (n * sxx - sx * sx);
+  };
   const Mixture p = Mixture::narrow();
   const double s_min = 0.002, s_max = 3;
   const std::vector<double> truth = p.quantiles(1000, s_min);
@@ -78,32 +61,26 @@ void measure_orders(std::vector<Row>& all) {
     levels.pop_back();
     return levels;
   };
-  for (const NamedSolver& solver : solvers) {
-    std::vector<Row> rows;
-    for (int steps : {16, 32, 64, 128})
-      rows.push_back(
-          {solver.name, "either", "narrow mixture to s_min", steps, steps * solver.evaluations,
-           wasserstein(doubles(solver.run(p.denoiser(), start, levels_of(steps)).value()), truth)});
-    append(all, rows);
-  }
+  for (const NamedSolver& solver : solvers)
+    add(solver.name, "either", "narrow mixture to s_min", solver.evaluations, {16, 32, 64, 128},
+        [&](int steps) {
+          return wasserstein(doubles(solver.run(p.denoiser(), start, levels_of(steps)).value()), truth);
+        });
   const LogNormal q{0.2, 0.05};
   const double q_min = q.v + s_min * s_min;
-  const auto add = [&](const char* sampler, const char* chart, const char* problem, double truth_variance,
-                       const auto& variance_after) {
-    std::vector<Row> rows;
-    for (int steps : {125, 250, 500, 1000})
-      rows.push_back(
-          {sampler, chart, problem, steps, steps, normal_distance(variance_after(steps), truth_variance)});
-    append(all, rows);
+  const auto by_moments = [&](const char* sampler, const char* chart, const char* problem, double variance,
+                              const auto& steps_of) {
+    add(sampler, chart, problem, 1, {125, 250, 500, 1000},
+        [&](int steps) { return normal_distance(q.variance_after(steps_of(steps)), variance); });
   };
-  add("dale-langevin", "log", "log-normal to s_min, by moments", q_min,
-      [&](int steps) { return q.variance_after(dale_langevin_steps(levels_of(steps))); });
-  add("dale-langevin uniform", "log", "log-normal, by moments", q.v,
-      [&](int steps) { return q.variance_after(uniform_steps(GeometricBrownianMotion(), {steps})); });
-  add("euler-maruyama", "identity", "normal, by moments", q.v,
-      [&](int steps) { return euler_maruyama_variance(q, 0.64, steps); });
-  add("ancestral", "either", "normal to s_min, by moments", q_min,
-      [&](int steps) { return q.variance_after(ancestral_steps(levels_of(steps))); });
+  const auto uniform = [](int steps) { return uniform_steps(GeometricBrownianMotion(), {steps}); };
+  by_moments("dale-langevin", "log", "log-normal to s_min, by moments", q_min,
+             [&](int steps) { return dale_langevin_steps(levels_of(steps)); });
+  by_moments("dale-langevin uniform", "log", "log-normal, by moments", q.v, uniform);
+  // (14) for dX = σ dW: x ← x + δσ²(−(x − a)/(v + s²)) + √δ σ Z, the same recursion as (8) in log x.
+  by_moments("euler-maruyama", "identity", "normal, by moments", q.v, uniform);
+  by_moments("ancestral", "either", "normal to s_min, by moments", q_min,
+             [&](int steps) { return ancestral_steps(levels_of(steps)); });
 }
 
 /// All the way to 0 on the narrow mixture and on one smooth log-normal, from the exact p_T.
@@ -158,9 +135,8 @@ std::string convergence(const std::vector<Row>& rows, const std::string& problem
   std::vector<Series> curves;
   for (const Row& r : rows) {
     if (r.problem != problem) continue;
-    auto at =
-        std::find_if(curves.begin(), curves.end(), [&](const Series& s) { return s.name == r.sampler; });
-    if (at == curves.end()) at = curves.insert(curves.end(), {r.sampler, {}, {}, Mark::marked_line});
+    auto at = std::ranges::find(curves, r.sampler, &Series::name);
+    if (at == curves.end()) at = curves.insert(at, {r.sampler, {}, {}, Mark::marked_line});
     at->add(static_cast<double>(r.evaluations), r.distance);
   }
   return plot(

@@ -19,6 +19,7 @@
 #include "diffusion/exact.h"
 #include "experiments/data/dataset.h"
 #include "experiments/studies/study.h"
+#include "tensor/cpu/blas.h"
 
 namespace dale {
 namespace {
@@ -45,33 +46,12 @@ std::vector<double> levels_for(double deviation) {
 
 // ---- Images -----------------------------------------------------------------------------------------------
 
-/// ln det(C + s² I) = 2 Σ ln L_ii of the Cholesky factor, C + s² I = L Lᵀ, in double. C (d,d).
-double log_det(const Tensor& C, double s) {
-  const std::size_t d = static_cast<std::size_t>(C.dim(0));
-  std::vector<double> L = doubles(C);
-  double sum = 0;
-  for (std::size_t i = 0; i < d; ++i) {
-    double* a = &L[i * d];
-    a[i] += s * s;
-    for (std::size_t j = 0; j <= i; ++j) {
-      const double* b = &L[j * d];
-      for (std::size_t k = 0; k < j; ++k) a[j] -= a[k] * b[k];
-      a[j] = j < i ? a[j] / b[j] : std::sqrt(a[j]);
-    }
-    sum += 2 * scalar::log(a[i]);
-  }
-  return sum;
-}
-
-/// The largest standard deviation of any direction, √(largest eigenvalue of C), by the power method.
-double widest_deviation(const Tensor& C) {
-  Var v = Tensor::full({C.dim(0), 1}, 1), length;
-  for (int round = 0; round < 50; ++round) {
-    v = matmul(C, v);
-    length = norm(v);
-    v = v / length;
-  }
-  return std::sqrt(static_cast<double>(length.item()));
+/// The eigenvalues λ of a covariance C (d,d), ascending, in double: ln det(C + s² I) = Σ ln(λ + s²).
+std::vector<double> eigenvalues(const Tensor& C) {
+  std::vector<double> matrix = doubles(C), values(static_cast<std::size_t>(C.dim(0)));
+  blas::require();
+  blas::eigen(C.dim(0), matrix.data(), values.data());
+  return values;
 }
 
 /// Of the first data set found; none when there is none.
@@ -83,12 +63,15 @@ std::vector<Row> on_images(const StudyOptions& o) {
     const Var y = log(Embedding{}.embed(pixels.slice(0, 0, n).reshape({n, -1})));
     const Var centred = y - mean(y, {0});
     const Tensor C = (matmul(centred, centred, true) / static_cast<real>(n)).value();
-    const double d = static_cast<double>(C.dim(0)), widest = widest_deviation(C);
+    const std::vector<double> lambda = eigenvalues(C);
+    const double d = static_cast<double>(C.dim(0)), widest = std::sqrt(lambda.back());
     const double deviation = Edm::fitted(y.value()).deviation;       // σ_d
     const double around_m = Edm::fitted(centred.value()).deviation;  // √(tr C/d)
     std::vector<Row> rows;
     for (double s : levels_for(deviation)) {
-      const double root = scalar::hypot(deviation, s), half = log_det(C, s) / 2;  // √v, ½ ln det(C + s² I)
+      const double root = scalar::hypot(deviation, s);  // √v
+      double half = 0;                                  // ½ ln det(C + s² I)
+      for (double l : lambda) half += scalar::log(l + s * s) / 2;
       rows.push_back({name, s / deviation, s, d * scalar::log(root) - half,
                       d * scalar::log(scalar::hypot(around_m, s)) - half, root / scalar::hypot(widest, s)});
     }
@@ -98,14 +81,6 @@ std::vector<Row> on_images(const StudyOptions& o) {
 }
 
 // ---- The mixture: exact scores, particles at quantiles ----------------------------------------------------
-
-/// Wasserstein-1 in log space between p₀ and Heun's samples from the given start.
-double sampled_distance(const Mixture& p, const std::vector<double>& start, double s) {
-  const Index n = static_cast<Index>(start.size());
-  const Var y = Tensor({n, 1}, {start.begin(), start.end()});
-  const Var end = heun(p.denoiser(), y, edm_levels(steps, 0.002, s));
-  return wasserstein(doubles(end.value()), p.quantiles(n, 0));
-}
 
 /// ln p_s(y) in double.
 double log_density(const Mixture& p, double y, double s) {
@@ -126,6 +101,7 @@ std::vector<Row> on_mixture(Index particles) {
   }
   const double deviation = std::sqrt(second - mean * mean);
   const Mixture fitted{{1}, {{mean}}, {deviation}};  // at level s it is q
+  const std::vector<double> truth = p.quantiles(particles, 0);
   std::vector<Row> rows;
   for (double s : levels_for(deviation)) {
     const std::vector<double> exact = p.quantiles(particles, s);
@@ -134,8 +110,12 @@ std::vector<Row> on_mixture(Index particles) {
       row.kl += (log_density(p, y, s) - log_density(fitted, y, s)) / static_cast<double>(particles);
     if (4 * s <
         scalar::log(std::numeric_limits<float>::max())) {  // beyond, edm_levels refuses: x leaves float
-      row.distance = sampled_distance(p, fitted.quantiles(particles, s), s);
-      row.distance_exact = sampled_distance(p, exact, s);
+      const auto sampled = [&](const std::vector<double>& start) {
+        const Var end = heun(p.denoiser(), column(start), edm_levels(steps, 0.002, s));
+        return wasserstein(doubles(end.value()), truth);
+      };
+      row.distance = sampled(fitted.quantiles(particles, s));
+      row.distance_exact = sampled(exact);
     }
     rows.push_back(row);
   }

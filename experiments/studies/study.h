@@ -41,10 +41,14 @@ inline constexpr Study studies[] = {{"exact", study_exact},
                                     {"prior", study_prior},
                                     {"rain", study_rain}};
 
-// What they share: the numbers of a tensor in double, and a plot left in a file and shown in the section.
+// What they share: the numbers of a tensor in double, and numbers as (n,1); a plot left in a file and shown
+// in the section.
 inline std::vector<double> doubles(const Tensor& x) {
   const std::vector<real> v = x.to_vector();
   return {v.begin(), v.end()};
+}
+inline Tensor column(const std::vector<double>& v) {
+  return Tensor({static_cast<Index>(v.size()), 1}, std::vector<real>(v.begin(), v.end()));
 }
 inline std::string figure(const std::filesystem::path& file, const std::string& svg) {
   write_file(file, svg);
