@@ -8,11 +8,11 @@
 // Read first: diffusion/sampler.h, diffusion/exact.h.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "diffusion/exact.h"
 #include "diffusion/loss.h"
+#include "experiments/judge/evaluate.h"
 #include "experiments/page/page.h"
 #include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
@@ -97,18 +97,9 @@ Trained train(const Process& process, Index steps, Key key) {
 
 /// The share of points of a (N,2), of the first 2,000, farther than `stray` from every one of b (N,2).
 double strays(const Tensor& a, const Tensor& b) {
-  const std::vector<real> p = a.to_vector(), q = b.to_vector();
-  const std::size_t n = std::min<std::size_t>(p.size(), 4000);
-  double count = 0;
-  for (std::size_t i = 0; i < n; i += 2) {
-    real nearest = std::numeric_limits<real>::infinity();  // squared
-    for (std::size_t j = 0; j < q.size(); j += 2) {
-      const real across = p[i] - q[j], up = p[i + 1] - q[j + 1];
-      nearest = std::min(nearest, across * across + up * up);
-    }
-    count += nearest > stray * stray;
-  }
-  return 2 * count / static_cast<double>(n);
+  const auto to = nearest(Rows(first_images(a, 2000)), Rows(b)).distance;
+  return static_cast<double>(std::ranges::count_if(to, [](double d) { return d > stray; })) /
+         static_cast<double>(to.size());
 }
 
 /// The mean of the sliced distances to several sets of exact draws.

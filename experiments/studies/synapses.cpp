@@ -24,23 +24,20 @@ constexpr Index hidden_units = 128, batch = 128;
 constexpr double most_norm = 1;                     // of the gradient
 constexpr double low_log10 = -5, high_log10 = 0.5;  // of |w|, in the histograms
 
-struct Method {
+/// A way of following the gradient, and what it left. |w| is of the first layer: later ones start on another
+/// scale.
+struct Outcome {
   std::string name, rates;
   double rate;
   bool keeps_signs;
+  std::vector<double> accuracy{};     // on the test images after 0, 1, … epochs
+  std::vector<Index> sign_changes{};  // likewise, among the weights of all layers
+  std::vector<double> log10s{};       // log₁₀ |w|
+  NormalFit normal{}, log_normal{};   // fitted to |w|, and to log₁₀ |w|
 };
 
 /// Images as rows (N,784).
 Tensor flat(const Tensor& images) { return images.reshape({images.dim(0), -1}); }
-
-/// What a method left. |w| is of the first layer: later ones start on another scale.
-struct Outcome {
-  std::string name, rates;
-  std::vector<double> accuracy;     // on the test images after 0, 1, … epochs
-  std::vector<Index> sign_changes;  // likewise, among the weights of all layers
-  std::vector<double> log10s;       // log₁₀ |w|
-  NormalFit normal, log_normal;     // fitted to |w|, and to log₁₀ |w|
-};
 
 double accuracy(const Mlp& network, const Dataset& test) {
   const NoGrad off;
@@ -59,8 +56,8 @@ Index sign_changes(const Mlp& now, const Mlp& before) {
 
 /// Trains with the optimiser that start(parameters) gives, and a learning rate that falls linearly to 0.
 template <class Start>
-Outcome run(const Method& method, const Start& start_optimizer, const Dataset& train, const Dataset& test,
-            Index epochs, Key key) {
+Outcome run(Outcome o, const Start& start_optimizer, const Dataset& train, const Dataset& test, Index epochs,
+            Key key) {
   const Key start = key.split(weights_stream), orders = key.split(order_stream);
   const Tensor inputs = flat(train.images);
   const std::vector<Index> widths{inputs.dim(1), hidden_units, 10};
@@ -69,9 +66,9 @@ Outcome run(const Method& method, const Start& start_optimizer, const Dataset& t
   const auto all = parameters(network);
   auto optimizer = start_optimizer(all);
   const Index images = inputs.dim(0), batches = (images + batch - 1) / batch, total = epochs * batches;
-  Progress bar("synapses, " + method.name, total, "images", batch);
-  std::vector<double> accuracies{accuracy(network, test)};
-  std::vector<Index> changes{0};
+  Progress bar("synapses, " + o.name, total, "images", batch);
+  o.accuracy = {accuracy(network, test)};
+  o.sign_changes = {0};
   std::vector<std::int32_t> order;
   const auto gradients = [&](Index k) {
     const Index epoch = k / batches, begin = k % batches * batch, end = std::min(begin + batch, images);
@@ -82,20 +79,22 @@ Outcome run(const Method& method, const Start& start_optimizer, const Dataset& t
     const Var x = raw::gather(inputs, picked);
     return gradients_of(cross_entropy(network(x), IntTensor({end - begin}, labels)), all);
   };
-  fit(optimizer, {total, method.rate}, most_norm, bar, gradients, [&](Index done, const Gradients&) {
+  fit(optimizer, {total, o.rate}, most_norm, bar, gradients, [&](Index done, const Gradients&) {
     if (done % batches != 0) return;
-    accuracies.push_back(accuracy(network, test));
-    changes.push_back(sign_changes(network, before));
+    o.accuracy.push_back(accuracy(network, test));
+    o.sign_changes.push_back(sign_changes(network, before));
   });
-  if (method.keeps_signs && changes.back() > 0)
-    broken("{}: {} weights changed sign", method.name, changes.back());
-  std::vector<double> magnitudes, log10s;
+  if (o.keeps_signs && o.sign_changes.back() > 0)
+    broken("{}: {} weights changed sign", o.name, o.sign_changes.back());
+  std::vector<double> magnitudes;
   for (double w : doubles(network.layers[0].weight.value())) {
     if (w == 0) continue;
     magnitudes.push_back(std::abs(w));
-    log10s.push_back(std::log10(magnitudes.back()));
+    o.log10s.push_back(std::log10(magnitudes.back()));
   }
-  return {method.name, method.rates, accuracies, changes, log10s, fit_normal(magnitudes), fit_normal(log10s)};
+  o.normal = fit_normal(magnitudes);
+  o.log_normal = fit_normal(o.log10s);
+  return o;
 }
 
 std::string accuracy_figure(const std::vector<Outcome>& outcomes) {
@@ -185,7 +184,7 @@ std::string study_synapses(const StudyOptions& o) {
   make_folder(o.out);
   const Index epochs = o.quick ? 1 : 20;
   std::vector<Outcome> outcomes;
-  const auto learn = [&](const Method& method, Index passes, const auto& start) {
+  const auto learn = [&](const Outcome& method, Index passes, const auto& start) {
     outcomes.push_back(run(method, start, train, test, passes, Key{o.seed}));
   };
   // Each with round rates that serve it well; twice or half as much changes its accuracy by less than a
