@@ -52,7 +52,7 @@ TEST_CASE("each mark is drawn, in the legend if named, and breaks where it is no
   const std::vector<double> x{1, 2, 3, 4, 5}, y{1, 2, nan, 2, 1};
   const auto drawn = [&](Mark mark) { return plot({}, {{"", x, y, mark}}); };
   CHECK(occurrences(drawn(Mark::line), "<polyline") == 2);
-  CHECK_THAT(drawn(Mark::points), Contains("<circle") && !Contains("<polyline"));
+  CHECK_THAT(drawn(Mark::points), Contains("<path") && !Contains("<polyline"));
   CHECK(occurrences(drawn(Mark::marked_line), "<") == occurrences(drawn(Mark::line), "<") + 4);
   CHECK(occurrences(drawn(Mark::bars), "<polyline") == 1);
   CHECK(occurrences(plot({}, {{"a name", x, y}, {"", x, y}}), "stroke-width='3'") == 1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <complex>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numbers>
@@ -25,42 +26,36 @@ std::vector<double> ascending(const Tensor& x) {
   return all;
 }
 
-/// cos and sin of 2π uj/n, row after row of u.
-struct Waves {
-  std::vector<double> cosine, sine;
+using Complex = std::complex<double>;
 
-  explicit Waves(Index n) {
-    for (Index u = 0; u < n; ++u)
-      for (Index j = 0; j < n; ++j) {
-        const double angle = 2 * std::numbers::pi * static_cast<double>(u * j % n) / static_cast<double>(n);
-        cosine.push_back(scalar::cos(angle));
-        sine.push_back(scalar::sin(angle));
-      }
+/// e^{−2πi j/n}, j = 0 … n − 1.
+std::vector<Complex> roots(Index n) {
+  std::vector<Complex> all;
+  for (Index j = 0; j < n; ++j) {
+    const double angle = 2 * std::numbers::pi * static_cast<double>(j) / static_cast<double>(n);
+    all.emplace_back(scalar::cos(angle), -scalar::sin(angle));
   }
-};
+  return all;
+}
 
 /// P(k): rows first, then columns.
 std::vector<double> radial_spectrum(const Tensor& images, double least) {
   const Index H = images.dim(2), W = images.dim(3), pixels = H * W, most = std::min(H, W) / 2;
-  const Waves down(H), right(W);
-  const auto at = [](Index i) { return static_cast<std::size_t>(i); };
-  std::vector<double> power(at(most + 1)), waves(at(most + 1)), x(at(pixels)), re(at(pixels)), im(at(pixels));
+  const std::vector<Complex> down = roots(H), right = roots(W);
+  std::vector<double> power(most + 1), waves(most + 1), x(pixels);
+  std::vector<Complex> rows(pixels);
   const std::vector<real> values = images.to_vector();
   for (Index first = 0; first < images.size(); first += pixels) {
     double mean = 0;
     for (Index i = 0; i < pixels; ++i) {
-      x[at(i)] = scalar::log(std::max(static_cast<double>(values[at(first + i)]), least));
-      mean += x[at(i)] / static_cast<double>(pixels);
+      x[i] = scalar::log(std::max(static_cast<double>(values[first + i]), least));
+      mean += x[i] / static_cast<double>(pixels);
     }
     for (Index i = 0; i < H; ++i)
       for (Index v = 0; v < W; ++v) {
-        double a = 0, b = 0;
-        for (Index j = 0; j < W; ++j) {
-          a += (x[at(i * W + j)] - mean) * right.cosine[at(v * W + j)];
-          b -= (x[at(i * W + j)] - mean) * right.sine[at(v * W + j)];
-        }
-        re[at(i * W + v)] = a;
-        im[at(i * W + v)] = b;
+        Complex sum = 0;
+        for (Index j = 0; j < W; ++j) sum += (x[i * W + j] - mean) * right[v * j % W];
+        rows[i * W + v] = sum;
       }
     for (Index u = 0; u < H; ++u)
       for (Index v = 0; v < W; ++v) {
@@ -68,19 +63,14 @@ std::vector<double> radial_spectrum(const Tensor& images, double least) {
             scalar::hypot(static_cast<double>(std::min(u, H - u)), static_cast<double>(std::min(v, W - v)));
         const Index ring = static_cast<Index>(k + 0.5);
         if (ring < 1 || ring > most) continue;
-        double a = 0, b = 0;
-        for (Index i = 0; i < H; ++i) {
-          const double c = down.cosine[at(u * H + i)], s = down.sine[at(u * H + i)];
-          a += c * re[at(i * W + v)] + s * im[at(i * W + v)];
-          b += c * im[at(i * W + v)] - s * re[at(i * W + v)];
-        }
-        power[at(ring)] += (a * a + b * b) / static_cast<double>(pixels);
-        waves[at(ring)] += 1;
+        Complex sum = 0;
+        for (Index i = 0; i < H; ++i) sum += down[u * i % H] * rows[i * W + v];
+        power[ring] += std::norm(sum) / static_cast<double>(pixels);
+        waves[ring] += 1;
       }
   }
-  std::vector<double> spectrum;
-  for (Index k = 1; k <= most; ++k) spectrum.push_back(power[at(k)] / waves[at(k)]);
-  return spectrum;
+  for (Index k = 1; k <= most; ++k) power[k] /= waves[k];
+  return {power.begin() + 1, power.end()};
 }
 
 }  // namespace
@@ -151,20 +141,22 @@ nlohmann::ordered_json json_of(const ValueComparison& c) {
 }
 
 std::string text_of(const ValueComparison& c) {
-  const auto row = [](const std::string& name, double sample, double train, double test) {
-    return fmt::format("{:<28}{:>12.4g}{:>18.4g}{:>14.4g}\n", name, sample, train, test);
-  };
   std::string text =
       fmt::format("{:<28}{:>12}{:>18}{:>14}\n", "", "samples", "training images", "test images");
-  text += row("share of values <= 0", c.samples.not_positive, c.train.not_positive, c.test.not_positive);
+  const auto row = [&](const std::string& name, const auto& number) {
+    text += fmt::format("{:<28}{:>12.4g}{:>18.4g}{:>14.4g}\n", name, number(c.samples), number(c.train),
+                        number(c.test));
+  };
+  using Of = const ValueSummary&;
+  row("share of values <= 0", [](Of v) { return v.not_positive; });
   for (std::size_t i = 0; i < c.test.quantiles.size(); ++i)
-    text += row(fmt::format("quantile {:g} %", 100 * quantile_levels[i]), c.samples.quantiles[i],
-                c.train.quantiles[i], c.test.quantiles[i]);
-  text += row("W1 of the logarithm", log_distance(c.samples, c.test), log_distance(c.train, c.test), 0);
+    row(fmt::format("quantile {:g} %", 100 * quantile_levels[i]), [i](Of v) { return v.quantiles[i]; });
+  row("W1 of the logarithm", [&](Of v) { return log_distance(v, c.test); });
   for (std::size_t k = 0; k < c.test.spectrum.size(); ++k)
-    text += row(fmt::format("log's power by test's, k = {}", k + 1),
-                c.samples.spectrum[k] / c.test.spectrum[k], c.train.spectrum[k] / c.test.spectrum[k], 1);
-  text += row("kernel distance of values", c.kernel, c.kernel_floor, 0);
+    row(fmt::format("log's power by test's, k = {}", k + 1),
+        [&](Of v) { return v.spectrum[k] / c.test.spectrum[k]; });
+  text += fmt::format("{:<28}{:>12.4g}{:>18.4g}{:>14}\n", "kernel distance of values", c.kernel,
+                      c.kernel_floor, 0);
   text += fmt::format("{:<28}{:>12.4g}{:>18}{:>14.4g}\n", "neighbour ratio of values", c.neighbours, "-",
                       c.neighbours_floor);
   return text;

@@ -22,19 +22,11 @@ struct Pen {
   }
   const char* dash() const { return number < 6 ? "none" : "6 4"; }
   /// A circle, square, triangle or diamond about (x, y).
-  std::string dot(double x, double y, double r) const {
-    const std::string style = fmt::format("style='fill:{}'", colour());
-    if (number % 4 == 0) return fmt::format("<circle {} cx='{:.1f}' cy='{:.1f}' r='{}'/>\n", style, x, y, r);
-    if (number % 4 == 1)
-      return fmt::format("<rect {} x='{:.1f}' y='{:.1f}' width='{}' height='{}'/>\n", style, x - r, y - r,
-                         2 * r, 2 * r);
-    using Corners = std::vector<std::pair<double, double>>;
-    static const Corners triangle{{0, -1.3}, {1.2, 1}, {-1.2, 1}},
-        diamond{{0, -1.4}, {1.4, 0}, {0, 1.4}, {-1.4, 0}};
-    std::string points;
-    for (const auto& [right, down] : number % 4 == 2 ? triangle : diamond)
-      points += fmt::format("{}{:.1f},{:.1f}", points.empty() ? "" : " ", x + right * r, y + down * r);
-    return fmt::format("<polygon {} points='{}'/>\n", style, points);
+  std::string dot(double x, double y) const {
+    static constexpr const char* shapes[] = {"m-3.2,0a3.2,3.2 0 1 0 6.4,0a3.2,3.2 0 1 0 -6.4,0",
+                                             "m-3.2,-3.2h6.4v6.4h-6.4", "m0,-4.2l3.8,7.4h-7.6",
+                                             "m0,-4.5l4.5,4.5l-4.5,4.5l-4.5,-4.5"};
+    return fmt::format("<path style='fill:{}' d='M{:.1f},{:.1f}{}z'/>\n", colour(), x, y, shapes[number % 4]);
   }
 };
 constexpr std::size_t most_labels = 8;
@@ -53,10 +45,8 @@ struct Axis {
   double low, high, from, to;  // values (or their logarithms), and the pixels they are drawn at
   bool log;
 
-  double at(double value) const {
-    const double v = log ? std::log10(value) : value;
-    return from + (v - low) / (high - low) * (to - from);
-  }
+  double scaled(double value) const { return log ? std::log10(value) : value; }
+  double at(double value) const { return from + (scaled(value) - low) / (high - low) * (to - from); }
   bool shows(double value) const { return std::isfinite(value) && (!log || value > 0); }
 
   /// m 10^e for the given m and every stride-th e.
@@ -81,32 +71,32 @@ struct Axis {
 };
 
 /// Bars as the line round them: for each bin two corners on 0 and two at its height.
-Series outlined(const Series& s, bool log_x) {
+Series outlined(const Series& s) {
   if (s.mark != Mark::bars) return s;
   Series out{s.name, {}, {}, s.mark};
-  const auto scaled = [&](double v) { return log_x ? std::log(v) : v; };
-  const double half = s.x.size() < 2 ? 0.5 : (scaled(s.x[1]) - scaled(s.x[0])) / 2;
+  const double half = s.x.size() < 2 ? 0.5 : (s.x[1] - s.x[0]) / 2;
   for (std::size_t i = 0; i < std::min(s.x.size(), s.y.size()); ++i)
-    for (int corner = 0; corner < 4; ++corner) {
-      const double x = scaled(s.x[i]) + (corner < 2 ? -half : half);
-      out.add(log_x ? std::exp(x) : x, corner == 0 || corner == 3 ? 0 : s.y[i]);
-    }
+    for (int corner = 0; corner < 4; ++corner)
+      out.add(s.x[i] + (corner < 2 ? -half : half), corner == 0 || corner == 3 ? 0 : s.y[i]);
   return out;
 }
 
 Axis fitted_axis(const std::vector<Series>& series, std::vector<double> Series::*values, bool log,
                  double from, double to) {
-  double low = std::numeric_limits<double>::infinity(), high = -low;
+  constexpr double none = std::numeric_limits<double>::infinity();
+  Axis axis{none, -none, from, to, log};
   for (const Series& s : series)
     for (double v : s.*values)
-      if (std::isfinite(v) && (!log || v > 0)) {
-        low = std::min(low, log ? std::log10(v) : v);
-        high = std::max(high, log ? std::log10(v) : v);
+      if (axis.shows(v)) {
+        axis.low = std::min(axis.low, axis.scaled(v));
+        axis.high = std::max(axis.high, axis.scaled(v));
       }
-  if (!(low <= high)) low = 0, high = 1;
-  const double margin = high > low ? (high - low) * 0.03 : std::max(std::abs(low) * 0.1, 0.5);
-  const bool from_zero = !log && low == 0 && high > 0;
-  return {low - (from_zero ? 0 : margin), high + margin, from, to, log};
+  if (!(axis.low <= axis.high)) axis.low = 0, axis.high = 1;
+  const double range = axis.high - axis.low;
+  const double margin = range > 0 ? range * 0.03 : std::max(std::abs(axis.low) * 0.1, 0.5);
+  if (log || axis.low != 0 || range == 0) axis.low -= margin;  // what begins at 0 does so in the figure
+  axis.high += margin;
+  return axis;
 }
 
 std::string drawn(const Series& s, const Axis& x, const Axis& y, const Pen& pen) {
@@ -128,7 +118,7 @@ std::string drawn(const Series& s, const Axis& x, const Axis& y, const Pen& pen)
     }
     const double px = x.at(s.x[i]), py = y.shows(s.y[i]) ? y.at(s.y[i]) : y.from;
     points += fmt::format("{:.1f},{:.1f} ", px, py);
-    if (dots) svg += pen.dot(px, py, 3.2);
+    if (dots) svg += pen.dot(px, py);
     if (i < s.error.size() && s.error[i] > 0) {
       const double low = s.y[i] - s.error[i], from = y.shows(low) ? std::min(y.from, y.at(low)) : y.from;
       svg += fmt::format(
@@ -182,7 +172,7 @@ struct Canvas {
             "<line x1='{}' y1='{}' x2='{}' y2='{}' style='stroke:{}' stroke-dasharray='{}' "
             "stroke-width='{}'/>\n",
             x, y, x + 24, y, pen.colour(), pen.dash(), s.mark == Mark::bars ? 8 : 3);
-      if (s.mark == Mark::points || s.mark == Mark::marked_line) svg += pen.dot(x + 12, y, 4);
+      if (s.mark == Mark::points || s.mark == Mark::marked_line) svg += pen.dot(x + 12, y);
       text(x + 30, y + 4, "start", s.name);
       x += width;
       end = static_cast<int>(y) + 10;
@@ -195,7 +185,7 @@ struct Canvas {
 
 std::string plot(const Plot& frame, const std::vector<Series>& given) {
   std::vector<Series> series;
-  for (const Series& s : given) series.push_back(outlined(s, frame.log_x));
+  for (const Series& s : given) series.push_back(outlined(s));
   const double left = 68, right = frame.width - 14, top = 34, bottom = frame.height - 46;
   const Axis x = fitted_axis(series, &Series::x, frame.log_x, left, right);
   const Axis y = fitted_axis(series, &Series::y, frame.log_y, bottom, top);

@@ -9,7 +9,7 @@
 namespace dale {
 
 /// How a series is drawn: a line; points; a line through points; or bars (a histogram), which stand on 0 and
-/// whose x are the centres of bins of one width (of one ratio where x is logarithmic).
+/// whose x are the centres of bins of one width.
 enum class Mark { line, points, marked_line, bars };
 
 struct Series {
