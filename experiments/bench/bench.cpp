@@ -1,36 +1,91 @@
 // make bench: what things cost on this machine. The network is the reference workload R1 (nn/unet.h) at batch
-// 64: its items/s are images/s; those of convolutions, products and `peak` are operations/s of the direct
-// method, two a multiply-add; of the others, elements/s. Options are Google Benchmark's:
+// 64, on a GPU 128: its items/s are images/s; those of convolutions, products and `peak` are operations/s of
+// the direct method, two a multiply-add; of the others, elements/s. Options are Google Benchmark's:
 //   build/benchmark --benchmark_filter=r1
+// On a GPU R1 runs as captured graphs, in full precision and in TF32, beside what its floor is made of: the
+// rate of large matrix products and of a large copy. A training step must read and write each activation that
+// its gradients need once, and each weight seven times (twice for gradients, its own, four for Adam).
 #include <benchmark/benchmark.h>
 
 #include "experiments/bench/peak.h"
 #include "experiments/bench/r1.h"
+#include "tensor/captured.h"
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cuda/machine.h"
 
 namespace dale {
 namespace {
 
-constexpr Index N = 64;
+constexpr Index N = 64, N_cuda = 128;
 
-/// Measures f, which makes so many items a call.
-template <class F> void measure(benchmark::State& state, Index items_a_call, const F& f) {
-  for (auto _ : state) f();
-  state.SetItemsProcessed(state.iterations() * items_a_call);
+/// Measures f, which makes so many items a call. On CUDA calls are waited for together, after some that let
+/// graphs be recorded.
+template <class F>
+void measure(benchmark::State& state, Index items_a_call, const F& f, Device device = Device::cpu) {
+  const bool cuda = device == Device::cuda;
+  const int group = cuda ? 20 : 1;
+  const auto calls = [&] {
+    for (int i = 0; i < group; ++i) f();
+    if (cuda) cuda_synchronize();
+  };
+  if (cuda) calls();
+  for (auto _ : state) calls();
+  state.SetItemsProcessed(state.iterations() * group * items_a_call);
 }
 
-void training(benchmark::State& state, Index channels, Index N) {
-  const R1 r1(N, Device::cpu, channels);
+void count_memory(benchmark::State& state, Device device) {
+  state.counters["peak MiB"] = static_cast<double>(memory_use(device).peak) / (1 << 20);
+}
+
+void training(benchmark::State& state, Index channels, Index N, Device device) {
+  const R1 r1(N, device, channels);
   Adam adam(r1.all);
-  measure(state, N, [&] { adam.step(last_grad(r1.loss(r1.inputs), variables(r1.all)), 1e-3); });
-  state.counters["peak MiB"] = static_cast<double>(memory_use(Device::cpu).peak) / (1 << 20);
+  if (device == Device::cuda) {
+    const std::size_t before = memory_use(device).live;
+    const Var loss = r1.loss(r1.inputs);
+    const double saved = static_cast<double>(memory_use(device).live - before);
+    state.counters["operations"] = 3.0 * static_cast<double>(N * r1_operations());
+    state.counters["bytes"] = 2 * saved + 7.0 * sizeof(real) * static_cast<double>(r1.weights());
+  }
+  Captured gradients([&](const std::vector<Tensor>& in) {
+    std::vector<Tensor> made;
+    for (const Var& g : last_grad(r1.loss(in), variables(r1.all))) made.push_back(g.value());
+    return made;
+  });
+  const auto step = [&] {
+    const std::vector<Tensor> made = gradients(r1.inputs);
+    adam.step({made.begin(), made.end()}, 1e-3);
+  };
+  measure(state, N, step, device);
+  count_memory(state, device);
 }
 
-void r1_evaluation(benchmark::State& state) {
+void evaluation(benchmark::State& state, Index N, Device device) {
   const NoGrad off;
-  const R1 r1(N);
-  measure(state, N, [&] { r1(r1.inputs); });
+  const R1 r1(N, device);
+  Captured network([&](const std::vector<Tensor>& in) { return std::vector<Tensor>{r1(in).value()}; });
+  measure(
+      state, N,
+      [&] {
+        network({r1.inputs[0], r1.inputs[1]});
+      },
+      device);
+  count_memory(state, device);
+}
+
+void cuda_matmul(benchmark::State& state) {
+  constexpr Index n = 4096;
+  const Var a = normal(Key{1}, {n, n}, 0, Device::cuda), b = normal(Key{2}, {n, n}, 0, Device::cuda);
+  measure(
+      state, 2 * n * n * n, [&] { matmul(a, b); }, Device::cuda);
+}
+
+void cuda_copy(benchmark::State& state) {
+  const Tensor x = Tensor::full({1 << 26}, 1, Device::cuda);
+  Tensor y(x.shape(), Device::cuda);
+  measure(
+      state, 2 * x.size() * Index{sizeof(real)}, [&] { raw::copy_into(y, x); }, Device::cuda);
 }
 
 void peak(benchmark::State& state) {
@@ -148,9 +203,9 @@ void register_all() {
         ->UseRealTime()
         ->Unit(benchmark::kMillisecond);
   };
-  with_threads("r1_training", training, Index{32}, N);
-  with_threads("quick_training", training, Index{16}, Index{16});
-  with_threads("r1_evaluation", r1_evaluation);
+  with_threads("r1_training", training, Index{32}, N, Device::cpu);
+  with_threads("quick_training", training, Index{16}, Index{16}, Device::cpu);
+  with_threads("r1_evaluation", evaluation, N, Device::cpu);
   with_threads("peak", peak);
   for (const Layer& layer : layers) {
     with_threads("conv2d " + layer.name(), convolution, layer, Which::forward);
@@ -167,6 +222,20 @@ void register_all() {
   with_threads("adam of R1", adam_step);
   benchmark::RegisterBenchmark("small_ops forward", small_ops, false);
   benchmark::RegisterBenchmark("small_ops forward and backward", small_ops, true);
+  if (!cuda_missing().empty()) return;
+  const auto on_cuda = [](const std::string& name, CudaProducts how, auto run, auto... arguments) {
+    const auto precise = [=](benchmark::State& state) {
+      cuda_set_products(how);
+      run(state, arguments...);
+    };
+    benchmark::RegisterBenchmark(name.c_str(), precise)->UseRealTime()->Unit(benchmark::kMillisecond);
+  };
+  for (const auto& [how, name] : {std::pair{CudaProducts::full, "full"}, {CudaProducts::tf32, "tf32"}}) {
+    on_cuda(fmt::format("cuda r1_training {}", name), how, training, Index{32}, N_cuda, Device::cuda);
+    on_cuda(fmt::format("cuda r1_evaluation {}", name), how, evaluation, N_cuda, Device::cuda);
+    on_cuda(fmt::format("cuda matmul {}", name), how, cuda_matmul);
+  }
+  on_cuda("cuda copy", CudaProducts::full, cuda_copy);
 }
 
 }  // namespace

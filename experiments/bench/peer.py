@@ -25,7 +25,7 @@ BESIDE = "bf16 autocast"  # another precision: shown, not counted
 
 
 class Case(NamedTuple):
-    row: str  # of bench.cpp or bench_cuda.cpp
+    row: str  # of bench.cpp
     title: str
     what: str
     setting: object  # threads, or on a GPU the precision
