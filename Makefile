@@ -118,8 +118,12 @@ experiments: deps
 bench: deps
 	@$(MAKE) --no-print-directory $(BUILD)/benchmark
 	$(BUILD)/benchmark
-	@for p in python3 /usr/bin/python3; do \
-	  $$p -c 'import torch' 2>/dev/null && exec $$p experiments/bench/torch_small_ops.py; done; \
+	@for p in python3 /usr/bin/python3; do $$p -c 'import torch' 2>/dev/null || continue; \
+	  for last in '' 'y.backward()'; do \
+	    echo "PyTorch's small_ops, a thousand multiplications of scalars$${last:+, and $$last}:"; \
+	    $$p -m timeit -u msec -s 'import gc, torch; gc.enable(); torch.set_num_threads(1)' \
+	      -s 'x, c = torch.ones((), requires_grad=True), torch.ones(())' \
+	      'y = x' 'for _ in range(1000): y = y * c' "$$last"; done; exit; done; \
 	echo "PyTorch is not here: no figure of its to compare with"
 
 # PEER is a virtual environment with PyTorch, made when there is none.

@@ -13,6 +13,14 @@ script() {  # name, command…
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
 }
 
+# Where PyTorch is at hand it is asked what dale's models make of states that the tests leave in a folder.
+torch=
+for python in python3 /usr/bin/python3; do
+  $python -c 'import torch' 2>/dev/null && torch=$python && break
+done
+export DALE_TORCH_CHECKS="$build/torch"
+mkdir -p "$DALE_TORCH_CHECKS"
+
 cases() {  # command…, a Catch2 program: shows what it says and adds its test cases up
   "$@" >"$log" 2>&1
   status=$?
@@ -37,6 +45,11 @@ case $build in
     skip 'the statistics of samplers and batches (minutes under a sanitizer; make test runs them)' ;;
   *) cases "$build/check" ;;
 esac
+for model in gbm-fashion-mnist gbm-classes-fashion-mnist; do
+  [ -z "$torch" ] || script "$model in PyTorch" "$torch" -B examples/torch_model.py \
+    "experiments/pretrained/$model.safetensors" --check "$DALE_TORCH_CHECKS/$model.safetensors"
+done
+[ -n "$torch" ] || skip "dale's models in PyTorch (it is not here: apt-get install python3-torch)"
 # The CUDA machine's code, compiled for the host: the third column of the table of ops.
 [ ! -x "$build/check-emulated" ] || cases "$build/check-emulated" '[machines]'
 

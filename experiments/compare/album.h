@@ -17,9 +17,10 @@ class Album {
   void section(const std::string& heading, const std::string& html = "") {
     sections_.push_back({{"heading", heading}, {"text", html}, {"figures", nlohmann::ordered_json::array()}});
   }
-  void png(const std::string& name, const Tensor& image, const std::string& alternative,
+  /// Images (N,1,H,W), row by row in so many columns.
+  void png(const std::string& name, const Tensor& images, Index columns, const std::string& alternative,
            const std::string& caption) {
-    write_png(folder_ / (name + ".png"), image);
+    write_png(folder_ / (name + ".png"), image_grid(images, columns, 2, 2));
     add(name + ".png", alternative, caption);
   }
   void svg(const std::string& name, const std::string& plot, const std::string& caption) {

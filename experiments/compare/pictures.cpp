@@ -73,7 +73,7 @@ std::vector<Shown> shown_plans(const fs::path& set, const CompareOptions& o) {
 void draw_grids(Album& album, const std::vector<Shown>& shown) {
   album.section("The same noise through each model");
   for (const Shown& s : shown)
-    album.png("grid-" + s.plan.model().name(), image_grid(first_images(read_npy(s.samples), 48), 8, 2, 2),
+    album.png("grid-" + s.plan.model().name(), first_images(read_npy(s.samples), 48), 8,
               "Grid of samples: " + s.title, s.title);
 }
 
@@ -132,8 +132,7 @@ void draw_film_strip(Album& album, const Shown& shown) {
   columns.push_back(end.images);
   const Tensor strip =
       stack(columns, 1).value().packed().reshape({images * frames, 1, model.height, model.width});
-  album.png("strip-" + shown.plan.process, image_grid(strip, frames, 2, 2),
-            "Film strip from noise to samples: " + shown.title,
+  album.png("strip-" + shown.plan.process, strip, frames, "Film strip from noise to samples: " + shown.title,
             fmt::format("{}; noise levels s = {}, then the samples", shown.title, levels));
 }
 
@@ -157,8 +156,7 @@ void draw_one_multiplication(Album& album, const Shown& shown) {
                 "A model of <code>dale tune</code> makes a picture of noise by one "
                 "positive factor for each pixel: X = X_T ∘ exp(D(log X_T; s_max) − log X_T).");
   album.png(
-      "factor-" + shown.plan.process,
-      image_grid(concat({grey(y), grey(end - y), product}, 0).value(), images, 2, 2),
+      "factor-" + shown.plan.process, concat({grey(y), grey(end - y), product}, 0).value(), images,
       "Noise, factors and their products by " + shown.title,
       fmt::format("Noise X_T, the factor, and their product. The first two rows show logarithms, black to "
                   "white from −{0:.3g} to {0:.3g}: nothing of the picture can be seen in either.",
@@ -173,22 +171,18 @@ void draw_neighbours(Album& album, const Shown& shown, const Reference& referenc
     const std::vector<Index> index = reference.nearest_in_training(samples, features).index;
     rows.push_back(raw::gather(all, IntTensor({samples.dim(0)}, {index.begin(), index.end()})));
   }
-  album.png("neighbours-" + shown.plan.process, image_grid(concat(rows, 0).value(), samples.dim(0), 2, 2),
+  album.png("neighbours-" + shown.plan.process, concat(rows, 0).value(), samples.dim(0),
             "Samples above their nearest training images in pixels and in features",
             fmt::format("{}: samples; below each the nearest of {} training images in pixels, and in the "
                         "classifier's features",
                         shown.title, all.dim(0)));
 }
 
-/// Two masks, 1 where known: the upper half, and all but a square.
+/// 1 where a picture is known: in its upper half, or everywhere but in a square.
 Tensor mask(bool half, Index H, Index W) {
-  Tensor m({1, H, W});
-  for (Index i = 0; i < H; ++i)
-    for (Index j = 0; j < W; ++j) {
-      const bool square = i >= H / 4 && i < H - H / 4 && j >= W / 4 && j < W - W / 4;
-      m.data()[i * W + j] = half ? i < H / 2 : !square;
-    }
-  return m;
+  if (half) return concat({Tensor::full({1, H / 2, W}, 1), Tensor::full({1, H - H / 2, W}, 0)}, 1).value();
+  const Var square = Tensor::full({1, H - H / 4 * 2, W - W / 4 * 2}, 1);
+  return (1 - pad(pad(square, 1, H / 4, H / 4), 2, W / 4, W / 4)).value();
 }
 
 /// A test image, what is known of it (the rest grey), and completions.
@@ -196,6 +190,7 @@ void draw_completed(Album& album, const Shown& shown, const Tensor& test) {
   constexpr Index completions = 6;
   const std::string& process = shown.plan.process;
   Model model = load_model(shown.model);
+  const Shape one{1, 1, model.height, model.width};
   Vars rows;
   for (Index k = 0; k < 4; ++k) {
     SampleOptions s;
@@ -204,13 +199,12 @@ void draw_completed(Album& album, const Shown& shown, const Tensor& test) {
     s.seed = static_cast<std::uint64_t>(k);
     s.known = test.slice(0, k, k + 1).packed().reshape({1, model.height, model.width});
     s.mask = mask(k % 2 == 0, model.height, model.width);
-    const Shape one{1, 1, model.height, model.width};
-    rows.push_back(reshape(Var(s.known), one));
+    rows.push_back(reshape(s.known, one));
     rows.push_back(reshape(where(s.mask, s.known, Var(Tensor::full({}, 0.5))), one));
     rows.push_back(sample(model, s).images);
   }
   album.png(
-      "completed-" + process, image_grid(concat(rows, 0).value(), completions + 2, 2, 2),
+      "completed-" + process, concat(rows, 0).value(), completions + 2,
       "Test images, what is known of them, and completions by " + process,
       process + ": a test image, what is known of it, six completions (20 steps of the probability flow)");
 }
@@ -234,8 +228,7 @@ void draw_guidance(Album& album, Model& model, const std::string& dataset, Devic
   for (double w : {0.0, 1.0, 3.0}) {
     s.guidance = w;
     album.attempt(fmt::format("guidance {}", w), [&] {
-      album.png(fmt::format("guidance-{}", w),
-                image_grid(sample(model, s).images, model.network.shape.classes, 2, 2),
+      album.png(fmt::format("guidance-{}", w), sample(model, s).images, model.network.shape.classes,
                 fmt::format("Samples by class with guidance {}", w),
                 fmt::format("w = {}{}; columns: {}", w, w == 0 ? ", which ignores the class" : "", names));
     });
@@ -260,12 +253,11 @@ void draw_pictures(const std::string& dataset, const Reference& reference, const
     for (const Shown& s : shown)
       if (is_shown(s)) album.attempt(s.title, [&] { draw(s); });
   };
-  const auto walks = [](const Shown& s) { return !s.tuned(); };
   const auto is_ours = [](const Shown& s) { return !s.tuned() && s.plan.process != "gbm-paper"; };
   each([](const Shown& s) { return s.tuned() && s.plan.process == "gbm"; },
        [&](const Shown& s) { draw_one_multiplication(album, s); });
   album.section("From noise back to data");
-  each(walks, [&](const Shown& s) { draw_film_strip(album, s); });
+  each([](const Shown& s) { return !s.tuned(); }, [&](const Shown& s) { draw_film_strip(album, s); });
   album.section(
       "The missing part",
       "<code>dale sample --inpaint IMAGE --mask MASK</code>: where the picture is known the network's "

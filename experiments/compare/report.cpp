@@ -73,10 +73,8 @@ std::string models_table(const std::vector<CompareSet>& sets) {
         rows.push_back({set.name, m.name, "–", "–", "–", "–"});
         continue;
       }
-      const std::size_t tail = std::max<std::size_t>(1, loss.size() / 10);
-      double mean = 0;
-      for (std::size_t i = loss.size() - tail; i < loss.size(); ++i)
-        mean += loss[i] / static_cast<double>(tail);
+      const Index tail = std::max<Index>(1, std::ssize(loss) / 10);
+      const double mean = spread({loss.end() - tail, loss.end()}).mean;
       rows.push_back({set.name, m.name, std::to_string(loss.size()), fmt::format("{:.0f}", m.seconds),
                       fmt::format("{:.0f}", m.images_per_second), fmt::format("{:.4f}", mean)});
     }

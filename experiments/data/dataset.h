@@ -27,7 +27,7 @@ enum class Split { train, test };
 struct Dataset {
   std::string name;
   std::filesystem::path folder;  // or file
-  Tensor images;                 // (N,C,H,W), C = 1 or 3: pixels in [0,1], or in units of their own
+  Tensor images = {};            // (N,C,H,W), C = 1 or 3: pixels in [0,1], or in units of their own
   IntTensor labels = {};         // (N), 0 … classes − 1; undefined without classes
   Index classes = 0;             // 0: no labels
   std::vector<std::string> class_names = {};  // of the user's own images: the folders' names
