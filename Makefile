@@ -36,7 +36,7 @@ PACKAGES := libopenblas0 libfmt-dev libstb-dev catch2 zlib1g-dev nlohmann-json3-
 
 ifeq ($(MPI),1)
   PACKAGES += libopenmpi-dev openmpi-bin
-  MPIFLAGS = -DDALE_MPI $(shell $(MPICXX) --showme:compile)
+  MPIFLAGS = -DDALE_MPI -DOMPI_SKIP_MPICXX $(shell $(MPICXX) --showme:compile)
   APPLIBS += $(shell $(MPICXX) --showme:link)
 endif
 
@@ -55,7 +55,7 @@ CHECK    := $(BUILD)/check$(if $(TAGS),-some)
 comma    := ,
 TESTS    := $(if $(TAGS),$(shell grep -LF TEST_CASE tests/*.cpp; grep -lF \
               $(foreach tag,$(subst $(comma), ,$(TAGS)),-e '$(tag)') tests/*.cpp),$(wildcard tests/*.cpp))
-BENCH    := $(wildcard experiments/bench/*.cpp)
+BENCH    := $(filter-out %/ranks.cpp,$(wildcard experiments/bench/*.cpp))
 ifeq ($(CUDA),1)
   CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
   CUDA_OBJECTS := $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard tensor/cuda/*.cu))
@@ -79,8 +79,8 @@ OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELS:%
 COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
-.PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer deps install clean \
-        help always
+.PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks deps \
+        install clean help always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -126,6 +126,17 @@ bench: deps
 	      'y = x' 'for _ in range(1000): y = y * c' "$$last"; done; exit; done; \
 	echo "PyTorch is not here: no figure of its to compare with"
 
+# What a step would take at many ranks: measured between processes here, and modelled (bench/ranks.cpp).
+bench-ranks:
+	+@$(MAKE) --no-print-directory MPI=1 deps
+	+@$(MAKE) --no-print-directory MPI=1 run-bench-ranks
+MPIRUN   := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -q --oversubscribe
+run-bench-ranks: $(BUILD)/bench-ranks
+	@for n in 2 4; do $(MPIRUN) -n $$n --mca btl self,vader $< exchange 'shared memory'; \
+	  $(MPIRUN) -n $$n --mca btl self,tcp $< exchange 'TCP over loopback'; done | tee $(BUILD)/exchange.txt
+	@for n in 1 2; do $(MPIRUN) -n $$n $< steps; done
+	@$< model "$$(sed -n 's/.*2 ranks, TCP.*: \([0-9.]*\) us.*/\1/p' $(BUILD)/exchange.txt)"
+
 # PEER is a virtual environment with PyTorch, made when there is none.
 PEER ?= $(BUILD)/peer
 bench-peer: deps
@@ -155,6 +166,8 @@ $(CHECK): $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a $(if $(TAGS),always)
 # Its objects come before the library, whose own CUDA machine is then not taken.
 $(BUILD)/check-emulated: $(call object,$(TESTS)) $(APP) $(EMULATED) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
+$(BUILD)/bench-ranks: $(BUILD)/experiments/bench/ranks.o $(APP) $(BUILD)/libdale.a
+	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ -lbenchmark $(APPLIBS) $(LDLIBS)
 
@@ -232,6 +245,7 @@ help:
 	@echo 'make bench        measure                          make deps     install what is missing (Debian)'
 	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer,'
 	@echo '                  several GB, unless PEER= has it)'
+	@echo 'make bench-ranks  what many ranks of mpirun would do: measured here, and modelled for networks'
 	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
 	@echo "make asan, tsan   the tests under the sanitizers of addresses and undefined behaviour, and of threads"
 	@echo "                  (TAGS='[threads],[conv]': the cases of these tags alone; for other tests, too)"
