@@ -1,10 +1,8 @@
 // What many ranks would do (`make bench-ranks`). A step at R ranks takes
 //   t(R) = compute of a shard + log₂ R (α + bytes / β)
-// with the compute of a shard measured on one thread here, the exchange's latency α measured between processes
-// here, and β measured (exchange) or the nominal rate of a link (model α). Each rank has a shard of 16 images,
-// so efficiency is t(1) / t(R).
-#include "experiments/run/ranks.h"
-
+// with the compute of a shard measured on one thread here, the exchange's latency α measured between
+// processes here, and β measured (exchange) or the nominal rate of a link (model α). Each rank has a shard of
+// 16 images, so efficiency is t(1) / t(R).
 #include <chrono>
 #include <cstdlib>
 #include <numeric>
