@@ -10,6 +10,7 @@
 #include "experiments/studies/study.h"
 #include "tensor/file.h"
 #include "tensor/image.h"
+#include "tensor/npy.h"
 
 namespace dale {
 namespace {
@@ -93,10 +94,10 @@ std::string read_grids(const fs::path& set, const Profile& profile) {
   std::string html = "<div class='side'>\n";
   for (const Plan& plan : profile.plans)
     for (int budget : plan.budgets)
-      if (const fs::path grid = set / plan.folder(budget) / "seed-0" / "grid.png"; fs::exists(grid)) {
+      if (const fs::path file = set / plan.folder(budget) / "seed-0" / "samples.npy"; fs::exists(file)) {
         const std::string title =
             fmt::format("{}, {}, at most {} evaluations", plan.process, plan.sampler, budget);
-        html += captioned(picture(read_png(grid), title), title);
+        html += captioned(picture(image_grid(first_images(read_npy(file), 48), 8, 2, 2), title), title);
       }
   return html + "</div>\n";
 }
