@@ -3,6 +3,8 @@
 // with the compute of a shard measured on one thread here, the exchange's latency α measured between
 // processes here, and β measured (exchange) or the nominal rate of a link (model α). Each rank has a shard of
 // 16 images, so efficiency is t(1) / t(R).
+#include "experiments/run/ranks.h"
+
 #include <chrono>
 #include <cstdlib>
 #include <numeric>
