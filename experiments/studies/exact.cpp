@@ -38,6 +38,18 @@ double normal_distance(double variance, double other) {
   return std::abs(std::sqrt(variance) - std::sqrt(other)) * wasserstein(z, std::vector<double>(z.size()));
 }
 
+/// (14) for dX = σ dW on one normal: x ← x + δσ²(−(x − a)/(v + s²)) + √δ σ Z, from the exact p_T.
+double euler_maruyama_variance(const LogNormal& p, double variance_rate, int steps) {
+  const VarianceExploding ve({variance_rate}, 1);
+  double variance = p.v + variance_rate;
+  for (int k = 0; k < steps; ++k) {
+    const double s = ve.marginal(static_cast<double>(steps - k) / steps).s, noise = variance_rate / steps;
+    const double pull = noise / (p.v + s * s);
+    variance = (1 - pull) * (1 - pull) * variance + noise;
+  }
+  return variance;
+}
+
 void measure_orders(std::vector<Row>& all) {
   /// Appends a row for each number of steps, the slope of their distances written into each of them.
   const auto add = [&](const char* sampler, const char* chart, const char* problem, int evaluations_a_step,
@@ -73,12 +85,12 @@ void measure_orders(std::vector<Row>& all) {
     add(sampler, chart, problem, 1, {125, 250, 500, 1000},
         [&](int steps) { return normal_distance(q.variance_after(steps_of(steps)), variance); });
   };
-  const auto uniform = [](int steps) { return uniform_steps(GeometricBrownianMotion(), {steps}); };
   by_moments("dale-langevin", "log", "log-normal to s_min, by moments", q_min,
              [&](int steps) { return dale_langevin_steps(levels_of(steps)); });
-  by_moments("dale-langevin uniform", "log", "log-normal, by moments", q.v, uniform);
-  // (14) for dX = σ dW: x ← x + δσ²(−(x − a)/(v + s²)) + √δ σ Z, the same recursion as (8) in log x.
-  by_moments("euler-maruyama", "identity", "normal, by moments", q.v, uniform);
+  by_moments("dale-langevin uniform", "log", "log-normal, by moments", q.v,
+             [](int steps) { return uniform_steps(GeometricBrownianMotion(), {steps}); });
+  add("euler-maruyama", "identity", "normal, by moments", 1, {125, 250, 500, 1000},
+      [&](int steps) { return normal_distance(euler_maruyama_variance(q, 0.64, steps), q.v); });
   by_moments("ancestral", "either", "normal to s_min, by moments", q_min,
              [&](int steps) { return ancestral_steps(levels_of(steps)); });
 }
