@@ -79,8 +79,8 @@ OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELS:%
 COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
-.PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks deps \
-        install clean help always
+.PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks \
+        run-bench-ranks deps install clean help always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
