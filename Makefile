@@ -47,7 +47,7 @@ LEVELLED := $(filter-out $(ONCE),$(wildcard tensor/cpu/*.cpp))
 # the unit.
 CHAPTERS := tensor autograd nn diffusion
 LIBRARY  := tensor/cpu/level.cpp nn/checkpoint.cpp
-ROOMS    := $(addprefix experiments/,run judge compare data page)
+ROOMS    := $(addprefix experiments/,run judge compare data page pictures)
 PROGRAM  := experiments/info.cpp experiments/sources.cpp experiments/judge/metrics.cpp \
             experiments/run/ranks.cpp $(wildcard experiments/studies/*.cpp)
 # TAGS='[threads],[conv]' compiles and runs the test cases of these tags alone, in a program of its own.
@@ -189,6 +189,7 @@ $(BUILD)/$(1)/unit.o: $(call unit_of,$(1)) Makefile
 	@mkdir -p $$(@D)
 	printf '#include "%s"\n' $(call unit_of,$(1)) | \
 	  $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
+	@printf '%s:\n' $(call unit_of,$(1)) >>$$(@:.o=.d)  # one that is moved away is no error of the next build
 endef
 $(foreach folder,$(CHAPTERS) $(ROOMS) experiments,$(eval $(call unit_rule,$(folder))))
 ROWS     := $(foreach level,$(LEVELS),row($(level)))
@@ -198,13 +199,13 @@ $(BUILD)/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(COMMON) $(CXXFLAGS) -c $< -o $@
 # What runs once is compiled quickly rather than well.
-QUICKLY  := $(filter-out %/metrics.o,$(APP)) $(COMMAND) $(BUILD)/nn/checkpoint.o
+QUICKLY  := $(filter-out %/metrics.o %/pictures/unit.o,$(APP)) $(COMMAND) $(BUILD)/nn/checkpoint.o
 $(BUILD)/tests/%.o $(QUICKLY): CXXFLAGS = -O1
 $(BUILD)/tests/emulated/%.o: override CXXFLAGS += -Itests/emulated
 # What results are kept by (experiments/info.h).
 digest    = $(firstword $(shell cat $(1) | md5sum))
 SAMPLING := $(wildcard $(addsuffix /*.h,$(CHAPTERS)) $(addsuffix /*.cpp,$(CHAPTERS)) tensor/cpu/* \
-            tensor/cuda/* $(foreach room,data run judge,experiments/$(room)/*))
+            tensor/cuda/* $(foreach room,pictures data run judge,experiments/$(room)/*))
 STUDY    := $(wildcard experiments/studies/* experiments/page/*)
 SOURCES  := $(BUILD)/experiments/sources.o
 $(SOURCES): $(SAMPLING) $(STUDY)

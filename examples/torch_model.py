@@ -73,7 +73,10 @@ class ScoreUNet(nn.Module):  # nn/unet.h
 
 def read_safetensors(path):
     """Tensors and metadata by name: eight bytes of length, a JSON header of that length, the elements."""
-    raw = pathlib.Path(path).read_bytes()
+    try:
+        raw = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        sys.exit(f"cannot read {path}: {error.strerror}")
     start = 8 + struct.unpack("<Q", raw[:8])[0]
     header, types = json.loads(raw[8:start]), {"F32": torch.float32, "F64": torch.float64}
     metadata, tensors = header.pop("__metadata__", {}), {}

@@ -10,13 +10,13 @@
 #include "experiments/data/own.h"
 #include "experiments/info.h"
 #include "experiments/judge/classifier.h"
+#include "experiments/pictures/image.h"
 #include "experiments/run/likelihood.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/options.h"
 #include "experiments/run/ranks.h"
 #include "experiments/run/samples.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
 
 namespace dale {
 namespace {

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "experiments/data/idx.h"
+#include "experiments/pictures/image.h"
 #include "nn/checkpoint.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
 #include "tests/folder.h"
 

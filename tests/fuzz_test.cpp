@@ -13,9 +13,9 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/data/idx.h"
+#include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/model.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
 #include "tests/choices.h"
 #include "tests/folder.h"

@@ -1,6 +1,6 @@
 // Pictures in colour and their files, against formulas and against files that no one here wrote. The grey
 // PNG's round trip and its broken files are in files_test.cpp.
-#include "tensor/image.h"
+#include "experiments/pictures/image.h"
 
 #include "tests/compare.h"
 #include "tests/folder.h"

@@ -8,12 +8,12 @@
 #include "experiments/data/cifar.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"
+#include "experiments/pictures/image.h"
 #include "experiments/run/likelihood.h"
 #include "experiments/run/runs.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/train.h"
 #include "experiments/run/watch.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
 #include "tests/folder.h"
 

@@ -1,7 +1,7 @@
 // Pictures as arrays: grids, other sizes, animations.
-#include "tensor/animation.h"
-#include "tensor/image.h"
-#include "tensor/resize.h"
+#include "experiments/pictures/animation.h"
+#include "experiments/pictures/image.h"
+#include "experiments/pictures/resize.h"
 #include "tests/compare.h"
 #include "tests/folder.h"
 

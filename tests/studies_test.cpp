@@ -5,10 +5,10 @@
 #include "diffusion/exact.h"
 #include "diffusion/precondition.h"
 #include "experiments/page/figure.h"
+#include "experiments/pictures/image.h"
 #include "experiments/studies/study.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
-#include "tensor/image.h"
 #include "tests/folder.h"
 
 using namespace dale;

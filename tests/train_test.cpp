@@ -7,11 +7,11 @@
 #include <regex>
 #include <set>
 
+#include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/sample.h"
 #include "experiments/run/stop.h"
 #include "tensor/cpu/parallel.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
 #include "tests/folder.h"
 

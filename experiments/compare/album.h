@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/var.h"
+#include "experiments/pictures/image.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
 
 namespace dale {
 

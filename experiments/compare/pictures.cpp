@@ -8,10 +8,10 @@
 #include "experiments/data/idx.h"
 #include "experiments/info.h"
 #include "experiments/page/figure.h"
+#include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
 #include "experiments/studies/study.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
 
 namespace dale {

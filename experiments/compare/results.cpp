@@ -6,10 +6,10 @@
 #include "experiments/compare/report.h"
 #include "experiments/page/figure.h"
 #include "experiments/page/page.h"
+#include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
 #include "experiments/studies/study.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
 
 namespace dale {

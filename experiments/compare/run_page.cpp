@@ -5,9 +5,9 @@
 
 #include "experiments/page/figure.h"
 #include "experiments/page/page.h"
+#include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/watch.h"
-#include "tensor/image.h"
 
 namespace dale {
 namespace {

@@ -164,7 +164,7 @@ Dataset load_whole(const std::string& asked, const std::string& data_option, Spl
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split,
                      const Treatment& how) {
   Dataset data = load_whole(name, data_option, split, how);
-  data.images = treated(data.images, how);  // as own images are already
+  data.images = treated(data.images, how);  // a folder's are so already, which costs nothing
   return data;
 }
 

@@ -5,11 +5,11 @@
 #include <sstream>
 
 #include "experiments/data/idx.h"
+#include "experiments/pictures/image.h"
+#include "experiments/pictures/resize.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
-#include "tensor/resize.h"
 #include "tensor/verbs.h"
 
 namespace dale {
@@ -28,7 +28,7 @@ const char* published_classes(const std::string& set) {
 bool has_colours(Index channels) { return channels == 1 || channels == 3; }
 
 /// (N,H,W), (N,C,H,W) or (N,H,W,C) as (N,C,H,W).
-Tensor channels_first(const Tensor& x, const std::string& path) {
+Tensor as_images(const Tensor& x, const std::string& path) {
   if (x.rank() == 3) return x.reshape({x.dim(0), 1, x.dim(1), x.dim(2)});
   if (x.rank() == 4 && has_colours(x.dim(1))) return x;
   if (x.rank() == 4 && has_colours(x.dim(3))) return x.permute({0, 3, 1, 2}).packed();
@@ -36,7 +36,7 @@ Tensor channels_first(const Tensor& x, const std::string& path) {
          str(x.shape()));
 }
 
-Dataset npy_images(const fs::path& path, const Treatment& how) {
+Dataset npy_images(const fs::path& path) {
   const std::string file = read_file(path);
   Tensor images = npy_array(file, path.string());
   const auto values = images.cspan();
@@ -46,10 +46,9 @@ Dataset npy_images(const fs::path& path, const Treatment& how) {
            str(place_of(bad - values.begin(), images.shape())), *bad);
   if (npy_of_bytes(file, path.string()))
     for (real& v : images.span()) v /= 255;
-  images = treated(channels_first(images, path.string()), how);
   return {.name = path.string(),
           .folder = path,
-          .images = images,
+          .images = as_images(images, path.string()),
           .digests = {{path.filename().string(), md5(file)}}};
 }
 
@@ -150,7 +149,7 @@ Dataset folder_images(const fs::path& folder, const Treatment& how) {
 
 Dataset own_images(const fs::path& path, const Treatment& how) {
   std::error_code ignored;
-  return fs::is_directory(path, ignored) ? folder_images(path, how) : npy_images(path, how);
+  return fs::is_directory(path, ignored) ? folder_images(path, how) : npy_images(path);
 }
 
 Tensor treated(const Tensor& images, const Treatment& how) {

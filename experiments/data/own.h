@@ -9,9 +9,9 @@
 
 namespace dale {
 
-/// All of a folder or of a .npy file, treated, in one part; `note` tells what was changed or left out. Throws
-/// std::runtime_error with the file for what is damaged or not finite, and for files that differ in size or
-/// in colours (where no size is asked for), with what the others have.
+/// All of a folder, treated, or of a .npy file, as it is, in one part; `note` tells what was changed or left
+/// out. Throws std::runtime_error with the file for what is damaged or not finite, and for files that differ
+/// in size or in colours (where no size is asked for), with what the others have.
 Dataset own_images(const std::filesystem::path& path, const Treatment& how);
 
 /// Images (N,C,H,W), or one (C,H,W), in grey or resized where asked for.

@@ -3,7 +3,7 @@
 #include <openssl/evp.h>
 
 #include "experiments/page/figure.h"
-#include "tensor/image.h"
+#include "experiments/pictures/image.h"
 
 namespace dale {
 namespace {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "experiments/data/own.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/objective.h"
 #include "nn/checkpoint.h"
@@ -175,6 +176,7 @@ Model load_model(const std::filesystem::path& path) {
     failed("{}: its metadata has data_deviation = {}, expected > 0", path.string(), edm.deviation);
   try {
     const UNetShape shape = unet_shape(metadata);
+    treatment_of(file.metadata);  // its size, where it has one, must be one
     expect_sizes(shape, file, path);
     Model model{&process_named(metadata.text("process")),
                 edm,

@@ -1,9 +1,9 @@
 #include "experiments/run/samples.h"
 
 #include "diffusion/exact.h"
-#include "tensor/animation.h"
+#include "experiments/pictures/animation.h"
+#include "experiments/pictures/image.h"
 #include "tensor/cpu/parallel.h"
-#include "tensor/image.h"
 #include "tensor/npy.h"
 
 namespace dale {
@@ -20,9 +20,9 @@ Index images_in_a_grid(Index N, Index H, Index W) {
   return std::min(N, side * side);
 }
 
-/// Images as they are shown, in [0, 1]: pixels as they are, data in units of their own as greys.
-Tensor shown_as(const Tensor& images, const Model& model) {
-  return model.embedding == Embedding{} ? images : greys_of(images).of(images);
+Tensor in_a_square(const Tensor& images) {
+  const double N = static_cast<double>(images.dim(0));
+  return image_grid(images, static_cast<Index>(std::ceil(std::sqrt(N))), gap, zoom);
 }
 
 }  // namespace
@@ -46,14 +46,16 @@ Tensor Greys::of(const Tensor& data) const {
 Grid grid_of(const Tensor& images, const Model& model) {
   const Index N = images.dim(0), shown = images_in_a_grid(N, model.height, model.width);
   const Tensor first = images.slice(0, 0, shown).packed();
-  const Index columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(shown))));
-  Grid grid{image_grid(shown_as(first, model), columns, gap, zoom), shown, ""};
+  Grid grid{.shown = shown};
   if (shown < N)
     grid.note = fmt::format("grid.png shows the first {} of {} images, all that a picture holds\n", shown, N);
-  if (model.embedding == Embedding{}) return grid;
-  const Greys greys = greys_of(first);
-  grid.note += fmt::format("grid.png is black at {:.3g} and white at {:.3g}, 1 and 99 % of what it shows{}\n",
-                           greys.black, greys.white, greys.black > 0 ? ", by logarithm" : "");
+  if (model.embedding != Embedding{}) {
+    const Greys& greys = grid.greys.emplace(greys_of(first));
+    grid.note +=
+        fmt::format("grid.png is black at {:.3g} and white at {:.3g}, 1 and 99 % of what it shows{}\n",
+                    greys.black, greys.white, greys.black > 0 ? ", by logarithm" : "");
+  }
+  grid.picture = in_a_square(grid.shade(first));
   return grid;
 }
 
@@ -65,9 +67,11 @@ void Trajectory::see(const Var& y, double s) {
 
 void Trajectory::write(const fs::path& folder, const Tensor& images) const {
   if (states_.empty()) return;
+  const Grid end = grid_of(images.slice(0, 0, states_[0].dim(0)).packed(), model_);
   std::vector<Tensor> frames;
-  for (const Tensor& state : states_) frames.push_back(grid_of(state, model_).picture);
-  frames.push_back(grid_of(images.slice(0, 0, states_[0].dim(0)).packed(), model_).picture);
+  for (const Tensor& state : states_)
+    frames.push_back(in_a_square(end.shade(state.slice(0, 0, end.shown).packed())));
+  frames.push_back(end.picture);
   write_file(folder / "trajectory.png", apng_bytes(frames, 150));
 }
 
@@ -148,7 +152,7 @@ std::string SamplesFolder::write(const SampleResult& r, const Model& model, bool
   if (each) make_folder(folder_ / "images");
   for (Index n = 0; each && n < r.images.dim(0); ++n)
     write_png(folder_ / "images" / fmt::format("{:05}.png", n),
-              image_grid(shown_as(r.images.slice(0, n, n + 1).packed(), model), 1));
+              image_grid(grid.shade(r.images.slice(0, n, n + 1).packed()), 1));
   write_file(folder_ / "sample.json", json.dump(2) + "\n");
   file_.reset();
   fs::remove(about());

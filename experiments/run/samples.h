@@ -25,14 +25,18 @@ Greys greys_of(const Tensor& data);
 
 /// Images (N,C,H,W) of a model as one picture in a square of them.
 struct Grid {
-  Tensor picture;
-  Index shown;       // of the images: as many as a picture holds
-  std::string note;  // how data in units of their own are shown, and how many are left out; or ""
+  Tensor picture = {};
+  Index shown;                      // of the images: as many as a picture holds
+  std::optional<Greys> greys = {};  // of data in units of their own
+  std::string note = {};            // how these are shown, and how many images are left out; or ""
+
+  /// Images in [0, 1], in the greys of this grid where it has some.
+  Tensor shade(const Tensor& images) const { return greys ? greys->of(images) : images; }
 };
 Grid grid_of(const Tensor& images, const Model& model);
 
 /// The way from noise to the first images, as an animation: what the network is asked while the level falls,
-/// then the samples.
+/// then the samples, all in the greys of these.
 class Trajectory {
  public:
   explicit Trajectory(const Model& model) : model_(model) {}

@@ -27,8 +27,7 @@ Model fresh_model(const TrainOptions& o, const Dataset& data, Key weights) {
   if (height % unit || width % unit)
     invalid(
         "{}: images of {}x{}; a network of {} levels halves them {} times: choose a --size of multiples of "
-        "{}, "
-        "or fewer --multipliers",
+        "{}, or fewer --multipliers",
         o.dataset, height, width, levels, levels - 1, unit);
   const UNetShape shape{.channels = o.channels,
                         .multipliers = o.multipliers,

@@ -99,32 +99,20 @@ class Training {
   Gradients gradients(Index step) {
     const Batch batch = batches_->at(step);
     const IntTensor labels = labels_of(batch, static_cast<std::uint64_t>(step));
-    const std::vector<Tensor> whole = inputs_of(batch, step);
-    const auto one = [&](Index shard) {
+    const std::vector<Tensor> inputs = inputs_of(batch, step);
+    const Dropout dropout{o_.dropout, key_.split(dropout_stream).split(static_cast<std::uint64_t>(step))};
+    if (shards_ == 1) return checked_gradients(inputs, {labels, dropout}, step);
+    const auto of_shard = [&](Index shard) {
       const Index n = o_.batch / shards_;
       const auto part = [&](const auto& x) { return x.slice(0, shard * n, (shard + 1) * n).packed(); };
-      Key dropped = key_.split(dropout_stream).split(static_cast<std::uint64_t>(step));
-      if (shards_ > 1) dropped = dropped.split(static_cast<std::uint64_t>(shard));
-      std::vector<Tensor> inputs;
-      for (const Tensor& x : whole) inputs.push_back(shards_ > 1 ? part(x) : x);
-      const bool parts = labels.defined() && shards_ > 1;
-      const ScoreModel model = model_.score_model({parts ? part(labels) : labels, {o_.dropout, dropped}});
-      const auto made = capturable() ? captured_(inputs) : loss_and_gradients(model, inputs);
-      const auto [loss, norm] = read(made[0]);
-      if (!std::isfinite(loss) || !std::isfinite(norm))
-        finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
-          grad(loss_of(model, inputs), variables(all_));
-          return Var(Tensor::full({}, std::numeric_limits<real>::quiet_NaN()));
-        });
-      return made;
+      std::vector<Tensor> some;
+      for (const Tensor& x : inputs) some.push_back(part(x));
+      return checked_gradients(
+          some, {labels.defined() ? part(labels) : labels, dropout.split(static_cast<std::uint64_t>(shard))},
+          step);
     };
-    if (shards_ == 1) {
-      const std::vector<Tensor> made = one(0);
-      const auto [loss, norm] = read(made[0]);
-      return {loss, norm, {made.begin() + 1, made.end()}};
-    }
     const Index mine = shards_ / rank_count();
-    return unpacked(sum_over_ranks(sum_of_shards(one, rank() * mine, mine)));
+    return unpacked(sum_over_ranks(sum_of_shards(of_shard, rank() * mine, mine)));
   }
 
   /// With the averaged weights.
@@ -162,6 +150,19 @@ class Training {
     return made;
   }
 
+  /// Of these inputs alone. Throws, with the step and the op, what is not finite.
+  Gradients checked_gradients(const std::vector<Tensor>& inputs, const Condition& condition, Index step) {
+    const ScoreModel model = model_.score_model(condition);
+    const auto made = capturable() ? captured_(inputs) : loss_and_gradients(model, inputs);
+    const auto [loss, norm] = read(made[0]);
+    if (!std::isfinite(loss) || !std::isfinite(norm))
+      finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
+        grad(loss_of(model, inputs), variables(all_));
+        return Var(Tensor::full({}, std::numeric_limits<real>::quiet_NaN()));
+      });
+    return {loss, norm, {made.begin() + 1, made.end()}};
+  }
+
   /// What the loss takes of a batch.
   std::vector<Tensor> inputs_of(const Batch& batch, Index step) const {
     const LevelDistribution law{o_.level_mean, o_.level_deviation};
@@ -174,13 +175,13 @@ class Training {
 
   /// Σ over shards first … first + count − 1 of loss and gradients, in one array, by halves: a tree that is
   /// the same however many ranks share it.
-  static Tensor sum_of_shards(const auto& one, Index first, Index count) {
+  Tensor sum_of_shards(const auto& of_shard, Index first, Index count) const {
     if (count > 1)
-      return raw::binary(Binary::add, sum_of_shards(one, first, count / 2),
-                         sum_of_shards(one, first + count / 2, count / 2));
-    Vars flat;
-    for (const Tensor& x : one(first)) flat.push_back(reshape(x, {x.size()}));
-    flat[0] = slice(flat[0], 0, 0, 1);  // the loss; norms are of the sum
+      return raw::binary(Binary::add, sum_of_shards(of_shard, first, count / 2),
+                         sum_of_shards(of_shard, first + count / 2, count / 2));
+    const Gradients g = of_shard(first);
+    Vars flat{Tensor({1}, {static_cast<real>(g.loss)}, o_.device)};
+    for (const Var& x : g.of_weights) flat.push_back(reshape(x, {x.size()}));
     return concat(flat, 0).value();
   }
   /// Loss and gradients of the batch, a mean over its shards.

@@ -4,11 +4,11 @@
 #include <cstdio>
 #include <sstream>
 
+#include "experiments/pictures/image.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/ranks.h"
 #include "experiments/run/samples.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
 
 namespace dale {
 namespace {

@@ -11,10 +11,10 @@
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"
 #include "experiments/page/page.h"
+#include "experiments/pictures/image.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/train.h"
 #include "experiments/studies/study.h"
-#include "tensor/image.h"
 
 namespace dale {
 namespace {

@@ -14,12 +14,12 @@
 #include "diffusion/loss.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/page/page.h"
+#include "experiments/pictures/image.h"
 #include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
 #include "nn/ema.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
-#include "tensor/image.h"
 
 namespace dale {
 namespace {

@@ -4,17 +4,17 @@
 //         and how to leave and to lay the frame (0: as it is, over all)
 //   fdAT  for later frames: number, and what their PNG has in IDAT
 // with one numbering of fcTL and fdAT (https://www.w3.org/TR/png-3/#apng-frame-based-animation).
-#include "tensor/animation.h"
+#include "experiments/pictures/animation.h"
 
 #include <zlib.h>
 
 #include <cstdint>
 #include <string_view>
 
+#include "experiments/pictures/image.h"
+#include "experiments/pictures/image_whole.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
-#include "tensor/image_whole.h"
 
 namespace dale {
 namespace {

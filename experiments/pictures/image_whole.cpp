@@ -8,7 +8,7 @@
 // width and how densely each colour is sampled, C4 tables of codes, and DA begins a scan: after its segment,
 // up to the next marker, lies coded data, in which FF is written as FF 00, and FF D0 … FF D7 are places to
 // start anew.
-#include "tensor/image_whole.h"
+#include "experiments/pictures/image_whole.h"
 
 #include <zlib.h>
 
@@ -16,9 +16,9 @@
 #include <cctype>
 #include <cstdint>
 
+#include "experiments/pictures/image.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
-#include "tensor/image.h"
 
 namespace dale {
 

@@ -1,6 +1,6 @@
 // stb's encoder and decoders live in this file only, as static functions that work on memory: all reading
 // and writing goes through file.h, and what is decoded was looked at before (image_whole.h).
-#include "tensor/image.h"
+#include "experiments/pictures/image.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,9 +9,9 @@
 #include <memory>
 #include <vector>
 
+#include "experiments/pictures/image_whole.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
-#include "tensor/image_whole.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"

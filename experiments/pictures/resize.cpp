@@ -1,11 +1,11 @@
 // The matrices are bands: few pixels weigh in a pixel, and only these are kept. Places are whole multiples
 // of 1/m or 1/2m, so that weights are rounded once.
-#include "tensor/resize.h"
+#include "experiments/pictures/resize.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "tensor/image.h"
+#include "experiments/pictures/image.h"
 
 namespace dale {
 namespace {
@@ -62,6 +62,7 @@ Tensor resized(const Tensor& images, Index height, Index width) {
   if (std::min(height, width) < 1 || std::max(height, width) > max_image_side)
     invalid("[resized] to {}x{} pixels; each side must have 1 to {}", height, width, max_image_side);
   const Index H = images.dim(-2), W = images.dim(-1);
+  if (H == height && W == width) return images;
   const auto rounded = [](Index a, Index b) { return std::max<Index>((2 * a + b) / (2 * b), 1); };
   const bool flat = W * height > H * width;  // wider than the target
   const Index h = flat ? H : rounded(W * height, width), w = flat ? rounded(H * width, height) : W;
