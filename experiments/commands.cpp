@@ -99,7 +99,8 @@ void add_compare(CLI::App& app, Common& common) {
   c->add_option("--training-seeds", o.training_seeds,
                 "models trained of each kind that claims rest on, with seeds from --seed on")
       ->check(CLI::Range(1, 100));
-  c->add_option("--out", o.out, "folder for the results");
+  add_shards(c, o.shards);
+  c->add_option("--out", o.out, "folder for the results; on a disk that all ranks see");
   common.add_to(c, true);
   c->callback([&common] {
     o.data = common.data;
@@ -211,6 +212,16 @@ void add_treatment(CLI::App* command, Treatment& how) {
   command->add_option_function<std::string>(
       "--size", [&how](const std::string& text) { set_size(how, text); },
       "resize images to 28, or 32x48 (height first), and crop what is left over at the sides");
+}
+
+void add_shards(CLI::App* command, Index& shards) {
+  command
+      ->add_option(
+          "--shards", shards,
+          "equal parts of a batch whose gradients are taken alone, a power of two; 1, or one for each rank "
+          "of mpirun")
+      ->check(CLI::Range(1, 65536))
+      ->default_str("");
 }
 
 void expect_absent(const CLI::App* command, const std::vector<std::string>& options, const std::string& why) {

@@ -23,6 +23,8 @@ struct Common {
 /// An option that would do nothing is a mistake of whoever gave it.
 void expect_absent(const CLI::App* command, const std::vector<std::string>& options, const std::string& why);
 
+/// --shards, of what trains.
+void add_shards(CLI::App* command, Index& shards);
 /// --grey and --size.
 void add_treatment(CLI::App* command, Treatment& how);
 

@@ -112,8 +112,9 @@ int main(int argc, char** argv) {
     c->parse_complete_callback([&common, c] {
       dale::set_threads(common.threads);
       const std::string name = c->get_name();
-      if (dale::rank_count() > 1 && name != "train" && name != "tune" && name != "sample" && name != "info")
-        dale::invalid("dale {} is for one process; ranks share dale train, tune and sample", name);
+      if (dale::rank_count() > 1 && name != "train" && name != "tune" && name != "sample" &&
+          name != "compare" && name != "info")
+        dale::invalid("dale {} is for one process; ranks share dale train, tune, sample and compare", name);
     });
   int status = 1;
   try {

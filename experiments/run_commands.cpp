@@ -81,12 +81,7 @@ void add_training_options(CLI::App* c, TrainOptions& o, Common& common) {
       ->transform(whole)
       ->check(CLI::Range(1, 1'000'000'000))
       ->default_str("");
-  c->add_option(
-       "--shards", o.shards,
-       "equal parts of a batch whose gradients are taken alone, a power of two; 1, or one for each rank "
-       "of mpirun")
-      ->check(CLI::Range(1, 65536))
-      ->default_str("");
+  add_shards(c, o.shards);
   c->add_option("--optimizer", o.optimizer,
                 "adam, or muon, which turns the steps of inner kernels into orthogonal ones");
   c->add_option("--decay", o.decay, "of the learning rate: constant, or cosine to 0 at the last step");

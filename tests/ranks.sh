@@ -52,11 +52,21 @@ for n in 1 2 3; do
   same signs1 "signs$n"
 done
 
+# A comparison: models, samples and pictures.
+"$dale" compare --profile smoke --shards 2 --dataset fashion-mnist --out "$work/c1" >/dev/null 2>&1
+ranks 2 compare --profile smoke --dataset fashion-mnist --out "$work/c2" || fail 'a comparison by 2 ranks'
+for file in $(cd "$work/c1" && find fashion-mnist -name '*.safetensors' -o -name '*.npy' -o -name '*.png'); do
+  same "c1/$file" "c2/$file"
+done
+grep -q '"finished": true' "$work/c2/comparison.json" || fail 'a comparison by 2 ranks does not end'
+
 # What does not fit is one sentence of one rank.
 says_of 2 '4 shards of a batch of 6 images' train --steps 2 --batch 6 --shards 4 --out "$work/x"
 says_of 4 '4 ranks for 2 shards' train --steps 2 --batch 8 --shards 2 --out "$work/x"
 says_of 3 '3 shards of a batch of 6 images' train --steps 2 --batch 6 --out "$work/x"
 says_of 2 'is for one process' study exact --out "$work/x"
+says_of 2 'sampling step 1: [group_norm] made a value that is not finite' \
+  sample --classes 0,1 --guidance 1e38 --steps 4 --count 4 --batch 2 --out "$work/x"
 says_of 2 'holds a run already' train $narrow --steps 2 --out "$work/ve"
 cat >"$work/other.sh" <<'SCRIPT'
 [ "$OMPI_COMM_WORLD_RANK" = 0 ] || set -- "$@" --lr 0.5

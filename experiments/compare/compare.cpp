@@ -8,6 +8,7 @@
 #include "experiments/data/idx.h"
 #include "experiments/info.h"
 #include "experiments/run/folder.h"
+#include "experiments/run/ranks.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/train.h"
 #include "experiments/studies/study.h"
@@ -35,6 +36,7 @@ TrainOptions run_of(const std::string& dataset, const ComparedModel& model, cons
   t.process = model.process;
   t.data = o.data;
   t.out = set / model.name();
+  t.shards = o.shards;
   t.seed = o.seed + static_cast<std::uint64_t>(model.training_seed);
   t.device = o.device;
   t.resume = true;
@@ -69,19 +71,23 @@ bool stands(const fs::path& file, const Json& made_of, const fs::path& samples) 
 void sample_and_judge(const fs::path& folder, std::uint64_t k, const fs::path& model_path,
                       const SampleOptions& s, Reference& reference) {
   const fs::path file = folder / fmt::format("seed-{}.json", k);
-  Json json = {{"made_of", made_of(model_path, s, reference)}};
-  if (stands(file, json["made_of"], folder / "seed-0" / "samples.npy")) return;
+  const bool writes = rank() == 0;
+  Json json;
+  if (writes) json["made_of"] = made_of(model_path, s, reference);
+  if (told_by_first(writes && stands(file, json["made_of"], folder / "seed-0" / "samples.npy"))) return;
   Model model = load_model(model_path);
   try {
     std::optional<SamplesFolder> kept;
-    if (k == 0) kept.emplace(folder / "seed-0", json["made_of"], false);
+    if (writes && k == 0) kept.emplace(folder / "seed-0", json["made_of"], false);
     const SampleResult r = sample(model, s, kept ? &*kept : nullptr);
+    if (!writes) return;
     if (kept) kept->write(r, model);
     json["evaluations"] = r.evaluations;
     json["seconds"] = r.seconds;
     json["sign_changes"] = r.sign_changes;
     json["evaluation"] = json_of(reference.evaluate(r.images), reference);
   } catch (const NotFinite& error) { json["failure"] = error.what(); }
+  if (!writes) return;
   make_folder(folder);
   write_file(file, json.dump(2) + "\n");
 }
@@ -140,6 +146,8 @@ void compare_on(const std::string& dataset, Reference& reference, const Profile&
     t.out = o.out / dataset / "gbm-classes";
     train(t);
   }
+  if (rank() > 0) return;
+  const Alone alone;
   draw_pictures(dataset, reference, o);
 }
 
@@ -176,13 +184,17 @@ void compare(const CompareOptions& o) {
     (find_dataset(name, o.data) ? present : missing).push_back(name);
   if (present.empty() || (!o.datasets.empty() && !missing.empty()))
     load_dataset(missing[0], o.data);  // which says where it was looked for, and what to do
-  make_folder(o.out);
-  const FolderLock lock(o.out);
+  std::optional<FolderLock> lock;
+  if (rank() == 0) {
+    make_folder(o.out);
+    lock.emplace(o.out);
+  }
   say("the profile {} takes {}\n", profile.name, profile.cost);
   Json about = {{"profile", profile.name}, {"seed", o.seed},       {"training_seeds", o.training_seeds},
                 {"asked", o.datasets},     {"missing", missing},   {"build", build_info()},
                 {"finished", false},       {"sets", Json::array()}};
   const auto renew = [&] {
+    if (rank() > 0) return;
     write_file(o.out / "comparison.json", about.dump(2) + "\n");
     write_report(o.out);
   };
@@ -191,6 +203,8 @@ void compare(const CompareOptions& o) {
     about["sets"].push_back(about_set(dataset, reference));
     compare_on(dataset, reference, profile, o, dataset == present[0], renew);
   }
+  if (rank() > 0) return;
+  const Alone alone;
   make_studies(o, profile.quick_studies);
   about["finished"] = true;
   renew();

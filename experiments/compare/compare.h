@@ -6,6 +6,8 @@
 //
 // What is on the disk and was made in the same way, by the same sources, is not made again: a comparison that
 // stops is continued by giving the same command once more.
+//
+// Ranks (ranks.h) share training and sampling, and read what rank 0 wrote: the folder must be one for all.
 #pragma once
 
 #include "experiments/compare/plan.h"
@@ -19,6 +21,7 @@ struct CompareOptions {
   std::string profile = "quick", data;
   std::filesystem::path out = "results";
   std::uint64_t seed = 0;
+  Index shards = 0;        // of each batch of training, as TrainOptions has it
   int training_seeds = 1;  // seed, seed + 1, …: for what claims rest on (Plan::seeds)
   Device device = Device::cpu;
 };

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "tensor/check.h"
 #include "tensor/verbs.h"
@@ -37,6 +38,15 @@ std::string last_words() {
   while (text.ends_with('\n')) text.pop_back();
   return text.substr(text.rfind('\n') + 1);
 }
+
+/// That of one rank, on every rank.
+std::string told_text(int rank, std::string text) {
+  text.resize(static_cast<std::size_t>(told_by(rank, static_cast<Index>(text.size()))));
+  if (ranks > 1) MPI_Bcast(text.data(), static_cast<int>(text.size()), MPI_CHAR, rank, MPI_COMM_WORLD);
+  return text;
+}
+/// The first rank of which something holds; rank_count() where it holds of none.
+int first_of_ranks(bool holds) { return ranks - largest_of_ranks(holds ? ranks - this_rank : 0); }
 
 }  // namespace
 
@@ -80,15 +90,19 @@ void send_to_first(Tensor& x, int from) {
     MPI_Recv(x.span().data(), length(x), of_real, from, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 }
 
+std::string first_said(const std::string& text) {
+  const int speaker = first_of_ranks(!text.empty());
+  return speaker < ranks ? told_text(speaker, text) : "";
+}
+
 void expect_alike(const std::string& text, const std::string& what) {
-  std::string first = text;
-  first.resize(static_cast<std::size_t>(told_by_first(static_cast<Index>(text.size()))));
-  if (ranks > 1) MPI_Bcast(first.data(), static_cast<int>(first.size()), MPI_CHAR, 0, MPI_COMM_WORLD);
-  const int other = ranks - largest_of_ranks(first == text ? 0 : ranks - this_rank);
-  if (other < ranks)
+  if (const int other = first_of_ranks(told_text(0, text) != text); other < ranks)
     failed("rank {} has other {} than rank 0: start all with one program, one command and the same data",
            other, what);
 }
+
+Alone::Alone() : ranks_(std::exchange(ranks, 1)) {}
+Alone::~Alone() { ranks = ranks_; }
 
 std::string ranks_description() {
   char name[MPI_MAX_LIBRARY_VERSION_STRING];
@@ -134,7 +148,10 @@ int largest_of_ranks(int number) { return number; }
 Index told_by(int, Index number) { return number; }
 void tell_from_first(Tensor&) {}
 void send_to_first(Tensor&, int) {}
+std::string first_said(const std::string& text) { return text; }
 void expect_alike(const std::string&, const std::string&) {}
+Alone::Alone() : ranks_(1) {}
+Alone::~Alone() {}
 std::string ranks_description() { return "none: this build has no MPI (make MPI=1 adds it)"; }
 Ranks::Ranks(int&, char**&) {}
 int Ranks::end(int status) { return status; }

@@ -27,8 +27,21 @@ inline Index told_by_first(Index number) { return told_by(0, number); }
 void tell_from_first(Tensor& x);
 /// Rank 0 gets x (n,…) of `from`, which calls the same; nothing happens where `from` is 0.
 void send_to_first(Tensor& x, int from);
+/// The text of the first rank that has one, on every rank; "" where none has.
+std::string first_said(const std::string& text);
 /// Throws std::runtime_error that names the first rank whose text is not rank 0's, and `what` it is of.
 void expect_alike(const std::string& text, const std::string& what);
+
+/// While it lives rank 0, which alone has one, counts itself alone: what it does then is no other's concern.
+class Alone {
+ public:
+  Alone();
+  ~Alone();
+  Alone(const Alone&) = delete;
+
+ private:
+  int ranks_;
+};
 
 /// What the build has of MPI, in words.
 std::string ranks_description();

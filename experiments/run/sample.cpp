@@ -238,7 +238,12 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
   };
   for (Index round = done; round < o.count; round += o.batch * rank_count()) {  // a batch for each rank
     const Index own = round + o.batch * rank(), changes = result.sign_changes;
-    const Tensor mine = own < o.count ? batch_from(own) : Tensor();
+    Tensor mine;
+    std::string failure;
+    try {
+      if (own < o.count) mine = batch_from(own);
+    } catch (const NotFinite& error) { failure = error.what(); }
+    if (const std::string first = first_said(failure); !first.empty()) throw NotFinite(first);
     const Index own_changes = std::exchange(result.sign_changes, changes) - std::max<Index>(0, changes);
     for (int r = 0; r < rank_count() && round + o.batch * r < o.count; ++r) {
       const Index first = round + o.batch * r, n = std::min(o.batch, o.count - first);

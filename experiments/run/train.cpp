@@ -100,6 +100,7 @@ TrainResult train(const TrainOptions& o) {
   }
   result.images_per_second = static_cast<double>(timed * o.batch) / result.seconds;
   if (writes) training.save_weights(result.model);
+  told_by_first(0);  // no rank leaves before the model is there
   return result;
 }
 

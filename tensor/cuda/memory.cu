@@ -21,24 +21,33 @@ cudaDeviceProp properties() {
   return device;
 }
 
-/// Page-locked memory that copies to the device start from, so that the host neither waits nor has to keep
-/// its own: buffers in turn, each written again when its last copy has ended.
+/// Page-locked memory that copies between host and device pass through, for the device reads and writes no
+/// other by itself: buffers in turn, each written again when its last copy has ended.
 class Staging {
  public:
-  void copy(std::byte* to, const std::byte* from, std::size_t bytes) {
+  /// The host does not wait, and `from` may be written again at once.
+  void to_device(std::byte* to, const std::byte* from, std::size_t bytes) {
     for (std::size_t done = 0; done < bytes; done += size) {
-      Buffer& b = buffers_[next_++ % std::size(buffers_)];
-      if (b.memory) {
-        cuda::check(cudaEventSynchronize(b.copied), "wait for a copy, or a kernel before it failed");
-      } else {
-        cuda::check(cudaEventCreateWithFlags(&b.copied, cudaEventDisableTiming), "make an event");
-        cuda::check(cudaMallocHost(&b.memory, size), "lock memory of the host");
-      }
+      Buffer& b = buffer(next_++);
+      b.wait();
       const std::size_t n = std::min(size, bytes - done);
       std::memcpy(b.memory, from + done, n);
-      cuda::check(cudaMemcpyAsync(to + done, b.memory, n, cudaMemcpyHostToDevice, cuda::stream()),
-                  "copy to the device, or a kernel before the copy failed");
-      cuda::check(cudaEventRecord(b.copied, cuda::stream()), "mark a copy");
+      b.copy(to + done, b.memory, n, cudaMemcpyHostToDevice);
+    }
+  }
+
+  /// Returns when the bytes are there: while one piece is taken from its buffer, the next are on their way.
+  void to_host(std::byte* to, const std::byte* from, std::size_t bytes) {
+    const std::size_t first = next_, pieces = (bytes + size - 1) / size, ahead = std::size(buffers_);
+    next_ += pieces;
+    const auto length = [&](std::size_t piece) { return std::min(size, bytes - piece * size); };
+    for (std::size_t i = 0; i < pieces + ahead; ++i) {
+      Buffer& b = buffer(first + i);
+      if (i >= ahead && i - ahead < pieces) {
+        b.wait();
+        std::memcpy(to + (i - ahead) * size, b.memory, length(i - ahead));
+      }
+      if (i < pieces) b.copy(b.memory, from + i * size, length(i), cudaMemcpyDeviceToHost);
     }
   }
 
@@ -47,7 +56,25 @@ class Staging {
   struct Buffer {
     void* memory = nullptr;
     cudaEvent_t copied{};
+
+    void wait() {
+      cuda::check(cudaEventSynchronize(copied), "wait for a copy, or a kernel before it failed");
+    }
+    void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind direction) {
+      cuda::check(cudaMemcpyAsync(to, from, bytes, direction, cuda::stream()),
+                  "copy memory, or a kernel before the copy failed");
+      cuda::check(cudaEventRecord(copied, cuda::stream()), "mark a copy");
+    }
   };
+  Buffer& buffer(std::size_t number) {
+    Buffer& b = buffers_[number % std::size(buffers_)];
+    if (!b.memory) {
+      cuda::check(cudaEventCreateWithFlags(&b.copied, cudaEventDisableTiming), "make an event");
+      cuda::check(cudaMallocHost(&b.memory, size), "lock memory of the host");
+    }
+    return b;
+  }
+
   Buffer buffers_[16];
   std::size_t next_ = 0;
 };
@@ -116,13 +143,12 @@ void cuda_transfer(void* to, const void* from, std::size_t bytes, Transfer direc
   if (cuda_recording() && direction != Transfer::on_device)
     broken("a captured function copies {} the host: make it once before, or pass it as an input",
            direction == Transfer::to_host ? "to" : "from");
-  if (direction == Transfer::to_device)
-    return staging.copy(static_cast<std::byte*>(to), static_cast<const std::byte*>(from), bytes);
-  const bool out = direction == Transfer::to_host;
-  cuda::check(cudaMemcpyAsync(to, from, bytes, out ? cudaMemcpyDeviceToHost : cudaMemcpyDeviceToDevice,
-                              cuda::stream()),
+  auto* target = static_cast<std::byte*>(to);
+  const auto* source = static_cast<const std::byte*>(from);
+  if (direction == Transfer::to_device) return staging.to_device(target, source, bytes);
+  if (direction == Transfer::to_host) return staging.to_host(target, source, bytes);
+  cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda::stream()),
               "copy memory, or a kernel before the copy failed");
-  if (out) cuda_synchronize();
 }
 
 void cuda_synchronize() {

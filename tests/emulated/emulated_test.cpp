@@ -4,6 +4,7 @@
 
 #include "tensor/cuda/launch.h"
 #include "tensor/cuda/machine.h"
+#include "tensor/draw.h"
 #include "tests/catch.h"
 
 using namespace dale;
@@ -93,4 +94,11 @@ TEST_CASE("a computer that cannot run CUDA: one sentence each, with the remedy",
              Contains("(sm_90): make clean && make CUDA_ARCHS=90"));
   CHECK_THAT(sentence({.kernel = cudaErrorNotReady}), Contains("CUDA does not start"));
   CHECK_THAT(sentence({.cublas = false}), Contains("cuBLAS is not found (libcublas.so.13)"));
+}
+
+TEST_CASE("copies to the host and back in more pieces than there are buffers", "[machines][emulated]") {
+  for (const Index n : {Index{1}, Index{262144}, Index{5'000'001}}) {
+    const Tensor x = uniform(Key{1}, {n});
+    CHECK(x.to(Device::cuda).to(Device::cpu).to_vector() == x.to_vector());
+  }
 }
