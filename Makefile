@@ -74,13 +74,15 @@ EMULATED := $(patsubst tensor/cuda/%.cu,$(BUILD)/emulated/%.o,$(wildcard tensor/
 EMULATE  ?= 1
 
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
-OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELS:%=$(BUILD)/cpu-%.o) \
-            $(CUDA_OBJECTS)
+# Of one level alone the kernels need not hide from those of another.
+LEVELLED_OBJECTS := $(if $(word 2,$(LEVELS)),$(LEVELS:%=$(BUILD)/cpu-%.o), \
+                      $(patsubst tensor/cpu/%.cpp,$(BUILD)/$(LEVELS)/%.o,$(LEVELLED)))
+OBJECTS  := $(CHAPTERS:%=$(BUILD)/%/unit.o) $(call object,$(LIBRARY)) $(LEVELLED_OBJECTS) $(CUDA_OBJECTS)
 COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks \
-        run-bench-ranks deps install clean help always
+        run-bench-ranks page test-page run-test-page deps install clean help always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -105,7 +107,7 @@ check-arm: deps
 	  $(filter lib%-dev zlib%,$(filter-out libbenchmark% libstb% libcli11%,$(PACKAGES)))
 
 # As .clang-format says, by the version whose layout tests/lines.sh compares.
-format: ; git ls-files '*.h' '*.cpp' '*.cu' | xargs clang-format-14 -i
+format: ; git ls-files '*.h' '*.cpp' '*.cu' '*.js' | xargs clang-format-14 -i
 
 # A profile's results have a folder of their own. SEEDS models are trained of each kind that claims rest on.
 PROFILE  ?= quick
@@ -143,6 +145,42 @@ bench-peer: deps
 	@$(MAKE) --no-print-directory $(BUILD)/benchmark
 	python3 experiments/bench/peer.py $(BUILD)/benchmark --peer $(PEER) --out results \
 	  $(DEVICE:%=--device %)
+
+# The page where one tries it (experiments/browser): the library by emscripten, for one level of vectors and
+# one thread, with the models that are shipped. The headers linked are of the host and of the browser alike,
+# but not those of the C library beside them. NODE_PATH is where Debian has node's packages, for a node that
+# is not Debian's.
+PAGE     := results/dale.html
+page:
+	+@$(MAKE) --no-print-directory deps PACKAGES='$(PAGE_PACKAGES)'
+	@mkdir -p build-page/include && cd build-page/include && \
+	  ln -sf $(addprefix /usr/include/,fmt nlohmann stb zlib.h zconf.h) .
+	+@NODE_PATH=/usr/share/nodejs $(MAKE) --no-print-directory $(PAGE) BUILD=build-page CXX=em++ CUDA=0 \
+	  REAL=float MPI=0 LEVELS=generic EXTRA='$(PAGE_FLAGS)'
+	@ls -l $(PAGE)
+PAGE_FLAGS    := -msimd128 -fexceptions -ffunction-sections -DFMT_HEADER_ONLY -Wno-pass-failed \
+                 -isystem build-page/include -include experiments/browser/lacking.h
+PAGE_PACKAGES := emscripten nodejs node-acorn libfmt-dev libstb-dev zlib1g-dev nlohmann-json3-dev
+PAGE_SOURCES  := $(addprefix experiments/,browser/sampler.cpp data/dataset.cpp data/own.cpp \
+                   $(addprefix run/,folder.cpp model.cpp ranks.cpp sample.cpp samples.cpp))
+$(BUILD)/sampler.js: $(call object,$(PAGE_SOURCES)) $(OBJECTS)
+	$(CXX) $(EXTRA) -O2 -sALLOW_MEMORY_GROWTH=1 -sFORCE_FILESYSTEM=1 -sMODULARIZE=1 -sEXPORT_NAME=dale \
+	  -sENVIRONMENT=worker -sDYNAMIC_EXECUTION=0 -sEXPORTED_RUNTIME_METHODS=ccall,FS -o $@ $^
+PAGE_MODELS   := $(filter-out experiments/pretrained/classifier-%, \
+                   $(wildcard experiments/pretrained/*.safetensors))
+$(PAGE): $(BUILD)/sampler.js $(wildcard experiments/browser/*) $(PAGE_MODELS)
+	@mkdir -p $(@D)
+	node experiments/browser/assemble.js $< $(<:.js=.wasm) $(PAGE_MODELS) >$@
+
+# The page in Chromium, against the program (tests/page/test.js).
+CHROMIUM  = $(firstword $(shell command -v chromium chromium-browser google-chrome))
+test-page: page
+	+@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES) chromium'
+	+@$(MAKE) --no-print-directory run-test-page
+run-test-page: $(BUILD)/dale $(BUILD)/numbers
+	node tests/page/test.js $^ $(PAGE) $(CHROMIUM) $(BUILD)/page
+$(BUILD)/numbers: $(BUILD)/tests/page/numbers.o $(BUILD)/libdale.a
+	$(CXX) $(EXTRA) -o $@ $^ $(LDLIBS)
 
 # Installs what is missing and nothing else; with everything there, apt is not asked.
 deps:
@@ -233,7 +271,7 @@ install: all
 	  'Libs: -L$(abspath $(PREFIX))/lib -ldale $(LDLIBS)' > $(PREFIX)/lib/pkgconfig/dale.pc
 
 clean:
-	rm -rf build build64 build-mpi build64-mpi build-asan build-tsan build-arm
+	rm -rf build build64 build-mpi build64-mpi build-asan build-tsan build-arm build-page
 
 help:
 	@echo 'make              build/libdale.a and build/dale (with CUDA where nvcc is; CUDA=0 leaves it out)'
@@ -247,12 +285,15 @@ help:
 	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer,'
 	@echo '                  several GB, unless PEER= has it)'
 	@echo 'make bench-ranks  what many ranks of mpirun would do: measured here, and modelled for networks'
+	@echo 'make page         the library in a page of its own, results/dale.html, by emscripten; make test-page'
+	@echo '                  tries it in Chromium'
 	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
 	@echo "make asan, tsan   the tests under the sanitizers of addresses and undefined behaviour, and of threads"
 	@echo "                  (TAGS='[threads],[conv]': the cases of these tags alone; for other tests, too)"
 	@echo 'make check-arm    the tests of kernels and functions on 64-bit Arm, cross-compiled and emulated'
 	@echo 'make format       every source as .clang-format says (clang-format 14)'
-	@echo 'make clean        remove build/, build64/, build-mpi/, build-asan/, build-tsan/ and build-arm/'
+	@echo 'make clean        remove build/, build64/, build-mpi/, build-asan/, build-tsan/, build-arm/ and'
+	@echo '                  build-page/'
 	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

@@ -174,7 +174,7 @@ void add_tune(CLI::App& app, Common& common) {
 void add_sample(CLI::App& app, Common& common) {
   static SampleOptions o;
   static std::filesystem::path checkpoint, out, picture, mask;
-  static std::string dataset = "fashion-mnist";
+  static std::string dataset = "fashion-mnist", process = "gbm";
   static std::vector<std::string> classes;
   static bool resume = false, each = false, moving = false;
   CLI::App* c = app.add_subcommand("sample", "sample from a model: samples.npy, grid.png, sample.json");
@@ -182,6 +182,7 @@ void add_sample(CLI::App& app, Common& common) {
   c->add_option("--dataset", dataset,
                 "without --checkpoint: whose model, of those that come with dale: fashion-mnist or mnist")
       ->excludes(named);
+  c->add_option("--process", process, "likewise: gbm, or ve, which adds")->excludes(named);
   c->add_option(
       "--sampler", o.sampler,
       "probability-flow (Heun), ddim, dpm-solver, ancestral, consistency, stochastic, dale-langevin, "
@@ -224,13 +225,13 @@ void add_sample(CLI::App& app, Common& common) {
     o.device = common.machine();
     if (o.annealed) o.grid = "uniform";
     if (checkpoint.empty()) {  // two multiplications, unless what is asked for is the denoiser's
-      const bool denoises = !picture.empty() || !classes.empty() || c->count("--sampler");
+      const bool denoises =
+          !picture.empty() || !classes.empty() || c->count("--sampler") || c->count("--process");
       if (!denoises) o.sampler = "consistency";
-      checkpoint = pretrained(fmt::format("{}-{}.safetensors",
-                                          !classes.empty()             ? "gbm-classes"
-                                          : o.sampler == "consistency" ? "consistency"
-                                                                       : "gbm",
-                                          dataset));
+      const bool consistent = o.sampler == "consistency";
+      if (consistent) expect_absent(c, {"--process"}, "for the sampler consistency, whose models multiply");
+      const std::string kind = consistent ? "consistency" : classes.empty() ? process : process + "-classes";
+      checkpoint = pretrained(fmt::format("{}-{}.safetensors", kind, dataset));
     }
     if (o.sampler == "consistency" && c->count("--steps") == 0) o.steps = 2;
     expect_absent(c, unread_options(o),

@@ -33,6 +33,7 @@ rooms page 'data|run|judge|studies|compare'
 rooms run 'judge|page|studies|compare'
 rooms judge 'page|studies|compare'
 rooms studies 'compare'
+rooms browser 'judge|page|studies|compare'
 for folder in autograd diffusion; do forbid $folder 'zlib|nlohmann|CLI'; done
 functions='a?(cos|sin|tan)h?|atan2|exp(2|m1)?|log(2|10|1p)?|pow|hypot|cbrt|erfc?'
 hits=$(grep -rnE "(^|[^a-z_])(std)?::($functions)[fl]?\\(" \

@@ -33,6 +33,10 @@ page=$work/run/report.html
 cp "$page" "$work/before.html" && rm "$page"
 "$dale" report "$work/run" >/dev/null && cmp -s "$page" "$work/before.html" ||
   fail 'dale report made another page of the same files'
+! grep -q 'dale.html' "$page" || fail 'it links to a page that is not there'
+touch "$work/run/dale.html" && "$dale" report "$work/run" >/dev/null && grep -q "href='dale.html'" "$page" ||
+  fail 'it does not link to the page beside it'
+rm "$work/run/dale.html"
 for model in gbm ve gbm-consistency; do
   [ -e "$work/run/fashion-mnist/$model-seed-1/model.safetensors" ] ||
     fail "$model has no second training seed"

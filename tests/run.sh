@@ -98,6 +98,7 @@ command -v clang-format-14 >/dev/null ||
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
   command -v google-chrome >/dev/null ||
   skip 'the report in a browser (Chromium is not here: apt-get install chromium)'
+skip 'the page where one tries it (make test-page builds it by emscripten and opens it in Chromium)'
 [ -x "$build/check-emulated" ] ||
   skip 'the CUDA machine emulated on the CPU (fibres and the sanitizers do not go together)'
 [ "${build#*64}" != "$build" ] || skip 'gradient checks of the op table (make test64 runs them, in double)'

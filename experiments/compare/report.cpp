@@ -162,6 +162,8 @@ std::string section(const CompareSet& set) {
       "ratios"_a = ratios(set), "table"_a = full_table(set));
 }
 
+constexpr const char* try_page = "<p><a href='dale.html'>Try the samplers here, in your browser.</a></p>\n";
+
 /// What a comparison in progress has still to make.
 std::string progress(const Comparison& c) {
   if (c.finished) return answer(c.sets);
@@ -191,11 +193,12 @@ std::string report_html(const Comparison& c) {
       c.studies.empty() ? "" : "<h2>Small experiments with known answers</h2>\n" + c.studies;
   return page("Multiplying against adding",
               fmt::format(fmt::runtime(page_text), "answer"_a = progress(c), "sets"_a = sets,
-                          "signs"_a = signs(c.sets), "models"_a = models_table(c.sets), "studies"_a = studies,
-                          "command"_a = command, "width"_a = profile.training.channels,
-                          "steps"_a = profile.training.steps, "batch"_a = profile.training.batch,
-                          "seeds"_a = c.training_seeds, "cost"_a = escape_html(profile.cost),
-                          "build"_a = escape_html(c.build), "licences"_a = licences));
+                          "try"_a = c.has_page ? try_page : "", "signs"_a = signs(c.sets),
+                          "models"_a = models_table(c.sets), "studies"_a = studies, "command"_a = command,
+                          "width"_a = profile.training.channels, "steps"_a = profile.training.steps,
+                          "batch"_a = profile.training.batch, "seeds"_a = c.training_seeds,
+                          "cost"_a = escape_html(profile.cost), "build"_a = escape_html(c.build),
+                          "licences"_a = licences));
 }
 
 std::filesystem::path write_report(const std::filesystem::path& out) {

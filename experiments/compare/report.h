@@ -58,6 +58,7 @@ struct Comparison {
   std::vector<std::string> asked, missing;  // data sets named by the command; not found
   std::vector<CompareSet> sets{};
   std::string studies{};  // HTML
+  bool has_page = false;  // that of `make page`, in the same folder
   /// Of a comparison in progress: models not trained, samples not made, and an estimate of the time they
   /// take.
   bool finished = true;

@@ -165,6 +165,7 @@ Comparison read_comparison(const fs::path& out) {
                    json.at("training_seeds"), json.at("asked"), json.at("missing")};
     const Profile& profile = profile_named(all.profile);
     all.finished = json.value("finished", true);
+    all.has_page = fs::exists(out / "dale.html");
     for (const Json& about : json.at("sets")) all.sets.push_back(read_set(out, about, profile, all));
     for (const Study& study : studies) {
       const fs::path section = study_folder(out, study.name, profile.quick_studies) / "section.html";
