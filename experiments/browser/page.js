@@ -88,14 +88,11 @@ function finished() {
   drawSoon();
   if (panels.some((p) => p.answer.error)) return;
   const counted = (n, what) => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`;
-  say(panels
-        .map(
-          ({process, answer, milliseconds, states}) =>
-            `${doing(process)}: ${
-              counted(answer.evaluations, 'evaluation')} of the network for each picture, ` +
-            `${Math.round(milliseconds)} ms; of ${counted(states[0].x.length, 'sign')} ` +
-            `${answer.sign_changes.toLocaleString('en')} changed.`)
-        .join(' '));
+  const sentence = ({process, answer, milliseconds, states}) =>
+    `${doing(process)}: ${counted(answer.evaluations, 'evaluation')} of the network for each picture, ` +
+    `${Math.round(milliseconds)} ms; ${answer.sign_changes.toLocaleString('en')} of ` +
+    `${counted(states[0].x.length, 'sign')} changed.`;
+  say(panels.map(sentence).join(' '));
 }
 
 async function start(toComplete = null) {
