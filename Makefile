@@ -82,7 +82,7 @@ COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks \
-        run-bench-ranks page test-page run-test-page deps install clean help always
+        run-bench-ranks page test-page run-test-page book deps install clean help always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -147,9 +147,8 @@ bench-peer: deps
 	  $(DEVICE:%=--device %)
 
 # The page where one tries it (experiments/browser): the library by emscripten, for one level of vectors and
-# one thread, with the models that are shipped. The headers linked are of the host and of the browser alike,
-# but not those of the C library beside them. NODE_PATH is where Debian has node's packages, for a node that
-# is not Debian's.
+# one thread, with the models that are shipped. The headers linked serve host and browser alike, those beside
+# them do not. NODE_PATH is where Debian has node's packages, for another node.
 PAGE     := results/dale.html
 page:
 	+@$(MAKE) --no-print-directory deps PACKAGES='$(PAGE_PACKAGES)'
@@ -172,7 +171,10 @@ $(PAGE): $(BUILD)/sampler.js $(wildcard experiments/browser/*) $(PAGE_MODELS)
 	@mkdir -p $(@D)
 	node experiments/browser/assemble.js $< $(<:.js=.wasm) $(PAGE_MODELS) >$@
 
-# The page in Chromium, against the program (tests/page/test.js).
+book:
+	+@$(MAKE) --no-print-directory deps PACKAGES=pandoc
+	@mkdir -p results && docs/book.sh results/book.html && ls -l results/book.html
+
 CHROMIUM  = $(firstword $(shell command -v chromium chromium-browser google-chrome))
 test-page: page
 	+@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES) chromium'
@@ -285,15 +287,14 @@ help:
 	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer,'
 	@echo '                  several GB, unless PEER= has it)'
 	@echo 'make bench-ranks  what many ranks of mpirun would do: measured here, and modelled for networks'
-	@echo 'make page         the library in a page of its own, results/dale.html, by emscripten; make test-page'
-	@echo '                  tries it in Chromium'
+	@echo 'make book         the five chapters as one page, results/book.html, by pandoc'
+	@echo 'make page         this library in a page, results/dale.html, by emscripten; test-page tries it'
 	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
 	@echo "make asan, tsan   the tests under the sanitizers of addresses and undefined behaviour, and of threads"
 	@echo "                  (TAGS='[threads],[conv]': the cases of these tags alone; for other tests, too)"
 	@echo 'make check-arm    the tests of kernels and functions on 64-bit Arm, cross-compiled and emulated'
 	@echo 'make format       every source as .clang-format says (clang-format 14)'
-	@echo 'make clean        remove build/, build64/, build-mpi/, build-asan/, build-tsan/, build-arm/ and'
-	@echo '                  build-page/'
+	@echo 'make clean        remove every folder of builds'
 	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

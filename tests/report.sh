@@ -59,51 +59,13 @@ grey=$run/gbm/probability-flow-2-66/seed-0/samples.npy
 ! grep -q others "$run/ve/probability-flow-2-66/seed-1.json" || fail 'samples of other sources were kept'
 grep -q 'every pixel is the same' "$page" || fail 'the report does not say that samples are all alike'
 
-chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {
+. tests/browse.sh
+[ -n "$chromium" ] || {
   [ $failures -eq 0 ]
   exit
 }
-browse() {  # width, page
-  timeout 120 "$chromium" --headless --no-sandbox --hide-scrollbars --disable-gpu --enable-logging=stderr \
-    --user-data-dir="$work/profile" --window-size="$1",900 --v=0 --virtual-time-budget=5000 \
-    --dump-dom "file://$2"
-}
-# As it is: a request or a script would break its content security policy, which the console reports.
-browse 1280 "$page" >"$work/dom" 2>"$work/console"
-grep -q '</html>' "$work/dom" || fail 'Chromium did not open it'
-! grep 'CONSOLE' "$work/console" || fail 'the console complains'
+opens "$page"
 grep -q "default-src 'none'; img-src data:" "$work/dom" || fail 'it has no content security policy'
-# With a script in it that measures, in a frame, which can be narrower than Chromium's windows.
-sed "s|<meta http-equiv='Content-Security-Policy'[^>]*>||" "$page" >"$work/measured.html"
-cat >>"$work/measured.html" <<'SCRIPT'
-<script>
-addEventListener('load', () => {
-  const wide = document.documentElement.clientWidth, wrong = [];
-  for (const i of document.images)
-    if (!i.alt || !i.getAttribute('width') || !i.getAttribute('height') || !i.complete || !i.naturalWidth)
-      wrong.push('image ' + i.alt);
-  for (const s of document.querySelectorAll('svg'))
-    if (!s.getAttribute('aria-label')) wrong.push('plot without a name');
-  for (const t of document.querySelectorAll('table')) {
-    const box = t.getBoundingClientRect();
-    if (box.right > wide + 1) wrong.push('table ' + box.right + ' > ' + wide);
-  }
-  const page = document.documentElement.scrollWidth;
-  if (page > wide) wrong.push('page ' + page + ' > ' + wide);
-  for (const r of performance.getEntriesByType('resource'))
-    if (!r.name.startsWith('data:')) wrong.push('request ' + r.name);
-  const all = wrong.join('; ') || 'all well';
-  parent.postMessage(innerWidth + ' wide, ' + document.images.length + ' images: ' + all, '*');
-});
-</script>
-SCRIPT
-for width in 390 1280; do
-  cat >"$work/frame.html" <<FRAME
-<iframe src='measured.html' style='width: ${width}px; height: 800px; border: 0'></iframe>
-<script>addEventListener('message', m => { document.title = 'MEASURED ' + m.data; });</script>
-FRAME
-  browse 1400 "$work/frame.html" 2>/dev/null | grep -o '<title>MEASURED [^<]*' >"$work/title"
-  grep -q "MEASURED $width wide, [1-9][0-9]* images: all well" "$work/title" ||
-    fail "at $width pixels: $(cat "$work/title")"
-done
+fits "$page"
+! grep -o '<img [^>]*>' "$page" | grep -v "width='[1-9][0-9]*' height='[1-9]" || fail 'an image without a size'
 [ $failures -eq 0 ]

@@ -86,6 +86,7 @@ else
       script 'ranks on two hosts, and the wire cut' tests/ranks_net.sh "$build" ;;
   esac
 fi
+script 'the book' tests/book.sh "$build"
 script 'own images, as the README walks' tests/walk.sh "$build"
 script 'programs of README and examples, installed library' tests/readme.sh "$build"
 
@@ -98,6 +99,7 @@ command -v clang-format-14 >/dev/null ||
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
   command -v google-chrome >/dev/null ||
   skip 'the report in a browser (Chromium is not here: apt-get install chromium)'
+command -v pandoc >/dev/null || skip 'the book as a page (pandoc is not here: apt-get install pandoc)'
 skip 'the page where one tries it (make test-page builds it by emscripten and opens it in Chromium)'
 [ -x "$build/check-emulated" ] ||
   skip 'the CUDA machine emulated on the CPU (fibres and the sanitizers do not go together)'

@@ -1,0 +1,99 @@
+#!/usr/bin/perl
+# What the book says of itself: the numbers of each chapter's equations ascend, and each is defined
+# once, at the end of an indented line; every number cited in text or code is one of them; files that a chapter
+# names exist; programs and what they print are those of examples/. And what the figures in README.md and the
+# chapters were made by: `book.pl claims` lists them. Prints what is not so; exit status 1 if anything is not.
+use strict;
+use warnings;
+use utf8;
+use open qw(:std :utf8);
+use File::Basename;
+chdir dirname($0) . '/..' or die;
+
+my %folder = (I => 'tensor', II => 'autograd', III => 'nn', IV => 'diffusion', V => 'experiments');
+my @texts = ('README.md', map { "$folder{$_}/README.md" } qw(I II III IV V));
+my @sources = grep { !m{^tests/fixtures/|\.(safetensors|png|svg|gz|npy)$} && -f } split /\n/, `git ls-files -co --exclude-standard`;
+my $wrong = 0;
+sub wrong { print "book: @_\n"; $wrong = 1 }
+sub lines { my ($path) = @_; open my $f, '<', $path or die "$path: $!"; my @all = <$f>; chomp @all; return @all }
+
+if (@ARGV && $ARGV[0] eq 'claims') {
+  for my $text (@texts) {
+    my $n = 0;
+    for (lines($text)) { ++$n; print "$text:$n: $1\n" if /<!-- (?:made|checked) by: (.*?) -->/ }
+  }
+  exit;
+}
+
+# Equations.
+my %count;
+for my $chapter (keys %folder) {
+  my ($text, $last) = ("$folder{$chapter}/README.md", 0);
+  for (lines($text)) {
+    next unless /^(?:> ?)?    .*\($chapter\.(\d+)\)\s*$/;
+    wrong("$text: ($chapter.$1) is defined after ($chapter.$last)") if $1 != $last + 1;
+    $last = $1;
+  }
+  $count{$chapter} = $last;
+}
+for my $source (@sources) {
+  my $n = 0;
+  for (eval { lines($source) }) {
+    ++$n;
+    while (/\(([IV]+)\.(\d+)\)/g) {
+      wrong("$source:$n: there is no equation ($1.$2)") unless exists $count{$1} && $2 >= 1 && $2 <= $count{$1};
+    }
+  }
+}
+
+# Files.
+my %named = map { $_ => 1, basename($_) => 1 } @sources;
+for my $text (@texts) {
+  my ($n, $in) = (0, dirname($text));
+  for (lines($text)) {
+    ++$n;
+    while (m{(?<![\w/.*])([\w./-]*\w\.(?:h|cpp|cu|sh|pl|js))\b}g) {
+      my ($file, $base) = ($1, basename($1));
+      next if $named{$file} || -e "$in/$file" || (index($file, '/') < 0 && $named{$base});
+      next if $base =~ /^(x|program)\./ || grep { m{/\Q$file\E$} } @sources;  # any file's
+      wrong("$text:$n: there is no $file");
+    }
+    while (/!\[[^\]]*\]\(([^)]+)\)/g) { wrong("$text:$n: there is no $1") unless -e "$in/$1" }
+  }
+}
+
+# Programs.
+sub program {  # its text, and what it prints, without the comment's slashes
+  my ($path) = @_;
+  my (@text, @prints, $at_end);
+  for (lines($path)) {
+    if ($at_end) { s{^//   ?}{}; push @prints, $_ }
+    elsif (m{^// It prints}) { $at_end = 1 }
+    else { push @text, $_ }
+  }
+  pop @text while @text && $text[-1] eq '';
+  return (join("\n", @text), join("\n", @prints));
+}
+for my $text (@texts) {
+  my ($n, $mark, $block, @block) = (0, '', '');
+  for (lines($text)) {
+    ++$n;
+    if ($block eq '' && /^```(\w*)/) { ($block, @block) = ($1 || 'text'); next }
+    if ($block eq '') { $mark = /^<!-- (.*) -->$/ ? $1 : ''; next }
+    if (!/^```$/) { push @block, $_; next }
+    my ($said, $kind) = (join("\n", @block), $block);
+    $block = '';
+    if ($mark =~ /^(prints: |part of )?(examples\/\S+)$/) {
+      my ($how, $path) = ($1 // '', $2);
+      if (!-f $path) { wrong("$text:$n: there is no $path"); next }
+      my ($program, $prints) = program($path);
+      my $flat = sub { my $s = "\n" . shift() . "\n"; $s =~ s/\n +/\n/g; $s };
+      my $same = $how eq 'prints: ' ? $said eq $prints
+               : $how eq 'part of ' ? index($flat->($program), $flat->($said)) >= 0 : $said eq $program;
+      wrong("$text:$n: the block is not (${how}$path)") unless $same;
+    } elsif ($kind eq 'cpp' && $text ne 'README.md') {
+      wrong("$text:$n: a program that is none of examples/");
+    }
+  }
+}
+exit $wrong;
