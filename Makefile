@@ -12,7 +12,13 @@ BUILD    ?= build$(if $(filter double,$(REAL)),64)$(if $(filter 1,$(MPI)),-mpi)
 PREFIX   ?= /usr/local
 CUDA_ARCHS ?= 80 90
 NVCC     ?= $(shell command -v nvcc)
-CUDA     ?= $(if $(NVCC),1,0)
+# C++20 and parameters of kernels beyond 4 KB need its 12.1.
+NVCC_NEW := $(if $(NVCC),$(shell $(NVCC) --version | awk -F'release ' '/release/ {split($$2, v, "[.,]"); \
+              print (100 * v[1] + v[2] >= 1201)}'))
+CUDA     ?= $(or $(NVCC_NEW),0)
+ifeq ($(CUDA)$(NVCC_NEW),10)
+  $(error CUDA=1 needs nvcc 12.1 or newer, and $(NVCC) is older: update the CUDA Toolkit, or build with CUDA=0)
+endif
 
 # The CPU kernels are compiled once a level of vector instructions, and the first use picks the highest that
 # the processor has (tensor/cpu/level.cpp).
@@ -275,26 +281,6 @@ install: all
 clean:
 	rm -rf build build64 build-mpi build64-mpi build-asan build-tsan build-arm build-page
 
-help:
-	@echo 'make              build/libdale.a and build/dale (with CUDA where nvcc is; CUDA=0 leaves it out)'
-	@echo 'make test         build and run the tests          make test64   the same in double precision'
-	@echo 'make MPI=1 …      the same with ranks of mpirun, in build-mpi/ (Open MPI, which deps MPI=1 installs)'
-	@echo 'make test DEVICE=cuda   the same, and an error without a GPU'
-	@echo 'make experiments  train, sample and compare on every data set found; leaves results/report.html'
-	@echo '                  (SEEDS=3: models of three training seeds; PROFILE=overnight: for a night of two'
-	@echo '                  cores, in results/overnight); a run that was stopped is continued'
-	@echo 'make bench        measure                          make deps     install what is missing (Debian)'
-	@echo 'make bench-peer   the workload R1 against PyTorch, in turn (installs PyTorch into build/peer,'
-	@echo '                  several GB, unless PEER= has it)'
-	@echo 'make bench-ranks  what many ranks of mpirun would do: measured here, and modelled for networks'
-	@echo 'make book         the five chapters as one page, results/book.html, by pandoc'
-	@echo 'make page         this library in a page, results/dale.html, by emscripten; test-page tries it'
-	@echo 'make install      library, headers, program and a pkg-config file under PREFIX=$(PREFIX)'
-	@echo "make asan, tsan   the tests under the sanitizers of addresses and undefined behaviour, and of threads"
-	@echo "                  (TAGS='[threads],[conv]': the cases of these tags alone; for other tests, too)"
-	@echo 'make check-arm    the tests of kernels and functions on 64-bit Arm, cross-compiled and emulated'
-	@echo 'make format       every source as .clang-format says (clang-format 14)'
-	@echo 'make clean        remove every folder of builds'
-	@echo 'Variables: CXX, REAL=float|double, LEVELS="v4 v3 v2", CUDA=0|1, CUDA_ARCHS="80 90", PREFIX, EXTRA'
+help: ; @cat docs/targets.txt
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

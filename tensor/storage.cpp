@@ -103,7 +103,7 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
   const std::size_t needed = caching || pool_ ? size : std::max<std::size_t>(1, bytes);
   data_ = taken(c.free[size]);
   if (!data_) data_ = system_allocate(needed, device);
-  if (!data_) {
+  if (!data_ && !(device == Device::cuda && cuda_recording())) {  // to free a block would end the recording
     empty(c, device);
     data_ = system_allocate(needed, device);
   }

@@ -30,7 +30,7 @@ enum class Transfer { to_device, to_host, on_device };
 /// except on the device.
 void cuda_transfer(void* to, const void* from, std::size_t bytes, Transfer direction);
 /// Waits until every kernel launched so far has ended; throws std::runtime_error with the first error among
-/// them.
+/// them, and std::logic_error while a graph is recorded.
 void cuda_synchronize();
 
 /// What work() asks of the machine, written down and not done: kernels with their arguments and addresses.

@@ -98,6 +98,9 @@ std::string cuda_missing() {
   cudaGetLastError();
   if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction) {
     const cudaDeviceProp device = properties();
+    if (device.major < 8)
+      return fmt::format("{} (sm_{}{}) is older than sm_80, which the kernels need: use --device cpu",
+                         device.name, device.major, device.minor);
     return fmt::format("this build has no kernels for {} (sm_{}{}): make clean && make CUDA_ARCHS={}{}",
                        device.name, device.major, device.minor, device.major, device.minor);
   }
@@ -152,6 +155,7 @@ void cuda_transfer(void* to, const void* from, std::size_t bytes, Transfer direc
 }
 
 void cuda_synchronize() {
+  if (cuda_recording()) broken("a captured function waits for the device: wait before or after it");
   const cudaError_t status = cudaStreamSynchronize(cuda::stream());
   if (status != cudaSuccess)
     failed("a CUDA kernel failed: {} ({}); compute-sanitizer tells which", cudaGetErrorString(status),

@@ -60,11 +60,12 @@ namespace emulated {
 /// driver's version, and the bytes of memory that a device has.
 struct Computer {
   cudaError_t count = cudaSuccess, kernel = cudaSuccess;
-  int driver = 13000;
+  int driver = 13000, major = 9;
   std::size_t memory = std::size_t{1} << 40;
   bool cublas = true;
 };
 inline Computer computer;
+inline int freed = 0;  // blocks that went back to the device
 }  // namespace emulated
 
 inline const char* cudaGetErrorString(cudaError_t) { return "an error of the emulated device"; }
@@ -76,7 +77,7 @@ inline cudaError_t cudaRuntimeGetVersion(int* v) { return *v = 13000, cudaSucces
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   *p = {};
   std::strcpy(p->name, "no GPU: the kernels run on the CPU, emulated for tests");
-  p->major = 9;
+  p->major = emulated::computer.major;
   return cudaSuccess;
 }
 template <class F> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, F*) {
@@ -91,7 +92,10 @@ inline cudaError_t cudaMalloc(void** block, std::size_t bytes) {
   std::memset(*block, 0xff, bytes);
   return cudaSuccess;
 }
-inline cudaError_t cudaFree(void* block) { return std::free(block), cudaSuccess; }
+inline cudaError_t cudaFree(void* block) {
+  ++emulated::freed;
+  return std::free(block), cudaSuccess;
+}
 inline cudaError_t cudaMallocHost(void** block, std::size_t bytes) { return cudaMalloc(block, bytes); }
 
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {

@@ -92,6 +92,8 @@ TEST_CASE("a computer that cannot run CUDA: one sentence each, with the remedy",
   CHECK_THAT(sentence({.count = cudaErrorNoDevice}), Contains("no NVIDIA GPU was found"));
   CHECK_THAT(sentence({.kernel = cudaErrorNoKernelImageForDevice}),
              Contains("(sm_90): make clean && make CUDA_ARCHS=90"));
+  CHECK_THAT(sentence({.kernel = cudaErrorNoKernelImageForDevice, .major = 7}),
+             Contains("(sm_70) is older than sm_80, which the kernels need: use --device cpu"));
   CHECK_THAT(sentence({.kernel = cudaErrorNotReady}), Contains("CUDA does not start"));
   CHECK_THAT(sentence({.cublas = false}), Contains("cuBLAS is not found (libcublas.so.13)"));
 }
@@ -101,4 +103,18 @@ TEST_CASE("copies to the host and back in more pieces than there are buffers", "
     const Tensor x = uniform(Key{1}, {n});
     CHECK(x.to(Device::cuda).to(Device::cpu).to_vector() == x.to_vector());
   }
+}
+
+TEST_CASE("while a graph is recorded nothing waits for the device, and no block goes back to it",
+          "[machines][emulated][errors]") {
+  REFUSES(cuda_record([] { cuda_synchronize(); }), "a captured function waits for the device");
+  { const Tensor cached({1000}, Device::cuda); }
+  emulated::freed = 0;
+  emulated::computer.memory = 0;
+  const auto ask = [] { const Tensor more({123456}, Device::cuda); };
+  CHECK_THROWS_AS(cuda_record(ask), OutOfMemory);
+  CHECK(emulated::freed == 0);
+  CHECK_THROWS_AS(ask(), OutOfMemory);
+  CHECK(emulated::freed > 0);
+  emulated::computer = {};
 }
