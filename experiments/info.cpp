@@ -25,8 +25,8 @@ std::string build_info() {
   out += fmt::format("ranks     {}\n", ranks_description());
   out += fmt::format("products  {}; of metrics {}\n",
                      cpu::products_by_openblas() ? "OpenBLAS's in matmul, whose bits depend on the processor"
-                     : cpu::level() == "v2" ? "own, without fused multiply-adds: other bits than at v3 and v4"
-                                            : "own, the same bits at v3, v4 and on 64-bit Arm",
+                     : cpu::fused()              ? "own, the same bits at v3, v4 and on 64-bit Arm"
+                                    : "own, without fused multiply-adds: other bits than at v3 and v4",
                      blas::description());
   const std::string missing = cuda_missing();
   return out + fmt::format("cuda      {}\n", missing.empty() ? cuda_description() : "none: " + missing);

@@ -1,6 +1,6 @@
 // Convolution on the CPU, fast or plain, against its formula: how far each rounds. Every machine's rungs of
-// it give the CPU's values. And matrix products, and the convolutions made of them, have the bits of formula
-// (1) of tensor/cpu/product.h: written out here term by term, for factors that lie in every way that
+// it give the CPU's values. And matrix products, and the convolutions made of them, have the bits of (I.5)
+// in tensor/cpu/product.h: written out here term by term, for factors that lie in every way that
 // kernels.h allows.
 #include "tensor/conv_plain.h"
 #include "tensor/cpu/level.h"
@@ -45,10 +45,10 @@ const ConvShape of_tiles[] = {
 
 constexpr Index part = 256;  // terms, of a sum that starts at 0
 
-/// y[b,m,n] by (1), from elements a(b,m,k) and b(b,k,n).
+/// y[b,m,n] by (I.5), from elements a(b,m,k) and b(b,k,n).
 template <class A, class B>
 std::vector<real> by_formula(Index batches, Index M, Index N, Index K, const A& a, const B& b) {
-  const bool fused = cpu::level() != "v2";
+  const bool fused = cpu::fused();
   std::vector<real> y;
   for (Index i = 0; i < batches * M * N; ++i) {
     const Index batch = i / (M * N), m = i / N % M, n = i % N;

@@ -72,6 +72,14 @@ std::vector<std::string> cpu::levels() {
   return names;
 }
 
+bool cpu::fused() {
+#if defined(__aarch64__)
+  return true;
+#else
+  return level() == "v4" || level() == "v3";
+#endif
+}
+
 bool cpu::products_by_openblas() {
   static const bool chosen = [] {
     const char* asked = std::getenv("DALE_PRODUCTS");
@@ -84,7 +92,7 @@ bool cpu::products_by_openblas() {
 }
 
 std::string cpu::arithmetic() {
-  const std::string rounding = level() == "v2" ? "v2" : "fused";
+  const std::string rounding = fused() ? "fused" : "v2";
   return products_by_openblas() ? rounding + ", products of " + blas::description() : rounding;
 }
 
