@@ -1,7 +1,7 @@
-// Convolution as the three derivatives of one trilinear form T(x,w,y) (tensor/kernels.h). T is linear in each
-// argument, so each of the three ops is bilinear and its two rules are the other two: the family is closed,
-// and derivatives of any order are made of the same three kernels. What conv2d adds to its result passes the
-// gradient through.
+// Convolution as the three derivatives (II.3) of one trilinear form T(x,w,y), (II.2). T is linear in each
+// argument, so each of the three ops is bilinear and each of its two rules is one of the three again, (II.5):
+// the family is closed, and derivatives of any order are made of the same three kernels. What conv2d adds to
+// its result passes the gradient through.
 #include <algorithm>
 
 #include "autograd/ops.h"

@@ -1,4 +1,4 @@
-// Derivatives of functions, built from vjp alone.
+// Derivatives of functions, built from vjp alone: (II.7).
 #pragma once
 
 #include "autograd/var.h"

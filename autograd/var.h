@@ -1,14 +1,14 @@
 // Variables, and the graph that their making leaves behind.
 //
 // An op computes y = f(x₁,…,x_k) and records a node: its inputs and its rule, the vector–Jacobian product
-//   rule(g, inputs, output) = (gᵀ ∂f/∂x₁, …, gᵀ ∂f/∂x_k)                                             (1)
+//   rule(g, inputs, output) = (gᵀ ∂f/∂x₁, …, gᵀ ∂f/∂x_k)                                         (II.1)
 // written in differentiable ops, so that a gradient is again a Var with a graph, and derivatives of any order
 // come from the same table of rules. grad() walks the nodes from y back to the xs and adds up what the rules
 // return.
 //
-// Laws (README.md §2): a rule calls only differentiable ops (1), captures attributes, never a Var (2), and
-// returns the input's exact shape (3); a tensor is never written after it is recorded, but for leaves between
-// steps (4).
+// Laws (README.md §2). Law 1: a rule calls only differentiable ops. Law 2: it captures attributes, never a
+// Var. Law 3: it returns the input's exact shape. Law 4: a tensor is never written after it is recorded, but
+// for leaves between steps.
 //
 // Read first: tensor/tensor.h, tensor/verbs.h.
 #pragma once

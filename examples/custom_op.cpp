@@ -1,6 +1,7 @@
 // An op of one's own, outside of the library: snake(x) = x + sin²(ax)/a. Its value may come from anywhere,
 // here from a loop; its rule is written in ops that can be differentiated, g (1 + sin 2ax), so gradients of
-// every order follow. gradient_error compares them with finite differences.
+// every order follow. gradient_error compares them with finite differences; the last three numbers are
+// 1 + sin 1.2, 4 cos 1.2 and −16 sin 1.2.
 #include "autograd/gradcheck.h"
 
 using namespace dale;
@@ -30,7 +31,7 @@ int main() {
     fmt::print("derivative {} at 0.3: {:.2f}\n", order, y.item());
   }
 }
-// It prints, with 1 + sin 1.2, 4 cos 1.2 and −16 sin 1.2 as the last three:
+// It prints
 //   order 1 agrees with finite differences
 //   order 2 agrees with finite differences
 //   derivative 1 at 0.3: 1.93

@@ -1,6 +1,6 @@
 // Self-attention among the pixels of an image (Vaswani et al. 2017, with one head; in U-Nets since Ho et al.
 // 2020): each pixel is a token that looks at all others,
-//   (q, k, v) = W norm(x),   y = x + W' softmax(q kᵀ / √C) v
+//   (q, k, v) = W norm(x),   y = x + W' softmax(q kᵀ / √C) v                                        (III.6)
 // where W and W' act on the C channels of a pixel. It costs (HW)² products a channel, so it is for small
 // images. Read first: layers.h.
 #pragma once

@@ -1,5 +1,5 @@
-// An exponential moving average of the weights, which sampling uses: a ← a + (1 − d)(w − a). The decay warms
-// up, d_n = min(d, (1 + n)/(10 + n)) at update n, so that the average forgets the random start.
+// An exponential moving average of the weights, which sampling uses: a ← a + (1 − d)(w − a), (III.14). The
+// decay warms up, d_n = min(d, (1 + n)/(10 + n)) at update n, so that the average forgets the random start.
 #pragma once
 
 #include "nn/module.h"

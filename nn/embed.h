@@ -1,4 +1,5 @@
-// The sinusoidal embedding of a time: sin and cos of 1000 t ω_i with ω_i = 10000^{−i/half}, i = 0 … half − 1.
+// The sinusoidal embedding (III.3) of a time: sin and cos of 1000 t ω_i with ω_i = 10000^{−i/half}, i = 0 …
+// half − 1.
 #pragma once
 
 #include <map>

@@ -43,7 +43,7 @@ struct Conv2d {
   }
 };
 
-/// Group normalisation (Wu & He 2018), optionally followed by SiLU in the same pass over memory.
+/// Group normalisation (III.2) (Wu & He 2018), optionally followed by SiLU in the same pass over memory.
 struct GroupNorm {
   Index groups;
   Var weight, bias;  // (C), (C): γ = 1, β = 0 at the start

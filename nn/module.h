@@ -35,7 +35,8 @@ inline Vars variables(const std::vector<NamedParameter>& parameters) {
   return all;
 }
 
-/// U(−1/√fan_in, 1/√fan_in): the customary start for weights and biases of linear and convolutional layers.
+/// U[−1/√fan_in, 1/√fan_in) (III.1): the customary start for weights and biases of linear and convolutional
+/// layers.
 /// The numbers depend on the key alone.
 inline Var uniform_parameter(Key key, const Shape& shape, Index fan_in) {
   const real bound = static_cast<real>(1 / std::sqrt(static_cast<double>(fan_in)));

@@ -1,9 +1,11 @@
 // How weights follow their gradients: by adding, or by multiplying.
 //   gradient descent      v ← momentum v + g,  w ← w − lr v
 //   Adam, AdamW           m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  w ← w − lr ( m̂/(√v̂ + ε) + decay w ),
-//                         m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)      (Kingma & Ba 2015; Loshchilov & Hutter 2019)
-//   Muon                  w ← w − lr √max(1, rows/columns) X,  X ≈ U Vᵀ of the momentum U Σ Vᵀ  (Jordan 2024)
-//   exponentiated gradient  w ← w ∘ exp(−lr sign(w) ∘ g)          (Kivinen & Warmuth 1997)
+//                         m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ), (III.7)
+//                         (Kingma & Ba 2015; Loshchilov & Hutter 2019)
+//   Muon                  w ← w − rate lr √max(1, rows/columns) X, (III.8) to (III.10),
+//                         X ≈ U Vᵀ of the momentum U Σ Vᵀ  (Jordan 2024)
+//   exponentiated gradient  w ← w ∘ exp(−lr sign(w) ∘ g), (III.11)  (Kivinen & Warmuth 1997)
 // Muon is steepest descent in the spectral norm, as the sign of the gradient (Adam without averages) is in
 // the maximum norm (Bernstein & Newhouse 2024). The last is mirror descent with the entropy Σ |w| log |w| −
 // |w|: no step can change a sign, so an excitatory synapse stays excitatory (Dale's law). Gradients can be
@@ -51,8 +53,8 @@ class Adam {
 };
 
 /// Newton–Schulz: x (rows,columns) → X, whose singular vectors are x's and whose singular values, where they
-/// were above some 0.003 ‖x‖, are in [0.68, 1.20]; 0 for x = 0. With A = X Xᵀ, five times
-///   X ← a X + (b A + c A²) X,   (a, b, c) = (3.4445, −4.7750, 2.0315),   from X = x/‖x‖
+/// were above some 0.003 ‖x‖, are in [0.68, 1.21]; 0 for x = 0. With A = X Xᵀ, five times
+///   X ← a X + (b A + c A²) X,   (a, b, c) = (3.4445, −4.7750, 2.0315),   from X = x/‖x‖         (III.9)
 Var orthogonalised(const Var& x);
 
 struct MuonSettings {
@@ -107,7 +109,7 @@ class ExponentiatedGradient {
 /// Σ g² of each gradient, (P) on their machine; and the root of its sum, in double on the host.
 Tensor squared_norms(const Vars& gradients);
 double global_norm(const Vars& gradients);
-/// The factor that brings a norm down to at most `limit`; 1 when it is below, or when limit is 0.
+/// The factor (III.12) that brings a norm down to at most `limit`; 1 when it is below, or when limit is 0.
 double clip_scale(double norm, double limit);
 
 }  // namespace dale

@@ -3,14 +3,14 @@
 // its input, and nearest-neighbour doubling with a convolution between levels; a head. The time enters every
 // block as one number per image and channel.
 //
-//   block:  h = conv1(silu(norm1 x)) + time(e),   y = conv2(dropout(silu(norm2 h))) + skip(x)
+//   block:  h = conv1(silu(norm1 x)) + time(e),   y = conv2(dropout(silu(norm2 h))) + skip(x)       (III.5)
 //
-// With classes the embedding of the time has that of the label added; one label more stands for "none", so
-// that one network serves with and without labels, as guidance needs (Ho & Salimans 2022).
+// With classes the embedding of the time has that of the label added (III.4); one label more stands for
+// "none", so that one network serves with and without labels, as guidance needs (Ho & Salimans 2022).
 //
 // A block of a level of small images may look farther: there self-attention (attention.h) follows it.
 //
-// With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution an
+// With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution per
 // image of 28×28 forward: the reference workload of the benchmarks.
 #pragma once
 

@@ -36,7 +36,7 @@ enum class Reduce { sum, max };
 enum class Random { uniform, normal };
 
 /// The convolution's trilinear form T(x,w,y) = Σ x[n,i·sh−ph+a·dh,j·sw−pw+b·dw,c] w[o,c,a,b] y[n,i,j,o] over
-/// all indices for which x's are inside the image. Images lie in memory with their channels side by side.
+/// all indices for which x's are inside the image: (I.6). In memory an image's channels lie side by side.
 struct ConvShape {
   Index N, C, H, W, O, kh, kw, OH, OW;
   Index sh, sw, ph, pw, dh, dw;

@@ -11,7 +11,7 @@
 namespace dale {
 
 /// The learning rate over a run of `steps` steps: `rate`, times step/warmup while that is below 1, times what
-/// is left of the run, by a straight line or half a cosine.
+/// is left of the run, by a straight line or half a cosine (III.13).
 struct Schedule {
   Index steps;
   double rate;

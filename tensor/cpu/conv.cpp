@@ -4,7 +4,7 @@
 //   products   unfold writes the window of every output pixel as a row, col[(i,j), (a,b,c)] = x[i·sh−ph+a·dh,
 //              j·sw−pw+b·dw, c]; then with the taps as a matrix W (a,b,c)×(o), some rows of output at a time,
 //                y = col · W,    x = fold(y · Wᵀ),    W += colᵀ · y
-//              where fold, unfold's adjoint, adds the rows back where they came from
+//              where fold, unfold's adjoint, adds the rows back where they came from: (I.7)
 //   Winograd   3×3 taps in steps of 1 (winograd.cpp)
 //
 // What a rung gains, in milliseconds for ∂T/∂y, ∂T/∂x, ∂T/∂w of 64 images of 28×28 pixels, 32 channels to 32,

@@ -1,7 +1,7 @@
 // Matrix products of our own, because the order of their sums is a promise. With the terms k cut into parts
-// of 256,
+// of 256, (I.5) says
 //
-//   y[m,n] = Σ_parts ( Σ_{k of a part} a[m,k] b[k,n] )                                            (1)
+//   y[m,n] = Σ_parts ( Σ_{k of a part} a[m,k] b[k,n] )
 //
 // where the inner sum starts at 0 and takes its terms in order by fused multiply-adds, rounding once each,
 // and the parts are added in order. An element of y thus depends on its row of a and its column of b, and on
@@ -59,7 +59,7 @@ constexpr Index packed_place(Index K, Index k, Index n) {
 }
 inline Right packed(const real* data, Index K) { return {data, panel_width, K * panel_width}; }
 
-/// y[m pitch + n] ← (1) for y (M,N), or, if `add`, y + (1) with the parts added to y in order.
+/// y[m pitch + n] ← (I.5) for y (M,N), or, if `add`, y + (I.5) with the parts added to y in order.
 void product(Index M, Index N, Index K, const Left& a, const Right& b, bool add, real* y, Index pitch);
 
 }  // namespace dale::cpu

@@ -1,14 +1,14 @@
 // Winograd's convolution F(4×4, 3×3) (Lavin & Gray 2016): a 4×4 tile of y from the 6×6 window d of x above
-// it,
+// it, by (I.10)
 //
-//   y = Aᵀ [ Σ_c (G w Gᵀ) ∘ (Bᵀ d B) ] A                                                          (1)
+//   y = Aᵀ [ Σ_c (G w Gᵀ) ∘ (Bᵀ d B) ] A
 //
 // 36 products a pair of channels in place of 144. It is multiplication of polynomials by values: two of
 // degree 2 and 3 have a product of degree 5, which its values at 0, ±p, ±q and ∞ determine. G and A evaluate,
 // B is their interpolation transposed. With V = Bᵀ d B, U = G w Gᵀ and Y = A y Aᵀ the trilinear form of
-// kernels.h is
+// kernels.h is (I.11),
 //
-//   T(x,w,y) = Σ_ξ Σ_tiles Σ_c,o  V_ξ[tile,c] U_ξ[c,o] Y_ξ[tile,o]        ξ = 1 … 36               (2)
+//   T(x,w,y) = Σ_ξ Σ_tiles Σ_c,o  V_ξ[tile,c] U_ξ[c,o] Y_ξ[tile,o]        ξ = 1 … 36
 //
 // so all three kernels are 36 matrix products between transforms:
 //   ∂T/∂y = Aᵀ (V U) A,    ∂T/∂w = Gᵀ (Vᵀ Y) G,    and ∂T/∂x is ∂T/∂y with w turned by half and O ↔ C.
