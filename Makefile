@@ -17,7 +17,7 @@ NVCC_NEW := $(if $(NVCC),$(shell $(NVCC) --version | awk -F'release ' '/release/
               print (100 * v[1] + v[2] >= 1201)}'))
 CUDA     ?= $(or $(NVCC_NEW),0)
 ifeq ($(CUDA)$(NVCC_NEW),10)
-  $(error CUDA=1 needs nvcc 12.1 or newer, and $(NVCC) is older: update the CUDA Toolkit, or build with CUDA=0)
+  $(error CUDA=1 needs nvcc 12.1, and $(NVCC) is older: update the CUDA Toolkit, or build with CUDA=0)
 endif
 
 # The CPU kernels are compiled once a level of vector instructions, and the first use picks the highest that

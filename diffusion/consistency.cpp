@@ -38,7 +38,7 @@ Var consistency_loss(const Network& network, const Edm& edm, const ConsistencySe
                      const std::vector<Tensor>& in) {
   const real deviation = static_cast<real>(edm.deviation);
   const Index N = in[0].dim(0), pixels = N ? in[0].size() / N : 0;
-  const auto f = [&](const Var& y, const Var& s) {  // (3) with a level per image, less ȳ
+  const auto f = [&](const Var& y, const Var& s) {  // (IV.11) with a level per image, less ȳ
     const Var total = square(s) + deviation * deviation, root = sqrt(total);
     // Where s is 0 the network's part is 0, whatever it is asked.
     const Var c_noise = log(clamp(s, static_cast<real>(o.s_min), std::numeric_limits<real>::max())) / 4;

@@ -1,6 +1,6 @@
 // The divergence Σ_i ∂f_i/∂y_i of a field, image by image: the trace of a Jacobian that is never formed.
 //   exact       one vector–Jacobian product with each unit vector: d of them, for small d
-//   Hutchinson  E[vᵀ (∂f/∂y) v] over random signs v: one product, unbiased                               (17)
+//   Hutchinson  E[vᵀ (∂f/∂y) v] over random signs v: one product, unbiased                            (IV.16)
 #pragma once
 
 #include "autograd/ops.h"

@@ -3,7 +3,7 @@
 //   identity   x = d          d > 0         d = x                    what is positive by nature
 //   offset:C   x = C + d      d ≥ 0         d = max(x − C, 0)        what may be 0; C > 0
 //   log        x = log d      d > 0         d = exp(x)               to take logarithms and add
-// The last is for additive processes: ve on log d is gbm on d, number by number (1b).
+// The last is for additive processes: ve on log d is gbm on d, number by number (IV.2).
 #pragma once
 
 #include <string>

@@ -14,7 +14,7 @@ Denoiser LogNormal::denoiser() const {
 }
 
 double LogNormal::variance_after(const Steps& steps) const {
-  // With (9) a step is y ← a + A (y − a) + noise Z,  A = keep + (1 − keep) v/(v + s²).
+  // With (IV.6) a step is y ← a + A (y − a) + noise Z,  A = keep + (1 − keep) v/(v + s²).
   double variance = v + steps.at(0).s * steps.at(0).s;
   for (const Step& step : steps) {
     const double A = step.keep + (1 - step.keep) * v / (v + step.s * step.s);

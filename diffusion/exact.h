@@ -1,11 +1,12 @@
 // Problems whose every answer is known.
 //
 // One log-normal, y₀ = log x₀ ~ N(a, v) in each coordinate. At time t, with m and s of the process,
-//   y_t ~ N(a + m, v + s²),   h = −1 − (y − a − m)/(v + s²),   D(y; s) = (v y + s² a)/(v + s²)  (m = 0)  (9)
-// and every sampler (10) is a linear Gaussian recursion, so its variance after any steps is known too.
+//   y_t ~ N(a + m, v + s²),   h = −1 − (y_t − a − m)/(v + s²),                                       (IV.6)
+//   D(y; s) = (v y + s² a)/(v + s²)   in the frame, y = y_t − m
+// and every sampler (IV.18) is a linear Gaussian recursion, so its variance after any steps is known too.
 //
 // A mixture of K isotropic normals in the chart: p_s is the same mixture with each variance increased by s²,
-//   D(y; s) = Σ_k r_k (v_k y + s² μ_k)/(v_k + s²),  r = softmax_k( log w_k + log N(y; μ_k, v_k + s²) )  (21)
+//   D(y; s) = Σ_k r_k (v_k y + s² μ_k)/(v_k + s²),  r = softmax_k( log w_k + log N(y; μ_k, v_k + s²) ) (IV.7)
 #pragma once
 
 #include "diffusion/sampler.h"
@@ -17,7 +18,7 @@ struct LogNormal {
 
   Denoiser denoiser() const;
 
-  /// Of y after these steps of (10), from the exact p at the level of the first; its mean stays a.
+  /// Of y after these steps of (IV.18), from the exact p at the level of the first; its mean stays a.
   double variance_after(const Steps& steps) const;
 };
 

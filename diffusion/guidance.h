@@ -1,10 +1,10 @@
 // Samples on conditions, by changing what the denoiser says and nothing else: every sampler of sampler.h then
 // obeys, in either chart, because all of them ask only for D(y; s).
 //
-//   classifier-free guidance    D ← D_none + w (D_class − D_none)                                       (22)
+//   classifier-free guidance    D ← D_none + w (D_class − D_none)                                    (IV.31)
 //     (Ho & Salimans 2022): w = 0 ignores the class, 1 is the class's own model, more exaggerates it. Scores
-//     are affine in D (4), so this is the same combination of scores.
-//   inpainting by replacement   D ← ψ(x_known) where known, D elsewhere                                (23)
+//     are affine in D (IV.5), so this is the same combination of scores.
+//   inpainting by replacement   D ← ψ(x_known) where known, D elsewhere                             (IV.32)
 //     Where the mean of y₀ is fixed, the probability flow moves y straight to it,
 //       y(s) = y₀ + (s/s_T)(y(s_T) − y₀),
 //     which is the noisy known picture y₀ + sZ that the network must see beside the unknown part.
@@ -17,7 +17,7 @@
 
 namespace dale {
 
-/// (22). Two evaluations where w is neither 0 nor 1.
+/// (IV.31). Two evaluations where w is neither 0 nor 1.
 inline Denoiser guided(Denoiser with_class, Denoiser without, double w) {
   if (w == 1) return with_class;
   if (w == 0) return without;
@@ -27,7 +27,7 @@ inline Denoiser guided(Denoiser with_class, Denoiser without, double w) {
   };
 }
 
-/// (23): known (…) in the chart and mask (…), 1 where it is known and 0 where not; both broadcast to y.
+/// (IV.32): known (…) in the chart and mask (…), 1 where it is known and 0 where not; both broadcast to y.
 inline Denoiser replaced(Denoiser D, Var known, Var mask) {
   return [D = std::move(D), known = std::move(known), mask = std::move(mask)](const Var& y, double s) {
     const Var free = D(y, s);

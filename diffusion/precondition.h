@@ -1,10 +1,10 @@
 // EDM preconditioning (Karras et al. 2022, table 1) in a chart. A network F never sees the scale of its
 // problem; with ȳ and σ_d the mean and standard deviation of the data in the chart, and y below with ȳ
 // removed,
-//   D(y; s) = c_skip y + c_out F(c_in y; c_noise)                                                       (3)
+//   D(y; s) = c_skip y + c_out F(c_in y; c_noise)                                                   (IV.11)
 //   c_skip = σ_d²/(s² + σ_d²),  c_out = s σ_d/√(s² + σ_d²),  c_in = 1/√(s² + σ_d²),  c_noise = ¼ ln s
 // estimates E[y₀ | y_t = y]. The score follows by Tweedie's formula:
-//   ∇_y log p_Y(y; s) = (D(y; s) − y)/s²                                                              (4)
+//   ∇_y log p_Y(y; s) = (D(y; s) − y)/s²                                                           (IV.5)
 #pragma once
 
 #include <functional>
@@ -36,7 +36,7 @@ struct Edm {
   double c_in(double s) const { return 1 / scalar::hypot(s, deviation); }
   double c_noise(double s) const { return scalar::log(s) / 4; }
 
-  /// (3) with `network`.
+  /// (IV.11) with `network`.
   Denoiser denoiser(Network network) const;
 };
 

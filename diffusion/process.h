@@ -2,10 +2,10 @@
 // multiplicative noise.
 //
 // A chart ψ maps data x to the space y = ψ(x) in which the noise is additive,
-//   Y_t = a(t) y₀ + m(t) + s(t) Z,   Z ~ N(0, I)                                                        (1)
-//   ve   ψ = identity, a = 1, m = 0               variance exploding: dX = σ dW                         (1a)
-//   gbm  ψ = log,      a = 1, m = ∫(μ − σ²/2)     geometric Brownian motion: dX = μX dt + σX dW         (1b)
-//   vp   ψ = identity, a = exp(−½∫β), m = 0       variance preserving: dX = −½βX dt + √β dW             (1c)
+//   Y_t = a(t) y₀ + m(t) + s(t) Z,   Z ~ N(0, I)                                                     (IV.1)
+//   ve   ψ = identity, a = 1, m = 0               variance exploding: dX = σ dW
+//   gbm  ψ = log,      a = 1, m = ∫(μ − σ²/2)     geometric Brownian motion: dX = μX dt + σX dW      (IV.2)
+//   vp   ψ = identity, a = exp(−½∫β), m = 0       variance preserving: dX = −½βX dt + √β dW
 // and dividing by a after taking m off gives every process the frame y₀ + sZ, in which network, loss,
 // schedule and samplers are shared: an experiment that changes the process changes nothing else. additive.cpp
 // and multiplicative.cpp are parallel texts: read their diff.
@@ -30,7 +30,7 @@ struct LinearRate {
   double time_of(double value) const;
 };
 
-/// The law of Y_t given y₀ (1): N(a y₀ + m, s²).
+/// The law of Y_t given y₀ (IV.1): N(a y₀ + m, s²).
 struct Marginal {
   double a, m, s;
 
@@ -62,7 +62,7 @@ class Process {
   virtual Var diffusion(const Var& x, double t) const = 0;
   virtual Var divergence(const Var& x, double t) const = 0;
 
-  /// (1), and the time at which marginal().level() is s.
+  /// (IV.1), and the time at which marginal().level() is s.
   virtual Marginal marginal(double t) const = 0;
   virtual double time_at(double level) const = 0;
 
@@ -81,7 +81,7 @@ class Process {
 };
 
 /// dX = μX dt + σX dW; σ² and μ constant or linear in time. By Itô, for Y = log X,
-///   dY = (μ − σ²/2) dt + σ dW                                                                        (2)
+///   dY = (μ − σ²/2) dt + σ dW                                                                     (IV.2)
 class GeometricBrownianMotion : public Process {
  public:
   /// The paper's setting: σ = 0.8, μ = σ²/2 (hence m = 0), T = 1.

@@ -43,7 +43,7 @@ Var take_steps(const Denoiser& D, Var y, const Steps& steps, Key key, std::uint6
 
 namespace {
 
-/// A step (10) for each pair of neighbouring levels, by rule(s, s′).
+/// A step (IV.18) for each pair of neighbouring levels, by rule(s, s′).
 template <class Rule> Steps steps_along(const std::vector<double>& levels, const Rule& rule) {
   Steps steps;
   for (std::size_t i = 0; i + 1 < levels.size(); ++i) {

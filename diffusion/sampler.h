@@ -28,7 +28,7 @@ Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std
 // REQUIRES two levels or more, falling, all positive but the last, which may be 0: a step to 0 ends on D.
 
 /// One step of a sampler that asks D once, `repeats` times:
-///   y ← D + keep (y − D) + noise Z,   D = D(y; s)                                                     (10)
+///   y ← D + keep (y − D) + noise Z,   D = D(y; s)                                                  (IV.18)
 struct Step {
   double s, keep, noise = 0;
   int repeats = 1;
@@ -39,8 +39,8 @@ Var take_steps(const Denoiser& D, Var y, const Steps& steps, Key key, std::uint6
 /// What keep and noise are in a step from s to s′, with Δ = s² − s′²:
 ///                                            keep                     noise
 ///   DDIM (Song et al. 2021)                  s′/s                     0
-///   ancestral (Ho et al. 2020)               s′²/s²                   √Δ s′/s   (13)
-///   Dale–Langevin (η = 1)                    1 − ½(1 + η²) Δ/s²       η √Δ      (8)
+///   ancestral (Ho et al. 2020)               s′²/s²                   √Δ s′/s   (IV.19)
+///   Dale–Langevin (η = 1)                    1 − ½(1 + η²) Δ/s²       η √Δ      (IV.20)
 /// A step to 0 is y ← D by each of them, which is Tweedie's E[y₀|y]: it leaves no noise. DDIM is Euler's rule
 /// on the probability flow dy/ds = (y − D)/s; ancestral sampling draws y′ from its law given y and y₀ = D;
 /// in log x Dale–Langevin is X ← X ∘ exp(Δ(1 + h) + √Δ Z). Its variance after a coarse step is above s′².
@@ -50,18 +50,19 @@ Steps dale_langevin_steps(const std::vector<double>& levels, double eta = 1);
 
 Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels);
 
-/// Heun's rule on the probability flow:  (7)
+/// Heun's rule on the probability flow:  (IV.22)
 ///   d = (y − D(y; s))/s,  ŷ = y + (s′ − s) d,   if s′ > 0:  y ← y + (s′ − s) ½ (d + (ŷ − D(ŷ; s′))/s′)
 /// Two evaluations per step, one for a step to 0.
 Var heun(const Denoiser& D, Var y, const std::vector<double>& levels);
 
-/// DPM-Solver++(2M) (Lu et al. 2022):  λ = ln(s/s′), r = λ_before/λ,  D̃ = (1 + 1/2r) D − 1/2r D_before  (11)
-///   (first step D̃ = D),  y ← (s′/s) y − (e^{−λ} − 1) D̃;  the step to 0 is y ← D.  One evaluation a step.
+/// DPM-Solver++(2M) (Lu et al. 2022):  λ = ln(s/s′), r = λ_before/λ,  (IV.23)
+///   D̃ = (1 + 1/2r) D − 1/2r D_before (first step D̃ = D),  y ← (s′/s) y − (e^{−λ} − 1) D̃;
+/// the step to 0 is y ← D. One evaluation per step.
 Var dpm_solver(const Denoiser& D, Var y, const std::vector<double>& levels);
 
-/// EDM's stochastic sampler (Karras et al. 2022, algorithm 2): before each step of (7) noise is raised to ŝ =
-/// s(1 + γ),
-///   y ← y + √(ŝ² − s²) S_noise Z,   γ = min(S_churn/N, √2 − 1) for s in [S_min, S_max]  (12)
+/// EDM's stochastic sampler (Karras et al. 2022, algorithm 2): before each step of (IV.22) noise is raised to
+/// ŝ = s(1 + γ),
+///   y ← y + √(ŝ² − s²) S_noise Z,   γ = min(S_churn/N, √2 − 1) for s in [S_min, S_max]  (IV.24)
 struct Churn {
   double churn = 30, s_min = 0.01, s_max = 1, s_noise = 1.007;
 };
@@ -79,7 +80,7 @@ using HyvarinenScore = std::function<Var(const Var& log_x, double t)>;
 /// y)/s², h = u − 1. REQUIRES m = 0.
 HyvarinenScore score_of(const Denoiser& D, const GeometricBrownianMotion& gbm);
 
-/// Euler–Maruyama on Anderson's reversal of any process, in x:  (14)
+/// Euler–Maruyama on Anderson's reversal of any process, in x:  (IV.25)
 ///   x ← x − δ (f − ∇·(GGᵀ) − G² ∘ ∇ₓ log p_t) + √δ G Z
 Var euler_maruyama(const Process& process, const SteinScore& score, Var x, int steps, Key key,
                    std::uint64_t first = 0);
@@ -94,14 +95,14 @@ struct Langevin {
   double anneal = 1;
 };
 
-/// The paper's Dale–Langevin sampler, Euler–Maruyama on the reverse of (2) in log x, exponentiated,  (8)
+/// The paper's Dale–Langevin sampler: Euler–Maruyama on the reverse of (IV.2), exponentiated  (IV.27)
 ///   X ← X ∘ exp( δσ² h − δ(μ − (3/2)σ²) + √δ σ Z )
-/// as steps of (10) on log x − m(t): Δ = δσ²(t) at the levels s(t) of t = T, T − T/steps, …, and so also at
-/// the last, where it leaves noise of σ√δ. A coordinate's sign cannot change (Dale's law). η joins it with
-/// probability flow (η = 0, by Euler in the clock s²), all with the same marginals as δ → 0.  (16)
+/// as steps of (IV.18) on log x − m(t): Δ = δσ²(t) at the levels s(t) of t = T, T − T/steps, …, and so also
+/// at the last, where it leaves noise of σ√δ. A coordinate's sign cannot change (Dale's law). η joins it with
+/// probability flow (η = 0, by Euler in the clock s²), all with the same marginals as δ → 0 (IV.21).
 Steps uniform_steps(const GeometricBrownianMotion& gbm, const Langevin& how, double eta = 1);
 
-/// The unconstrained multiplicative sampler: (14) for geometric Brownian motion,  (15)
+/// The unconstrained multiplicative sampler: (IV.25) for geometric Brownian motion,  (IV.26)
 ///   X ← X ∘ ( 1 − δμ + 2δσ² + δσ² h + √δ σ Z )
 /// The state is log|x| and a sign ±1, and h is asked at |x|. Every change of a sign is counted.
 struct SignedState {

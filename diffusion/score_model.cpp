@@ -61,7 +61,7 @@ Var ScoreModel::score(const Var& y, const Tensor& schedule) const {
 }
 
 Denoiser ScoreModel::denoiser() const {
-  if (meaning == Parameterisation::denoised) return edm.denoiser(network);  // (3), without the way through u
+  if (meaning == Parameterisation::denoised) return edm.denoiser(network);  // (IV.11), not by way of u
   return [model = *this](const Var& y, double level) {
     const double t = model.process->time_at(level);
     const Marginal law = model.process->marginal(t);

@@ -1,5 +1,5 @@
 // What a network's output means. Five parameterisations of one thing, the chart score u = ∇_y log p_t(y):
-//   denoised   F inside (3):                 u = (a D + m − y)/s²
+//   denoised   F inside (IV.11):             u = (a D + m − y)/s²
 //   noise      F ≈ Z:                        u = −F/s
 //   score      F ≈ u itself
 //   hyvarinen  F ≈ h = x ∘ ∇ₓ log p:         u = 1 + F  in the log chart

@@ -45,7 +45,7 @@ template <class Step> void in_time(double T, const Langevin& how, const Step& st
     step(T * (how.steps - k) / how.steps, delta, factor);
 }
 
-/// (7)
+/// (IV.22)
 inline Var heun_step(const Denoiser& D, const Var& y, double s, double next) {
   const Var d = (y - D(y, s)) / s;
   const Var euler = y + (next - s) * d;

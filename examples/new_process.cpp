@@ -1,7 +1,7 @@
 // A process of one's own: the additive process vp, moved to the log chart. X forgets the data and is
 // multiplied by its noise,
 //   Y = log X,  dY = −½βY dt + √β dW,   hence by Itô   dX = ½β(1 − log X) X dt + √β X dW
-// The reversal (14) of chapter IV takes it from the prior back to data whose mean is known.
+// The reversal (IV.25) takes it from the prior back to data whose mean is known.
 #include "diffusion/sampler.h"
 
 using namespace dale;

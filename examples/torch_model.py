@@ -111,7 +111,7 @@ def load_model(path):
 
 
 def denoiser(net, mean, deviation):
-    """D(y; s) (3) of y (N,C,H,W) in the chart and s (N), in double: c_skip y + c_out F(c_in y; ¼ ln s)."""
+    """D(y; s) (IV.11) of y (N,C,H,W) in the chart, s (N), in double: c_skip y + c_out F(c_in y; ¼ ln s)."""
     def D(y, s):
         root, centred = torch.sqrt(s * s + deviation * deviation), y - mean
         c_skip, c_out, c_in = (c.to(y.dtype)[:, None, None, None]
@@ -121,7 +121,7 @@ def denoiser(net, mean, deviation):
 
 
 def heun(D, y, levels):
-    """The probability flow dy/ds = (y − D)/s by Heun's rule (7); the step to level 0 is y ← D."""
+    """The probability flow dy/ds = (y − D)/s by Heun's rule (IV.22); the step to level 0 is y ← D."""
     slope = lambda y, s: (y - D(y, torch.full((len(y),), s, dtype=torch.float64))) / s
     for s, following in zip(levels, levels[1:]):
         d, h = slope(y, s), following - s

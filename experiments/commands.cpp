@@ -152,7 +152,7 @@ void add_study(CLI::App& app, Common& common) {
   static StudyOptions o;
   CLI::App* c =
       app.add_subcommand("study", "a small experiment with known answers: CSV, figures, report.html");
-  c->add_option("name", name, "exact, spirals, synapses, prior or rain")->required();
+  c->add_option("name", name, "exact, spirals, synapses, prior, rain or figures")->required();
   c->add_option("--training-seeds", o.training_seeds, "rain: models of each kind, with seeds from --seed on")
       ->check(CLI::Range(1, 100));
   c->add_option("--out", o.out, "folder for the results")->required();

@@ -18,7 +18,7 @@ const Network zero_network = [](const Var& x, const Var&) { return 0 * x; };
 
 }  // namespace
 
-TEST_CASE("geometric Brownian motion, simulated in x, has the log-normal law of (2)", "[diffusion]") {
+TEST_CASE("geometric Brownian motion, simulated in x, has the log-normal law of (IV.2)", "[diffusion]") {
   // Milstein's scheme on dX = μX dt + σX dW knows nothing of logarithms.
   const GeometricBrownianMotion gbm({0.64}, {0.5}, 1);
   const Index n = 40000;

@@ -8,7 +8,7 @@
 using namespace dale;
 
 TEST_CASE("the training loss is multiplicative score matching with weight λ s⁴", "[diffusion]") {
-  // Rebuild the batch's noise, and compare (6) with (5) image by image for an arbitrary network.
+  // Rebuild the batch's noise, and compare (IV.13) with (IV.12) image by image for an arbitrary network.
   const Edm edm{0.35, 0.24};
   const Network network = [](const Var& x, const Var& c) { return sin(x) + reshape(c, {c.dim(0), 1, 1, 1}); };
   const Index N = 8;
@@ -84,7 +84,7 @@ TEST_CASE("the paper's training loss is twice ours", "[diffusion]") {
   // The authors' own writing of the last two terms: − μτ + 1.5 σ²τ for − m + s².
   const Var authors = mean(square(s2 * x * network(x, time) + (log_x - Var(y0)) - 0.5 * s2 + 1.5 * s2));
   CHECK(authors.item() == theirs.item());
-  // With EDM's weight twice ours is (6) of loss.h, in which c is y_t in the frame, less the mean.
+  // With EDM's weight twice ours is (IV.13) of loss.h, in which c is y_t in the frame, less the mean.
   const Edm edm{0.3, 0.2};
   const ScoreModel denoised{&gbm, edm, Parameterisation::denoised, [](const Var& x, const Var& c) {
                               return sin(x) + reshape(c, {c.dim(0), 1});

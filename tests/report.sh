@@ -67,5 +67,6 @@ grep -q 'every pixel is the same' "$page" || fail 'the report does not say that 
 opens "$page"
 grep -q "default-src 'none'; img-src data:" "$work/dom" || fail 'it has no content security policy'
 fits "$page"
-! grep -o '<img [^>]*>' "$page" | grep -v "width='[1-9][0-9]*' height='[1-9]" || fail 'an image without a size'
+! grep -o '<img [^>]*>' "$page" | grep -v "width='[1-9][0-9]*' height='[1-9]" ||
+  fail 'an image without a size'
 [ $failures -eq 0 ]

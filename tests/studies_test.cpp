@@ -188,7 +188,10 @@ TEST_CASE("the prior's divergence is the closed form for images that vary in one
     ++checked;
   }
   CHECK(checked == 7);
-  CHECK_THAT(html, Contains("<h2>") && Contains(read_file(out / "prior.svg")) && !Contains("nan"));
+  const std::string file = read_file(out / "prior.svg");  // the page's plot, and colours of its own
+  CHECK_THAT(html, Contains("<h2>") && Contains(file.substr(0, file.find("<style>"))) && !Contains("nan"));
+  CHECK_THAT(file, Contains("prefers-color-scheme: dark"));
+  CHECK(file.ends_with("</style>\n</svg>\n"));
 }
 
 TEST_CASE("the spirals: both charts, each sampler with its evaluations, and the pictures", "[study]") {
@@ -216,4 +219,28 @@ TEST_CASE("the spirals: both charts, each sampler with its evaluations, and the 
   for (const char* name : {"gbm", "ve", "gbm_forward", "ve_forward"})
     CHECK_THAT(read_file(folder.path / fmt::format("spirals_{}.svg", name)), Contains("<polyline"));
   CHECK_THAT(html, Contains(", 0 where it multiplies") && Contains("data:image/png;base64"));
+}
+
+TEST_CASE("the figures of the chapters hold what they must, and are no part of a comparison", "[study]") {
+  const Folder folder;
+  write_part(folder / "fashion-mnist", "t10k", noise(300 * 784, 256), noise(300, 10));
+  const fs::path out = folder / "out";
+  const std::string html = study_figures({out, folder.path.string(), 0, true});
+  const double root = std::exp(0.5);  // y = x eˣ, y′ = (x + 1) eˣ, y″ = (x + 2) eˣ at x = ½
+  CHECK_THAT(read_file(out / "graph.svg"), Contains(fmt::format("y = {:.4f},   ∂y = {:.4f},   ∂²y = {:.4f}",
+                                                                0.5 * root, 1.5 * root, 2.5 * root)) &&
+                                               Contains(fmt::format("∂y′/∂x = {:.4f}", 2.5 * root)));
+  const std::string network = read_file(out / "unet.svg");
+  CHECK_THAT(network, Contains("48×28×28 → 16×28×28") && Contains("64×7×7 → 32×7×7") &&
+                          Contains("214,801 parameters") && Contains("skip 32×14×14"));
+  CHECK(occurrences(network, ">e</text>") == 7);  // the blocks
+  // Rows of 28 × 28 pixels, doubled, 2 apart; 12 between groups.
+  const auto height = [](Index rows, Index groups) { return rows * 58 - groups * 2 + (groups - 1) * 12; };
+  CHECK(read_png(out / "forward.png").shape() == Shape{1, height(12, 2), 8 * 58 - 2});
+  CHECK(read_png(out / "samplers.png").shape() == Shape{1, height(11, 4), 2 * 58 - 2});
+  const std::string paths = read_file(out / "paths.svg");
+  CHECK(occurrences(paths, "<polyline") == 2 * (6 + 2));  // and black and white
+  CHECK_THAT(html, !Contains("left out") && Contains("<td class='name' data-head='sampler'>stochastic</td>"));
+  CHECK_THAT(paths, !Contains("nan") && !Contains("inf"));
+  for (const Study& study : studies) CHECK(study.compares == (study.name != std::string("figures")));
 }

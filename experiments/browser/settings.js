@@ -6,20 +6,20 @@ const $ = (id) => document.getElementById(id);
 
 // Each: name, numbers of steps (least, usual, most), its step for a process that multiplies, and for one that
 // adds where there is another form. D is the denoiser, Δ = s² − s′², Z normal.
-const flow = 'dy/ds = (y − D(y; s))/s by Heun’s rule: two evaluations per step, one for the last     (7)';
+const flow = 'dy/ds = (y − D(y; s))/s by Heun’s rule: two evaluations per step, one for the last     (IV.22)';
 const samplers = {
   consistency: {
     title: 'one multiplication (consistency)',
     steps: [1, 1, 3],
-    step: 'X = X_T ∘ exp( f(log X_T; s_max) − log X_T )     (24)\n' +
+    step: 'X = X_T ∘ exp( f(log X_T; s_max) − log X_T )     (IV.29)\n' +
       'each further step multiplies by new noise of a lower level, and asks f again',
   },
   'dpm-solver': {
     title: 'DPM-Solver++(2M)',
     steps: [2, 20, 40],
     adds: true,
-    step: 'X ← X^(s′/s) ∘ exp( (1 − s′/s) D̃ ),   D̃ = D + (D − D_before)/2r     (11)',
-    sum: 'x ← (s′/s) x + (1 − s′/s) D̃,   D̃ = D + (D − D_before)/2r     (11)',
+    step: 'X ← X^(s′/s) ∘ exp( (1 − s′/s) D̃ ),   D̃ = D + (D − D_before)/2r     (IV.23)',
+    sum: 'x ← (s′/s) x + (1 − s′/s) D̃,   D̃ = D + (D − D_before)/2r     (IV.23)',
   },
   'probability-flow': {
     title: 'probability flow (Heun)',
@@ -32,37 +32,37 @@ const samplers = {
     title: 'DDIM',
     steps: [2, 20, 40],
     adds: true,
-    step: 'X ← X^(s′/s) ∘ exp( (1 − s′/s) D )     (10)',
-    sum: 'x ← D + (s′/s)(x − D)     (10)',
+    step: 'X ← X^(s′/s) ∘ exp( (1 − s′/s) D )     (IV.18)',
+    sum: 'x ← D + (s′/s)(x − D)     (IV.18)',
   },
   ancestral: {
     title: 'ancestral',
     steps: [10, 40, 200],
     adds: true,
-    step: 'X ← exp( D + (s′²/s²)(log X − D) + √Δ (s′/s) Z )     (13)',
-    sum: 'x ← D + (s′²/s²)(x − D) + √Δ (s′/s) Z     (13)',
+    step: 'X ← exp( D + (s′²/s²)(log X − D) + √Δ (s′/s) Z )     (IV.19)',
+    sum: 'x ← D + (s′²/s²)(x − D) + √Δ (s′/s) Z     (IV.19)',
   },
   'dale-langevin': {
     title: 'Dale–Langevin',
     steps: [20, 100, 200],
-    step: 'X ← X ∘ exp( Δ(1 + h) + √Δ Z ),   h = x ∘ ∇ log p(x)     (8)',
+    step: 'X ← X ∘ exp( Δ(1 + h) + √Δ Z ),   h = x ∘ ∇ log p(x)     (IV.20)',
   },
   eta: {
     title: 'between flow and Dale–Langevin (η)',
     steps: [20, 50, 200],
-    step: 'X ← exp( D + (1 − ½(1 + η²)Δ/s²)(log X − D) + η√Δ Z )     (16)',
+    step: 'X ← exp( D + (1 − ½(1 + η²)Δ/s²)(log X − D) + η√Δ Z )     (IV.21)',
   },
   stochastic: {
     title: 'stochastic (EDM)',
     steps: [2, 18, 20],
     adds: true,
-    step: 'noise is raised to ŝ = (1 + γ)s by √(ŝ² − s²) Z in log x     (12),   then a step of (7)',
-    sum: 'noise is raised to ŝ = (1 + γ)s by √(ŝ² − s²) Z in x     (12),   then a step of (7)',
+    step: 'noise is raised to ŝ = (1 + γ)s by √(ŝ² − s²) Z in log x     (IV.24),   then a step of (IV.22)',
+    sum: 'noise is raised to ŝ = (1 + γ)s by √(ŝ² − s²) Z in x     (IV.24),   then a step of (IV.22)',
   },
   unconstrained: {
     title: 'unconstrained: signs may change',
     steps: [20, 100, 200],
-    step: 'X ← X ∘ ( 1 − δμ + 2δσ² + δσ²h + √δ σ Z )     (15)',
+    step: 'X ← X ∘ ( 1 − δμ + 2δσ² + δσ²h + √δ σ Z )     (IV.26)',
   },
 };
 const garments =

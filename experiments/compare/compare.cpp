@@ -154,6 +154,7 @@ void compare_on(const std::string& dataset, Reference& reference, const Profile&
 /// The studies, each made once by the same sources and seed.
 void make_studies(const CompareOptions& o, bool quick) {
   for (const Study& study : studies) {
+    if (!study.compares) continue;
     const fs::path folder = study_folder(o.out, study.name, quick), made = folder / "made_of.json";
     const Json wanted = {{"sources", study_sources}, {"seed", o.seed}};
     if (is_made_of(made, wanted)) continue;

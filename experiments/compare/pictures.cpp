@@ -136,7 +136,7 @@ void draw_film_strip(Album& album, const Shown& shown) {
             fmt::format("{}; noise levels s = {}, then the samples", shown.title, levels));
 }
 
-/// Noise, the factor, and their product: X = X_T ∘ exp(D(log X_T; s_max) − log X_T) (24).
+/// Noise, the factor, and their product: X = X_T ∘ exp(D(log X_T; s_max) − log X_T) (IV.29).
 void draw_one_multiplication(Album& album, const Shown& shown) {
   constexpr Index images = 8;
   Model model = load_model(shown.model);

@@ -207,6 +207,14 @@ std::string plot(const Plot& frame, const std::vector<Series>& given) {
       frame.width, height, escape_html(frame.title), canvas.svg);
 }
 
+std::string standalone(std::string svg) {
+  return svg.insert(svg.rfind("</svg>"),
+                    fmt::format("<style>svg {{ color: #1b1b1b; background: #fff; }}\n"
+                                "@media (prefers-color-scheme: dark) {{\n  svg {{ color: #e6e6e6; "
+                                "background: #16181c; {} }}\n}}</style>\n",
+                                dark_pens));
+}
+
 Series histogram(const std::string& name, const std::vector<double>& values, double low, double high,
                  int bins) {
   if (!(low < high) || bins < 1)

@@ -34,6 +34,13 @@ struct Plot {
 /// One <svg> element. Values that are not finite are left out, and break a line in two.
 std::string plot(const Plot& frame, const std::vector<Series>& series);
 
+/// The pens of dark pages, as style.
+inline constexpr const char* dark_pens =
+    "--pen0: #4aa8e0; --pen1: #f08a3c; --pen2: #2fc79a; --pen3: #e5a3c8; --pen4: #f2bd42; --pen5: #8fd0f5;";
+/// An <svg> that is in a page, as a file of its own: an <img> of it has no style of the page's, so it brings
+/// its background and colours, light or dark as the reader asks.
+std::string standalone(std::string svg);
+
 /// Bars of the density of `values` on [low, high]: counts of `bins` bins over (number of values × bin width).
 /// Values outside count as values, so the bars then cover less than 1. Throws std::invalid_argument unless
 /// low < high and bins ≥ 1.

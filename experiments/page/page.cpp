@@ -12,10 +12,6 @@ constexpr const char* policy = "default-src 'none'; img-src data:; style-src 'un
 
 constexpr const char* style = R"(
 :root { color-scheme: light dark; --line: #8886; }
-@media (prefers-color-scheme: dark) {
-  :root { --pen0: #4aa8e0; --pen1: #f08a3c; --pen2: #2fc79a;
-          --pen3: #e5a3c8; --pen4: #f2bd42; --pen5: #8fd0f5; }
-}
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 1.5rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; }
 h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem; }
@@ -76,8 +72,9 @@ std::string page(const std::string& title, const std::string& body) {
       "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
       "<meta http-equiv='Content-Security-Policy' content=\"{}\">"
       "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-      "<title>dale: {}</title><style>{}</style></head><body>\n<h1>{}</h1>\n{}</body></html>\n",
-      policy, escape_html(title), style, escape_html(title), body);
+      "<title>dale: {}</title><style>{}@media (prefers-color-scheme: dark) {{ :root {{ {} }} }}\n"
+      "</style></head><body>\n<h1>{}</h1>\n{}</body></html>\n",
+      policy, escape_html(title), style, dark_pens, escape_html(title), body);
 }
 
 }  // namespace dale

@@ -14,7 +14,7 @@ struct LikelihoodOptions {
   Device device = Device::cpu;
 };
 
-/// Mean of (20) over the first `count` test images, by the probability flow with one Hutchinson draw per
+/// Mean of (IV.34) over the first `count` test images, by the probability flow with one Hutchinson draw per
 /// image.
 struct Likelihood {
   double bits;

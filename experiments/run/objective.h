@@ -1,10 +1,10 @@
 // What a model of a process learns, said once: the meaning of what its network predicts, the loss, the times
 // at which it is asked, and so what a training step draws.
 //
-//   process    prediction  loss                                            times
-//   vp         noise       2 × (5) with w = s²: ‖F − Z‖² (Ho et al. 2020)  i T/1000, i uniform in 1 … 1000
-//   gbm-paper  stein       2 × (5) with w = s⁴: the paper's                the same: those its sampler visits
-//   the others denoised    (6), EDM's                                      ln s ~ N(P_mean, P_std²)
+//   process    prediction  loss                                                times
+//   vp         noise       2 × (IV.12) with w = s²: ‖F − Z‖² (Ho et al. 2020)  i T/1000, i in 1 … 1000
+//   gbm-paper  stein       2 × (IV.12) with w = s⁴: the paper's                the same: its sampler's
+//   the others denoised    (IV.13), EDM's                                      ln s ~ N(P_mean, P_std²)
 #pragma once
 
 #include "diffusion/loss.h"
@@ -27,7 +27,7 @@ inline double least_level(const Process& process) {
 }
 
 /// What a step's loss takes of a batch y0 (N,…) in the chart, on y0's machine, with the key's times and
-/// noise: arrays of fixed shapes, so that the loss can be captured (tensor/captured.h). `law` is of (6).
+/// noise: arrays of fixed shapes, so that the loss can be captured (tensor/captured.h). `law` is of (IV.13).
 inline std::vector<Tensor> loss_inputs(const ScoreModel& model, const LevelDistribution& law,
                                        const Tensor& y0, Key key) {
   if (model.meaning == Parameterisation::denoised) return denoising_draws(model.edm, y0, key, law);

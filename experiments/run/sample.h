@@ -21,7 +21,7 @@ struct SampleOptions {
   double sigma = 0.8, horizon = 1, eta = 0.5;  // in time: σ and T of the forward process; η of the family
   bool annealed = false;  // uniform, at paper_levels steps: the paper's constants for the model's data set
   std::vector<std::int32_t> classes;  // that images take in turn; empty: of no class
-  double guidance = 1;                // w of classifier-free guidance (22)
+  double guidance = 1;                // w of classifier-free guidance (IV.31)
   /// (C,H,W) pixels to be completed, and (1,H,W) where they are known (1) or not (0); or undefined.
   Tensor known, mask;
   std::function<void(const Var& y, double s)> watch;  // sees what the network is asked of the first batch

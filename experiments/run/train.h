@@ -1,5 +1,5 @@
-// Training: `dale train`. One loss (6) for every process; only the chart differs. A run's folder (folder.h)
-// gets config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
+// Training: `dale train`. One loss (IV.13) for every process; only the chart differs. A run's folder
+// (folder.h) gets config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
 #pragma once
 
 #include "experiments/data/dataset.h"
@@ -21,7 +21,7 @@ struct TrainOptions {
   std::string optimizer = "adam";  // or "muon"
   std::string decay = "constant";  // of the learning rate: "constant", or "cosine" to 0 at the last step
   double learning_rate = 1e-3, ema = 0.999, clip = 1, dropout = 0;
-  double level_mean = -0.4, level_deviation = 1.0;  // of ln s, for the processes that (6) trains (loss.h)
+  double level_mean = -0.4, level_deviation = 1.0;  // of ln s, for the processes that (IV.13) trains (loss.h)
   bool classes = false;                             // feed the labels,
   double label_dropout = 0.1;                       // each replaced by "none" with this probability
   std::filesystem::path tuned_from{};  // tune this model to consistency (diffusion/consistency.h), not train

@@ -38,7 +38,7 @@ double normal_distance(double variance, double other) {
   return std::abs(std::sqrt(variance) - std::sqrt(other)) * wasserstein(z, std::vector<double>(z.size()));
 }
 
-/// (14) for dX = σ dW on one normal: x ← x + δσ²(−(x − a)/(v + s²)) + √δ σ Z, from the exact p_T.
+/// (IV.25) for dX = σ dW on one normal: x ← x + δσ²(−(x − a)/(v + s²)) + √δ σ Z, from the exact p_T.
 double euler_maruyama_variance(const LogNormal& p, double variance_rate, int steps) {
   const VarianceExploding ve({variance_rate}, 1);
   double variance = p.v + variance_rate;

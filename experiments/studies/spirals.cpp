@@ -1,6 +1,6 @@
 // Spirals: the picture of diffusion that everyone looks at, by adding and by multiplying. Two spirals in the
 // positive quadrant; one small network, one budget and one seed for both charts, as for images:
-//   F(x, c_noise) = MLP( x, c_noise, sin 2ᵏx, cos 2ᵏx, k = 0 … 4 ),   trained with (6) of diffusion/loss.h
+//   F(x, c_noise) = MLP( x, c_noise, sin 2ᵏx, cos 2ᵏx, k = 0 … 4 ),   trained with (IV.13)
 // Sines of several octaves let so small a network draw curves much finer than the whole.
 // Samples are judged by the sliced Wasserstein distance to exact draws, beside that of exact draws from one
 // another (the floor); and by strays, because slices hardly see what lies between the arms.

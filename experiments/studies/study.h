@@ -31,15 +31,21 @@ std::string study_synapses(const StudyOptions& options);
 /// Rain by radar, positive by nature: gbm and ve on rates, ve on their logarithms.
 std::string study_rain(const StudyOptions& options);
 
+/// The figures beside the chapters. What needs a data set or a shipped model that is not here is left out, in
+/// a sentence.
+std::string study_figures(const StudyOptions& options);
+/// Two of them, as <svg>: the graph of y = x·exp(x) and the graph of its derivative; the score U-Net.
+std::string graph_diagram();
+std::string unet_diagram();
+
 struct Study {
   const char* name;
   std::string (*run)(const StudyOptions&);
+  bool compares = true;  // is a part of dale compare
 };
-inline constexpr Study studies[] = {{"exact", study_exact},
-                                    {"spirals", study_spirals},
-                                    {"synapses", study_synapses},
-                                    {"prior", study_prior},
-                                    {"rain", study_rain}};
+inline constexpr Study studies[] = {{"exact", study_exact},       {"spirals", study_spirals},
+                                    {"synapses", study_synapses}, {"prior", study_prior},
+                                    {"rain", study_rain},         {"figures", study_figures, false}};
 
 // What they share: the numbers of a tensor in double, and numbers as (n,1); a plot left in a file and shown
 // in the section.
@@ -51,7 +57,7 @@ inline Tensor column(const std::vector<double>& v) {
   return Tensor({static_cast<Index>(v.size()), 1}, std::vector<real>(v.begin(), v.end()));
 }
 inline std::string figure(const std::filesystem::path& file, const std::string& svg) {
-  write_file(file, svg);
+  write_file(file, standalone(svg));
   return "<figure>" + svg + "</figure>\n";
 }
 

@@ -16,8 +16,8 @@ bool fused();
 /// default, DALE_PRODUCTS=own, is product.h.
 bool products_by_openblas();
 /// What the bits of a result still depend on: "fused" where they are the same on every processor, at v3, v4
-/// and on 64-bit Arm; "v2" without fused multiply-adds, at that level or another; with OpenBLAS's products its
-/// version and processor, too.
+/// and on 64-bit Arm; "v2" without fused multiply-adds, at that level or another; with OpenBLAS's products
+/// its version and processor, too.
 std::string arithmetic();
 
 }  // namespace dale::cpu

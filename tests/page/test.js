@@ -149,7 +149,7 @@ async function controlsWork() {
   await until(done, 'another seed');
   check((await text('command')).includes('--seed 2'), 'another seed');
   await set({sampler: 'eta', eta: 1});
-  check((await text('command')).includes('--eta 1') && (await text('equation')).includes('(16)'), 'η');
+  check((await text('command')).includes('--eta 1') && (await text('equation')).includes('(IV.21)'), 'η');
 
   // The way back to noise: other pictures, and the canvas shows them.
   const shown = () => b.evaluate('document.querySelector("[data-name=product]").toDataURL()');
