@@ -88,7 +88,7 @@ COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks \
-        run-bench-ranks page test-page run-test-page book deps install clean help always
+        run-bench-ranks prove-cuda page test-page run-test-page book deps install clean help always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -176,6 +176,14 @@ PAGE_MODELS   := $(filter-out experiments/pretrained/classifier-%, \
 $(PAGE): $(BUILD)/sampler.js $(wildcard experiments/browser/*) $(PAGE_MODELS)
 	@mkdir -p $(@D)
 	node experiments/browser/assemble.js $< $(<:.js=.wasm) $(PAGE_MODELS) >$@
+
+# What a device is to prove, or says that it needs one (tests/prove_cuda.sh).
+prove-cuda: deps
+	+@$(MAKE) --no-print-directory all $(CHECK) $(BUILD)/check-emulated $(BUILD)/benchmark
+	+@[ $(CUDA) = 0 ] || $(MAKE) --no-print-directory $(BUILD)-uncached/check BUILD=$(BUILD)-uncached \
+	  EXTRA=-DDALE_UNCACHED
+	@rm -f results/cuda/summary.txt
+	@for part in 1 2; do tests/prove_cuda.sh $$part results/cuda $(BUILD) $(BUILD)-uncached || s=1; done; exit $$s
 
 book:
 	+@$(MAKE) --no-print-directory deps PACKAGES=pandoc

@@ -16,8 +16,9 @@
 namespace dale {
 namespace {
 
-// Under asan blocks come in their very size and are not kept, so that it sees a step outside or a late use.
-#ifdef __SANITIZE_ADDRESS__
+// For sanitizers, of the host and of a device, blocks come in their very size and are not kept, so that they
+// see a step outside or a late use.
+#if defined(__SANITIZE_ADDRESS__) || defined(DALE_UNCACHED)
 constexpr bool caching = false;
 #else
 constexpr bool caching = true;

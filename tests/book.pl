@@ -1,13 +1,17 @@
 #!/usr/bin/perl
 # What the book says of itself: the numbers of each chapter's equations ascend, and each is defined
 # once, at the end of an indented line; every number cited in text or code is one of them; files that a chapter
-# names exist; programs and what they print are those of examples/. And what the figures in README.md and the
-# chapters were made by: `book.pl claims` lists them. Prints what is not so; exit status 1 if anything is not.
+# names exist; programs and what they print are those of examples/. Prints what is not so; exit status 1 if
+# anything is not. Figures in README.md and the chapters name what made them in a comment,
+#   <!-- made by: COMMAND at COMMIT -->    or    <!-- checked by: COMMAND => TEXT | TEXT … -->
+# `book.pl claims` lists these, and `book.pl check BUILD` runs the second kind, whose output must have each text.
 use strict;
 use warnings;
 use utf8;
 use open qw(:std :utf8);
+use Cwd 'abs_path';
 use File::Basename;
+use File::Temp 'tempdir';
 chdir dirname($0) . '/..' or die;
 
 my %folder = (I => 'tensor', II => 'autograd', III => 'nn', IV => 'diffusion', V => 'experiments');
@@ -17,12 +21,25 @@ my $wrong = 0;
 sub wrong { print "book: @_\n"; $wrong = 1 }
 sub lines { my ($path) = @_; open my $f, '<', $path or die "$path: $!"; my @all = <$f>; chomp @all; return @all }
 
-if (@ARGV && $ARGV[0] eq 'claims') {
+if (@ARGV) {
+  my ($mode, $build) = @ARGV;
+  my $folder = $mode eq 'check' ? tempdir(CLEANUP => 1) : '';
+  symlink abs_path($build), "$folder/build" if $folder;
   for my $text (@texts) {
-    my $n = 0;
-    for (lines($text)) { ++$n; print "$text:$n: $1\n" if /<!-- (?:made|checked) by: (.*?) -->/ }
+    my ($n, @all) = (0, lines($text));
+    for (@all) {
+      ++$n;
+      next unless /<!-- (made|checked) by: (.*?) -->/;
+      if (!$folder) { print "$text:$n: $2\n"; next }
+      next if $1 eq 'made';
+      my ($command, $wanted) = split / => /, $2;
+      my $said = qx{cd $folder && { $command; } 2>&1};
+      utf8::decode($said);
+      $said =~ s/ +/ /g;
+      index($said, $_) >= 0 or wrong("$text:$n: $command does not give '$_'") for split / \| /, $wanted;
+    }
   }
-  exit;
+  exit $wrong;
 }
 
 # Equations.

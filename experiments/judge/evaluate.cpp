@@ -137,10 +137,10 @@ Evaluation evaluation_from(const Json& json, const std::filesystem::path& path) 
 }
 
 std::string text_of(const Evaluation& e, const Reference& r) {
-  std::string text = fmt::format("{:<28}{:>10}{:>10}{:>9}{:>9}\n", "", "value", "floor", "n real", "n fake");
+  std::string text = fmt::format("{:<28}{:>11}{:>11}{:>9}{:>9}\n", "", "value", "floor", "n real", "n fake");
   for (const Named& m : all_measures) {
     const Measure& v = e.*m.measure;
-    text += fmt::format("{:<28}{:>10.4g}{:>10.4g}{:>9}{:>9}\n", m.title, v.value, v.floor,
+    text += fmt::format("{:<28}{:>11.4g}{:>11.4g}{:>9}{:>9}\n", m.title, v.value, v.floor,
                         v.real ? std::to_string(v.real) : "-", v.fake);
   }
   text += "samples of each class       ";
