@@ -2,6 +2,7 @@
 // fault that a device would pass over in silence is one sentence.
 #include <numeric>
 
+#include "experiments/bench/r1.h"
 #include "tensor/cuda/launch.h"
 #include "tensor/cuda/machine.h"
 #include "tensor/draw.h"
@@ -117,4 +118,24 @@ TEST_CASE("while a graph is recorded nothing waits for the device, and no block 
   CHECK_THROWS_AS(ask(), OutOfMemory);
   CHECK(emulated::freed > 0);
   emulated::computer = {};
+}
+
+TEST_CASE("what a step of R1 asks of the device is a known number of launches and copies",
+          "[machines][emulated]") {
+  const R1 r1(128, Device::cuda), one(1, Device::cuda);
+  cuda_set_products(
+      CudaProducts::plain);  // the quickest, emulated; and what is made once is there afterwards
+  last_grad(one.loss(one.inputs), variables(one.all));
+  cuda_set_products(CudaProducts::full);
+  const auto count = [](const std::function<void()>& work) {
+    return static_cast<const emulated::Work*>(cuda_record(work).get())->size();
+  };
+  const std::size_t gradients = count([&] { last_grad(r1.loss(r1.inputs), variables(r1.all)); }),
+                    evaluation = count([&] {
+                      const NoGrad off;
+                      r1(r1.inputs);
+                    });
+  fmt::print("R1: {} launches and copies for the gradients, {} for an evaluation\n", gradients, evaluation);
+  CHECK(gradients <= 385);
+  CHECK(evaluation <= 105);
 }
