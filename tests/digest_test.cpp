@@ -5,6 +5,8 @@
 #include "experiments/data/idx.h"
 #include "experiments/run/sample.h"
 #include "tensor/cpu/level.h"
+#include "tensor/draw.h"
+#include "tensor/verbs.h"
 #include "tests/workplace.h"
 
 using namespace dale;
@@ -71,6 +73,20 @@ TEST_CASE("a model and its samples have the bytes that they have on every other 
   }
   for (const auto& row : digests) expected += row[0] + " " + row[sizeof(real) / sizeof(float)] + "\n";
   CHECK(found == expected);
+}
+
+TEST_CASE("the gradient of taps over many images is added in an order that no register's width changes",
+          "[conv][digest]") {
+  if (cpu::arithmetic() != "fused") return;
+  std::string found;
+  for (const auto& [C, O, stride] : {std::tuple{8, 8, 1}, {12, 20, 1}, {8, 24, 2}, {3, 40, 1}}) {
+    const Index size = 28 / stride;
+    const ConvShape s{64, C, 28, 28, O, 3, 3, size, size, stride, stride, 1, 1, 1, 1};
+    const Tensor x = normal(Key{1}, {s.N, s.C, s.H, s.W}), y = normal(Key{2}, {s.N, s.O, s.OH, s.OW});
+    found += digest_of(raw::conv2d_weight(s, x, y)) + "\n";
+  }
+  CHECK(md5(found) ==
+        (sizeof(real) == 4 ? "af4114db9cb03976098660d145be9396" : "2013e0398d837f415baa1953bb55c472"));
 }
 
 TEST_CASE("an image's bytes do not depend on the batch it is made in", "[experiments][batch]") {

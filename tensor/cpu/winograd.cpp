@@ -223,7 +223,7 @@ void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
   const Scratch sums(parts * size);  // of Vᵀ Y over the tiles of a part; the parts are added in order
   parallel(parts, [&](Index part) {
     const Index first = part * ty.tiles / parts, last = (part + 1) * ty.tiles / parts;
-    const Index T = summed_tiles(last - first, C, O);
+    const Index T = summed_tiles(last - first, C, s.O);  // not of O, which the register rounds
     const Scratch V(36 * plane_size(T * row)), Y(36 * plane_size(T * panels));
     Index begin = first;
     do {
