@@ -183,7 +183,8 @@ prove-cuda: deps
 	+@[ $(CUDA) = 0 ] || $(MAKE) --no-print-directory $(BUILD)-uncached/check BUILD=$(BUILD)-uncached \
 	  EXTRA=-DDALE_UNCACHED
 	@rm -f results/cuda/summary.txt
-	@for part in 1 2; do tests/prove_cuda.sh $$part results/cuda $(BUILD) $(BUILD)-uncached || s=1; done; exit $$s
+	@for part in 1 2; do tests/prove_cuda.sh $$part results/cuda $(BUILD) $(BUILD)-uncached || status=1; done; \
+	  exit $$status
 
 book:
 	+@$(MAKE) --no-print-directory deps PACKAGES=pandoc

@@ -6,7 +6,7 @@ perl tests/book.pl >"$work/err" || fail 'the chapters and the code do not agree:
 : >"$work/err"
 case $("$dale" info) in
   *'the same bits at v3'*' 4 bytes per real'* | *' 4 bytes per real'*'the same bits at v3'*)
-    perl tests/book.pl check "$build" >"$work/err" || fail 'figures of the chapters are not what is measured:' ;;
+    perl tests/book.pl check "$build" >"$work/err" || fail 'not what the chapters say:' ;;
 esac
 : >"$work/err"
 command -v pandoc >/dev/null || {
