@@ -8,11 +8,12 @@ trap 'rm -rf "$work"' EXIT
 cat >"$work/style.html" <<'STYLE'
 <style>
 :root { color-scheme: light dark; --line: #8886; }
-html { font: 17px/1.55 Georgia, serif; } body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+html { font: 17px/1.55 Georgia, serif; } body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; font-family: system-ui, sans-serif; }
 h1 { margin-top: 4rem; border-top: 3px solid; padding-top: 1rem; } h1.title { border: 0; margin-top: 1rem; }
 pre, code { font: .84em/1.45 ui-monospace, monospace; } pre { overflow-x: auto; padding: .6rem; background: #8882; }
-blockquote { margin: 1.2rem 0; padding: .1rem 1rem; border-left: 4px solid #0072b2; background: #8881; }
+pre code { white-space: pre; }
+blockquote { margin: 1.2rem 0; padding: .1rem 1rem; border-left: 4px solid #0072b2; background: #8881; color: inherit; }
 table { border-collapse: collapse; font-size: .85em; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .2rem .5rem; text-align: left; vertical-align: top; }
 img, svg { max-width: 100%; height: auto; image-rendering: pixelated; } a { color: inherit; }
