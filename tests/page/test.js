@@ -7,6 +7,7 @@ const {mkdirSync, readFileSync, rmSync, writeFileSync} = require('fs'), {join, r
 const {browse} = require('./chromium.js');
 const [dale, numbers, page, chromium, folder] = process.argv.slice(2).map((path) => resolve(path));
 
+const x64 = process.arch === 'x64';  // which has a level without fused multiply-adds, as the page
 let failed = 0, passed = 0;
 function check(holds, what) {
   if (holds)
@@ -103,7 +104,8 @@ async function samplesAsDale() {
     for (const beside of await b.evaluate('$("beside-row").hidden') ? [false] : [true]) await set({beside});
     const commands = (await text('command')).split('\n');
     for (let p = 0; p < commands.length; ++p) {
-      const ours = await pixels(p), fused = native(commands[p]), twice = native(commands[p], 'v2');
+      const ours = await pixels(p), fused = native(commands[p]),
+            twice = x64 ? native(commands[p], 'v2') : fused;
       const here = differ(ours, fused.pixels), exact = differ(ours, twice.pixels),
             own = differ(fused.pixels, twice.pixels);
       console.log(
@@ -111,7 +113,8 @@ async function samplesAsDale() {
         `grey; without fused multiply-adds ${exact.bits} numbers differ (natively with against without: ${
           own.count} by ${own.most})`);
       check(here.most <= 1, `the page and ${commands[p]} differ by ${here.most} greys`);
-      check(exact.bits === 0, `the page and ${commands[p]} at level v2 differ in ${exact.bits} numbers`);
+      check(
+        exact.bits === 0 || !x64, `the page and ${commands[p]} at level v2 differ in ${exact.bits} numbers`);
       check(await b.evaluate(`panels[${p}].answer.evaluations`) === fused.about.evaluations, 'evaluations');
       if (sampler === 'unconstrained')
         check(
