@@ -105,6 +105,7 @@ async function start(toComplete = null) {
   waiting = [...panels];
   $('panels').replaceChildren(...processes.map(newPanel));
   $('way').value = $('way').max = 0;
+  followed = true;
   $('command').textContent = processes.map((process) => command(asked, process, toComplete)).join('\n');
   const {step, sum} = samplers[asked.sampler];
   $('equation').textContent = asked.beside ? `${step}\n\nand where it adds\n\n${sum}` : step;

@@ -163,6 +163,13 @@ async function controlsWork() {
   await b.evaluate('$("way").value = $("way").max; $("way").dispatchEvent(new Event("input"))');
   await pause(200);
   check(await shown() === end, 'and the end again');
+  await b.evaluate('$("way").value = 0; $("way").dispatchEvent(new Event("input"))');
+  await click('another');
+  await until(done, 'another seed');
+  await pause(200);
+  check(
+    await b.evaluate('$("way").value === $("way").max && $("way").value > 0'),
+    'a new run is shown to its end');
 
   // By keyboard: a pixel, its path, and what is hidden there.
   await b.evaluate('$("close").focus()');
