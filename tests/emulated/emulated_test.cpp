@@ -123,8 +123,8 @@ TEST_CASE("while a graph is recorded nothing waits for the device, and no block 
 TEST_CASE("what a step of R1 asks of the device is a known number of launches and copies",
           "[machines][emulated]") {
   const R1 r1(128, Device::cuda), one(1, Device::cuda);
-  cuda_set_products(
-      CudaProducts::plain);  // the quickest, emulated; and what is made once is there afterwards
+  // So what is made once is there; the plain products are the quickest, emulated.
+  cuda_set_products(CudaProducts::plain);
   last_grad(one.loss(one.inputs), variables(one.all));
   cuda_set_products(CudaProducts::full);
   const auto count = [](const std::function<void()>& work) {
@@ -136,6 +136,6 @@ TEST_CASE("what a step of R1 asks of the device is a known number of launches an
                       r1(r1.inputs);
                     });
   fmt::print("R1: {} launches and copies for the gradients, {} for an evaluation\n", gradients, evaluation);
-  CHECK(gradients <= 385);
+  CHECK(gradients <= (sizeof(real) == 4 ? 385 : 387));
   CHECK(evaluation <= 105);
 }
