@@ -8,8 +8,8 @@ exports.browse = async (program, profile) => {
   const child = spawn(
     program,
     [
-      '--headless=new', '--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--remote-debugging-pipe',
-      `--user-data-dir=${profile}`, 'about:blank'
+      '--headless=new', '--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--disable-dev-shm-usage',
+      '--remote-debugging-pipe', `--user-data-dir=${profile}`, 'about:blank'
     ],
     {stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']});
   const [commands, replies] = [child.stdio[3], child.stdio[4]];
