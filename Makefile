@@ -169,8 +169,8 @@ PAGE_PACKAGES := emscripten nodejs node-acorn libfmt-dev libstb-dev zlib1g-dev n
 PAGE_SOURCES  := $(addprefix experiments/,browser/sampler.cpp data/dataset.cpp data/own.cpp \
                    $(addprefix run/,folder.cpp model.cpp ranks.cpp sample.cpp samples.cpp))
 $(BUILD)/sampler.js: $(call object,$(PAGE_SOURCES)) $(OBJECTS)
-	$(CXX) $(EXTRA) -O2 -sALLOW_MEMORY_GROWTH=1 -sFORCE_FILESYSTEM=1 -sMODULARIZE=1 -sEXPORT_NAME=dale \
-	  -sENVIRONMENT=worker -sDYNAMIC_EXECUTION=0 -sEXPORTED_RUNTIME_METHODS=ccall,FS -o $@ $^
+	$(CXX) $(EXTRA) -O2 -sALLOW_MEMORY_GROWTH=1 -sTOTAL_STACK=5242880 -sFORCE_FILESYSTEM=1 -sMODULARIZE=1 \
+	  -sEXPORT_NAME=dale -sENVIRONMENT=worker -sDYNAMIC_EXECUTION=0 -sEXPORTED_RUNTIME_METHODS=ccall,FS -o $@ $^
 PAGE_MODELS   := $(filter-out experiments/pretrained/classifier-%, \
                    $(wildcard experiments/pretrained/*.safetensors))
 $(PAGE): $(BUILD)/sampler.js $(wildcard experiments/browser/*) $(PAGE_MODELS)

@@ -28,5 +28,8 @@ for chapter in tensor autograd nn diffusion experiments; do
     -e '/^<!-- .* -->$/d' "$chapter/README.md"
   echo
 done >"$work/book.md"
-pandoc -f gfm -t html5 --self-contained --no-highlight --toc --toc-depth=2 -M lang=en \
+embed=--self-contained  # as pandoc 2 calls it
+! pandoc --help | grep -q -- --embed-resources || embed='--embed-resources --standalone'
+# shellcheck disable=SC2086  # words
+pandoc -f gfm -t html5 $embed --no-highlight --toc --toc-depth=2 -M lang=en \
   -M title='dale: tensors, gradients, and a model that multiplies' -H "$work/style.html" "$work/book.md" -o "$1"
