@@ -13,14 +13,14 @@ function drawGrid(canvas, n, grey) {
   for (let i = 0; i < n * area; ++i) {
     const picture = Math.floor(i / area), row = Math.floor(i % area / side);
     const x = picture % columns * side + i % side, y = Math.floor(picture / columns) * side + row;
-    image.data.set(greyBytes(grey(i)), 4 * (y * canvas.width + x));
+    const at = 4 * (y * canvas.width + x);
+    image.data.fill(greyLevel(grey(i)), at, at + 3);
+    image.data[at + 3] = 255;
   }
   context.putImageData(image, 0, 0);
 }
-function greyBytes(v) {
-  const level = Math.round(255 * Math.min(1, Math.max(0, v)));
-  return [level, level, level, 255];
-}
+/// Of the 256 greys of a picture the one of a brightness in [0, 1], or the nearest.
+const greyLevel = (v) => Math.round(255 * Math.min(1, Math.max(0, v)));
 
 /// Brightness of x, and of what leads there, black to white from −3 s to 3 s of the noise it began with: in
 /// logarithms where it multiplies.
@@ -29,13 +29,13 @@ const ofNoise = (x, s, process) => (i) => (process === 'gbm' ? Math.log(x[i]) : 
 const ofChange = (from, to, s, process) => (i) =>
   (process === 'gbm' ? Math.log(to[i]) - Math.log(from[i]) : to[i] - from[i]) / (6 * s) + 0.5;
 
-/// One picture of a state, enlarged; what is hidden is hatched, and the pixel chosen framed.
+/// One picture of a state, enlarged; what is hidden is marked, and the pixel chosen framed.
 function drawClose(canvas, x, picture, [column, row], hidden) {
   const scale = 10;
   canvas.width = canvas.height = scale * side;
   const context = canvas.getContext('2d');
   for (let i = 0; i < area; ++i) {
-    const level = greyBytes(x ? x[picture * area + i] - 1 : 0.5)[0];
+    const level = greyLevel(x ? x[picture * area + i] - 1 : 0.5);
     const at = [i % side * scale, Math.floor(i / side) * scale];
     context.fillStyle = `rgb(${level}, ${level}, ${level})`;
     context.fillRect(...at, scale, scale);

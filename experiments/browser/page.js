@@ -212,7 +212,7 @@ function hide([column, row]) {
 /// Completes what is hidden of the picture chosen, of which the rest is known in the 256 greys of a file.
 function complete() {
   const {x} = panels[0].states[panels[0].states.length - 1];
-  const grey = (i) => Math.round(255 * Math.min(1, Math.max(0, x[picture * area + i] - 1))) / 255;
+  const grey = (i) => greyLevel(x[picture * area + i] - 1) / 255;
   const known = Array.from({length: area}, (_, i) => grey(i)), mask = Array.from(hidden, (h) => 1 - h);
   if ($('sampler').value === 'consistency') $('sampler').value = 'dpm-solver', fit(true);
   $('save-picture').href = pngOf(1, (i) => known[i]);

@@ -46,7 +46,6 @@ SampleOptions options_of(const Json& asked, const Model& model) {
   o.count = o.batch = asked.at("count");
   o.seed = std::stoull(asked.at("seed").get<std::string>());
   o.eta = asked.value("eta", o.eta);
-  o.grid = asked.value("grid", o.grid);
   o.guidance = asked.value("guidance", o.guidance);
   o.classes = asked.value("classes", o.classes);
   if (asked.contains("known"))
@@ -57,7 +56,8 @@ SampleOptions options_of(const Json& asked, const Model& model) {
 /// How many numbers of b have another sign than in a.
 Index changes(const Tensor& a, const Tensor& b) {
   Index count = 0;
-  for (Index i = 0; i < a.size(); ++i) count += (a.cspan()[i] < 0) != (b.cspan()[i] < 0);
+  const auto p = a.cspan(), q = b.cspan();
+  for (std::size_t i = 0; i < p.size(); ++i) count += (p[i] < 0) != (q[i] < 0);
   return count;
 }
 
@@ -77,7 +77,7 @@ unsigned long crc32_z(unsigned long crc, const unsigned char* bytes, std::size_t
 }
 
 /// Of {model, sampler, steps, count, seed, and what options_of takes}: shows every state x on the way from
-/// noise, the levels falling, and the samples; answers {evaluations, sign_changes, deviation}.
+/// noise, the levels falling, and the samples; answers {evaluations, sign_changes}.
 EMSCRIPTEN_KEEPALIVE const char* dale_sample(const char* request) {
   using namespace dale;
   return answered([&]() -> Json {
@@ -99,9 +99,7 @@ EMSCRIPTEN_KEEPALIVE const char* dale_sample(const char* request) {
     const SampleResult r = sample(model, o);
     evaluations = static_cast<int>(r.evaluations);
     see(model.embedding.embed(r.images).value(), 0);
-    return {{"evaluations", r.evaluations},
-            {"sign_changes", r.sign_changes < 0 ? changed : r.sign_changes},
-            {"deviation", model.edm.deviation}};
+    return {{"evaluations", r.evaluations}, {"sign_changes", r.sign_changes < 0 ? changed : r.sign_changes}};
   });
 }
 
