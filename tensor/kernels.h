@@ -98,10 +98,11 @@ struct Kernels {
 
   /// The three derivatives of T. x (N,H,W,C), w (O,C,kh,kw), y (N,OH,OW,O), all contiguous. The first adds to
   /// ∂T/∂y what its neighbours would otherwise add in passes of their own: shift, none or (O) or (N,O), and
-  /// residual, none or (N,OH,OW,O).
+  /// residual, none or (N,OH,OW,O); the third also makes the gradient of a shift (O), Σ y over images and
+  /// pixels, where one is asked for.
   void (*conv2d)(const ConvShape& s, In x, In w, In shift, In residual, Out y);
   void (*conv2d_input)(const ConvShape& s, In y, In w, Out x);
-  void (*conv2d_weight)(const ConvShape& s, In x, In y, Out w);
+  void (*conv2d_weight)(const ConvShape& s, In x, In y, Out w, Out shift);
 
   /// y[m,:] = x[i[m],:] for x (R,K), i (M), y (M,K). REQUIRES 0 ≤ i < R.
   void (*gather)(In x, Index K, std::span<const std::int32_t> i, Out y);

@@ -153,10 +153,12 @@ Tensor conv2d_input(const ConvShape& s, const Tensor& y, const Tensor& w) {
   return channels_first(x);
 }
 
-Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y) {
+Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y, Tensor* shift) {
   Tensor w({s.O, s.C, s.kh, s.kw}, x.device());
+  if (shift) *shift = Tensor({s.O}, x.device());
   kernels(x.device())
-      .conv2d_weight(s, channels_last(x).packed().cspan(), channels_last(y).packed().cspan(), w.span());
+      .conv2d_weight(s, channels_last(x).packed().cspan(), channels_last(y).packed().cspan(), w.span(),
+                     shift ? shift->span() : Out{});
   return w;
 }
 

@@ -35,9 +35,10 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 /// the result's shape, either of which may be undefined. REQUIRES shapes as s has them; so for its adjoints.
 Tensor conv2d(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& shift = {},
               const Tensor& residual = {});
-/// T(·,w,y): y (N,O,OH,OW) → (N,C,H,W); and T(x,·,y) → (O,C,kh,kw).
+/// T(·,w,y): y (N,O,OH,OW) → (N,C,H,W); and T(x,·,y) → (O,C,kh,kw), with Σ y over images and pixels in shift
+/// (O) where it is not null.
 Tensor conv2d_input(const ConvShape& s, const Tensor& y, const Tensor& w);
-Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y);
+Tensor conv2d_weight(const ConvShape& s, const Tensor& x, const Tensor& y, Tensor* shift = nullptr);
 /// x (N,C,…) as (N,…,C), and back: views.
 Tensor channels_last(const Tensor& x);
 Tensor channels_first(const Tensor& x);

@@ -34,6 +34,11 @@ Tensor eighths(Key key, const Shape& shape) {
   return Tensor(shape, v);
 }
 
+constexpr std::pair<CudaProducts, const char*> rungs[] = {{CudaProducts::plain, "plain"},
+                                                          {CudaProducts::lanes, "lanes"},
+                                                          {CudaProducts::full, "full"},
+                                                          {CudaProducts::tf32, "tf32"}};
+
 /// Shapes that fill several tiles of each kind, and some of no tile's size.
 const ConvShape of_tiles[] = {
     {3, 32, 12, 12, 32, 3, 3, 12, 12, 1, 1, 1, 1, 1, 1}, {2, 5, 9, 7, 70, 3, 3, 5, 4, 2, 2, 1, 1, 1, 1},
@@ -106,7 +111,7 @@ TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
     compare("y", fast, [&]<class T>(Index e, T) { return plain::conv2d<T>(s, X, W, S, Y, e); });
     k.conv2d_input(s, Y, W, fast_x.span());
     compare("x", fast_x, [&]<class T>(Index e, T) { return plain::conv2d_input<T>(s, Y, W, e); });
-    k.conv2d_weight(s, X, Y, fast_w.span());
+    k.conv2d_weight(s, X, Y, fast_w.span(), {});
     compare("w", fast_w, [&]<class T>(Index e, T) { return plain::conv2d_weight<T>(s, X, Y, e); });
   };
   for (const auto& [C, O, size, taps, stride, padding, of_short] : cases) {
@@ -126,36 +131,77 @@ TEST_CASE("the taps' gradient of no images is 0", "[conv]") {
       INFO(fmt::format("{} channels to {}", C, O));
       const ConvShape s{0, C, 28, 28, O, 3, 3, 28, 28, 1, 1, 1, 1, 1, 1};
       Tensor w = Tensor::full({O, C, 3, 3}, 7);
-      kernels(Device::cpu).conv2d_weight(s, {}, {}, w.span());
+      kernels(Device::cpu).conv2d_weight(s, {}, {}, w.span(), {});
       CHECK(w.to_vector() == std::vector<real>(static_cast<std::size_t>(w.size())));
     }
 }
 
-TEST_CASE("the convolutions' rungs, plain, tiled and TF32, give the CPU's values", "[machines]") {
+/// ∂T/∂y with everything that it adds, ∂T/∂x, ∂T/∂w and Σ y, of arrays of the CPU, made on `device`.
+std::vector<Tensor> derivatives(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& shift,
+                                const Tensor& y, Device device) {
+  const Kernels& k = kernels(device);
+  const Tensor dx = x.to(device), dw = w.to(device), dy = y.to(device), dshift = shift.to(device);
+  Tensor ry(y.shape(), device), rx(x.shape(), device), rw(w.shape(), device), rshift({s.O}, device);
+  k.conv2d(s, dx.cspan(), dw.cspan(), dshift.cspan(), dy.cspan(), ry.span());
+  k.conv2d_input(s, dy.cspan(), dw.cspan(), rx.span());
+  k.conv2d_weight(s, dx.cspan(), dy.cspan(), rw.span(), rshift.span());
+  return {ry.to(Device::cpu), rx.to(Device::cpu), rw.to(Device::cpu), rshift.to(Device::cpu)};
+}
+
+TEST_CASE("the convolutions' rungs, plain, by lanes and by matrix units, give the CPU's values",
+          "[machines]") {
   if (machines().size() == 1) return;
-  for (const CudaProducts how : {CudaProducts::plain, CudaProducts::full, CudaProducts::tf32})
-    for (const ConvShape& s : of_tiles) {
-      INFO("rung " << static_cast<int>(how) << ", " << s.C << " to " << s.O << " channels");
-      const auto x = eighths(Key{1}, {s.N, s.H, s.W, s.C}), w = eighths(Key{2}, {s.O, s.C, s.kh, s.kw}),
-                 y = eighths(Key{3}, {s.N, s.OH, s.OW, s.O}), shift = eighths(Key{4}, {s.N, s.O});
-      const auto on = [&](Device device) {
-        const Kernels& k = kernels(device);
-        const Tensor dx = x.to(device), dw = w.to(device), dy = y.to(device), dshift = shift.to(device);
-        Tensor ry(y.shape(), device), rx(x.shape(), device), rw(w.shape(), device);
-        k.conv2d(s, dx.cspan(), dw.cspan(), dshift.cspan(), dy.cspan(), ry.span());
-        k.conv2d_input(s, dy.cspan(), dw.cspan(), rx.span());
-        k.conv2d_weight(s, dx.cspan(), dy.cspan(), rw.span());
-        return Vars{ry, rx, rw};
-      };
+  for (const ConvShape& s : of_tiles) {
+    const auto x = eighths(Key{1}, {s.N, s.H, s.W, s.C}), w = eighths(Key{2}, {s.O, s.C, s.kh, s.kw}),
+               y = eighths(Key{3}, {s.N, s.OH, s.OW, s.O}), shift = eighths(Key{4}, {s.N, s.O});
+    const auto expected = derivatives(s, x, w, shift, y, Device::cpu);
+    for (const auto& [how, rung] : rungs) {
+      INFO(rung << ", " << s.C << " to " << s.O << " channels");
       cuda_set_products(how);
-      const auto expected = on(Device::cpu), actual = on(Device::cuda);
+      const auto actual = derivatives(s, x, w, shift, y, Device::cuda);
       cuda_set_products(CudaProducts::full);
-      for (std::size_t k = 0; k < 3; ++k) {
+      for (std::size_t k = 0; k < 4; ++k) {
         INFO("derivative " << k);
         CHECK(gap(expected[k], actual[k]) <
               1e-3);  // the CPU's Winograd transforms round; a wrong term is 1/64 at least
       }
     }
+  }
+}
+
+TEST_CASE("how far the convolutions' rungs round", "[machines]") {
+  if (machines().size() == 1) return;
+  // Sums of 576 terms for y and x, of 128 and 578 for w.
+  const ConvShape shapes[] = {{2, 64, 8, 8, 64, 3, 3, 8, 8, 1, 1, 1, 1, 1, 1},
+                              {2, 40, 17, 17, 8, 1, 1, 17, 17, 1, 1, 0, 0, 1, 1}};
+  for (const auto& [how, rung] : rungs) {
+    double worst = 0;
+    for (const ConvShape& s : shapes) {
+      const auto x = normal(Key{1}, {s.N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw}),
+                 y = normal(Key{3}, {s.N, s.OH, s.OW, s.O}), shift = normal(Key{4}, {s.N, s.O});
+      const auto X = x.cspan(), W = w.cspan(), S = shift.cspan(), Y = y.cspan();
+      cuda_set_products(how);
+      const auto actual = derivatives(s, x, w, shift, y, Device::cuda);
+      cuda_set_products(CudaProducts::full);
+      const auto exact = [&](const Tensor& like, const auto& sum) {
+        Exact all;
+        for (Index e = 0; e < like.size(); ++e) all.push_back(sum(e));
+        return distance(like, all);
+      };
+      for (const double d :
+           {exact(actual[0], [&](Index e) { return plain::conv2d<long double>(s, X, W, S, Y, e); }),
+            exact(actual[1], [&](Index e) { return plain::conv2d_input<long double>(s, Y, W, e); }),
+            exact(actual[2], [&](Index e) { return plain::conv2d_weight<long double>(s, X, Y, e); })})
+        worst = d > worst || std::isnan(d) ? d : worst;
+    }
+    const double epsilon = static_cast<double>(std::numeric_limits<real>::epsilon());
+    fmt::print("convolution {:<6} on {}: {:.2f} roundings from exact\n", rung, column(Device::cuda),
+               worst / epsilon);
+    // TF32 rounds factors at 2⁻¹¹, so that sums of normal terms are some 2⁻¹¹ off.
+    const bool tf32 = how == CudaProducts::tf32 && sizeof(real) == 4;
+    CHECK(worst < (tf32 ? 1.0 / 2048 : 8 * epsilon));
+    if (tf32) CHECK(worst > 1.0 / 16384);
+  }
 }
 
 TEST_CASE("a product's bits are those of its formula, however its factors lie", "[ops][product]") {

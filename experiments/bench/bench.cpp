@@ -109,7 +109,7 @@ void convolution(benchmark::State& state, const Layer& layer, Which which) {
   measure(state, N * layer.operations(), [&] {
     if (which == Which::forward) k.conv2d(s, x.cspan(), w.cspan(), {}, {}, y.span());
     if (which == Which::input) k.conv2d_input(s, y.cspan(), w.cspan(), x.span());
-    if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span());
+    if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span(), {});
   });
   state.counters["operations"] = static_cast<double>(N * layer.operations());
   state.counters["times"] = static_cast<double>(layer.times);

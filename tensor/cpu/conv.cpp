@@ -211,12 +211,14 @@ void conv2d_input(const ConvShape& s, In y, In w, Out x) {
   });
 }
 
-void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
+void conv2d_weight(const ConvShape& s, In x, In y, Out w, Out shift) {
+  if (!shift.empty())
+    reduce(Reduce::sum, {y.data(), std::ssize(y), {s.O, s.N * s.OH * s.OW}, {1, s.O}}, 1, shift);
   if (winograd::pays(s)) return winograd::conv2d_weight(s, x, y, w);
   const Index K = s.C * s.kh * s.kw, size = K * s.O;
   if (mirrors(s)) {
     const Scratch turned(size);
-    conv2d_weight(mirrored(s), y, x, turned.span());
+    conv2d_weight(mirrored(s), y, x, turned.span(), {});
     return turn(s.C, s.O, s.kh * s.kw, turned.data(), w.data());
   }
   const Pieces pieces(s);

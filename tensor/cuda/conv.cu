@@ -34,43 +34,81 @@ int i(Index v) { return static_cast<int>(v); }
 bool fits(const ConvShape& s) {
   constexpr Index most = 1 << 30;
   return s.N * s.H * s.W * s.C < most && s.N * s.OH * s.OW * s.O < most && s.C * s.kh * s.kw * s.O < most &&
-         s.N * s.OH * s.OW * std::max<Index>(1, s.C) < most;
+         s.N * s.OH * s.OW * std::max<Index>(1, s.C) < most && 2 * (s.H + 2 * s.ph) < most &&
+         2 * (s.W + 2 * s.pw) < most;
 }
 bool plainly(const ConvShape& s) { return cuda_products() == CudaProducts::plain || !fits(s); }
 
-bool in_fours(const real* data, Index row) {
-  return row % 4 == 0 && reinterpret_cast<std::uintptr_t>(data) % alignof(Vec4<real>) == 0;
+/// Whether rows of so many elements can be read and written four at a time.
+bool in_fours(In data, Index row) {
+  return row % 4 == 0 && reinterpret_cast<std::uintptr_t>(data.data()) % alignof(Vec4<real>) == 0;
 }
 
 /// Windows of x (N,H,W,C) that the pixels of y see, and of y (N,OH,OW,O) that the pixels of x are seen by.
 Windows windows_of_x(const ConvShape& s, In x) {
   return {x,       i(s.N),  i(s.H),   i(s.W),   i(s.C),  i(s.OH), i(s.OW), i(s.kw), i(s.C * s.kh * s.kw),
-          i(s.sh), i(s.sw), -i(s.ph), -i(s.pw), i(s.dh), i(s.dw), 1,       1,       in_fours(x.data(), s.C)};
+          i(s.sh), i(s.sw), -i(s.ph), -i(s.pw), i(s.dh), i(s.dw), 1,       1,       in_fours(x, s.C)};
 }
 Windows windows_of_y(const ConvShape& s, In y) {
   return {y, i(s.N), i(s.OH), i(s.OW), i(s.O),   i(s.H),   i(s.W),  i(s.kw), i(s.O * s.kh * s.kw),
-          1, 1,      i(s.ph), i(s.pw), -i(s.dh), -i(s.dw), i(s.sh), i(s.sw), in_fours(y.data(), s.O)};
+          1, 1,      i(s.ph), i(s.pw), -i(s.dh), -i(s.dw), i(s.sh), i(s.sw), in_fours(y, s.O)};
 }
 
-template <bool transposed, int BM, int BN>
-void product(const Windows& a, In b, const Sums& sums, Index splits = 1) {
+template <bool simple, bool transposed, int BM, int BN, template <bool, int, int> class Work>
+void start(const Windows& a, In b, Sums sums, Index splits) {
   const Index blocks = splits * ((Index{sums.M} + BM - 1) / BM) * ((sums.N + BN - 1) / BN);
-  const bool fours = in_fours(b.data(), sums.N);
+  sums.fours = in_fours(sums.y, sums.N) && in_fours(sums.shift, sums.N) && in_fours(sums.residual, sums.N);
+  launch(tiled_product<simple, transposed, BM, BN, Work>, blocks, threads, a, b, in_fours(b, sums.N), sums);
+}
+
+template <bool simple, bool transposed, int BM, int BN>
+void product(const Windows& a, In b, const Sums& sums, Index splits = 1) {
 #ifndef DALE_DOUBLE
+  if (cuda_products() == CudaProducts::full)
+    return start<simple, transposed, BM, BN, SplitTF32>(a, b, sums, splits);
   if (cuda_products() == CudaProducts::tf32)
-    return launch(tiled_product<transposed, BM, BN, MatrixUnits>, blocks, threads, a, b, fours, sums);
+    return start<simple, transposed, BM, BN, TF32>(a, b, sums, splits);
 #endif
-  launch(tiled_product<transposed, BM, BN, Lanes>, blocks, threads, a, b, fours, sums);
+  start<simple, transposed, BM, transposed ? std::max(BN, 32) : BN, Lanes>(a, b, sums, splits);
 }
 
 constexpr Index enough_blocks = 264;  // two for each of a large device's multiprocessors
 
 /// The larger tile reads each operand less often, but must leave no multiprocessor without work.
 void windows_times(const Windows& a, In b, const Sums& sums) {
-  if (sums.N <= 32) return product<false, 128, 32>(a, b, sums);
+  if (!a.simple()) return product<false, false, 128, 32>(a, b, sums);
+  if (sums.N <= 8) return product<true, false, 128, 8>(a, b, sums);
+  if (sums.N <= 32) return product<true, false, 128, 32>(a, b, sums);
   const Index large_tiles = (Index{sums.M} + 127) / 128 * ((sums.N + 63) / 64);
-  if (large_tiles >= enough_blocks) return product<false, 128, 64>(a, b, sums);
-  product<false, 64, 32>(a, b, sums);
+  if (large_tiles >= enough_blocks) return product<true, false, 128, 64>(a, b, sums);
+  product<true, false, 64, 32>(a, b, sums);
+}
+void turned_windows_times(const Windows& a, In b, const Sums& sums, Index splits) {
+  if (!a.simple()) return product<false, true, 128, 32>(a, b, sums, splits);
+  if (sums.N <= 8) return product<true, true, 128, 8>(a, b, sums, splits);
+  if (sums.N <= 32) return product<true, true, 128, 32>(a, b, sums, splits);
+  product<true, true, 128, 64>(a, b, sums, splits);
+}
+
+/// w[o,c,tap] = Σ_s partial[s,(tap,c),o], and the row behind them, if any, in shift[o]. A block makes 32
+/// sums; thread (lane, sum) takes every eighth term, and the lanes' sums are added in their order.
+__global__ void sum_splits(const __grid_constant__ ConvShape s, Index splits, Span<const real> partial,
+                           Span<real> w, Span<real> shift) {
+  constexpr int sums = 32, lanes = threads / sums;
+  DALE_SHARED(real, of_lanes, threads);
+  const int t = static_cast<int>(threadIdx.x), lane = t / sums;
+  const Index all = std::ssize(w) + std::ssize(shift), e = Index{blockIdx.x} * sums + t % sums;
+  real sum = 0;
+  for (Index k = lane; e < all && k < splits; k += lanes) sum += partial[k * all + e];
+  of_lanes[t] = sum;
+  __syncthreads();
+  if (lane != 0 || e >= all) return;
+  for (int l = 1; l < lanes; ++l) sum += of_lanes[l * sums + t];
+  const Index q = e / s.O, o = e - q * s.O, tap = q / s.C;
+  if (e < std::ssize(w))
+    w[(o * s.C + q - tap * s.C) * s.kh * s.kw + tap] = sum;
+  else
+    shift[o] = sum;
 }
 
 /// y[i,j,k] = x[i·strides[0] + j·strides[1] + k·strides[2]], contiguous.
@@ -102,31 +140,33 @@ void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
 void conv2d_input(const ConvShape& s, In y, In w, Out x) {
   if (plainly(s)) return launch(conv2d_input_plain, blocks_for(std::ssize(x)), threads, s, y, w, x);
   const Index taps = s.kh * s.kw;
+  const Windows a = windows_of_y(s, y);
+  const Sums sums{.M = a.rows(), .N = i(s.C), .K = a.columns, .length = a.columns, .y = x};
+  if (taps == 1) return windows_times(a, w, sums);
   const Scratch b(std::ssize(w));  // (taps,O,C)
   reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.span());
-  const Windows a = windows_of_y(s, y);
-  windows_times(a, b.span(), {.M = a.rows(), .N = i(s.C), .K = a.columns, .length = a.columns, .y = x});
+  windows_times(a, b.span(), sums);
 }
 
-void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
-  if (plainly(s)) return launch(conv2d_weight_plain, blocks_for(std::ssize(w)), threads, s, x, y, w);
-  const Index taps = s.kh * s.kw, K = s.C * taps;
-  const Windows a = windows_of_x(s, x);
-  const Index tiles = (K + 127) / 128 * ((s.O + 63) / 64), slabs = (a.rows() + BK - 1) / BK;
+void conv2d_weight(const ConvShape& s, In x, In y, Out w, Out shift) {
+  const Index pixels = s.N * s.OH * s.OW;
+  if (plainly(s)) {
+    launch(conv2d_weight_plain, blocks_for(std::ssize(w)), threads, s, x, y, w);
+    return reduce(Reduce::sum, {y.data(), std::ssize(y), {std::ssize(shift), pixels}, {1, s.O}}, 1, shift);
+  }
+  Windows a = windows_of_x(s, x);
+  a.and_ones = !shift.empty();  // whose products with y are its sums
+  const Index K = a.columns + a.and_ones;
+  const Index tiles = (K + 127) / 128 * ((s.O + 63) / 64), slabs = (pixels + BK - 1) / BK;
   const Index wanted =
       std::clamp<Index>(enough_blocks / std::max<Index>(1, tiles), 1, std::max<Index>(1, slabs / 4));
   const Index length = std::max<Index>(1, (slabs + wanted - 1) / wanted) * BK;
-  const Index splits = std::max<Index>(1, (a.rows() + length - 1) / length);
+  const Index splits = std::max<Index>(1, (pixels + length - 1) / length);
 
-  const Scratch partial(splits * K * s.O), total(K * s.O);  // (splits,taps,C,O), (taps,C,O)
-  const Sums sums{.M = i(K), .N = i(s.O), .K = a.rows(), .length = i(length), .y = partial.span()};
-  if (s.O <= 32)
-    product<true, 128, 32>(a, y, sums, splits);
-  else
-    product<true, 128, 64>(a, y, sums, splits);
-  reduce(Reduce::sum, {partial.span().data(), splits * K * s.O, {K * s.O, splits}, {1, K * s.O}}, 1,
-         total.span());
-  reorder(total.span(), {s.O, s.C, taps}, {1, s.O, s.C * s.O}, w);
+  const Scratch partial(splits * K * s.O);  // (splits,(taps,C),O)
+  turned_windows_times(
+      a, y, {.M = i(K), .N = i(s.O), .K = a.rows(), .length = i(length), .y = partial.span()}, splits);
+  launch(sum_splits, (K * s.O + 31) / 32, threads, s, splits, partial.span(), w, shift);
 }
 
 }  // namespace dale::cuda

@@ -38,16 +38,40 @@ template <class T> using Span = std::span<T>;
 #define DALE_SHARED(T, name, n) __shared__ alignas(32) T name[n]
 #endif
 
-/// Four neighbours, which a device reads at once. REQUIRES a place at a multiple of four elements of an
+/// Neighbours, which a device reads or writes at once. REQUIRES a place at a multiple of n elements of an
 /// aligned array.
-template <class T> struct alignas(16) Vec4 { T v[4]; };
+template <class T, int n> struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16) Vec { T v[n]; };
+template <class T> using Vec4 = Vec<T, 4>;
 #ifdef DALE_EMULATED
 template <class Place> auto four(Place p) { return Vec4<typename Place::value_type>{p[0], p[1], p[2], p[3]}; }
-template <class T> Vec4<T> four(Span<const T> x, Index i) { return {x[i], x[i + 1], x[i + 2], x[i + 3]}; }
+template <class Place, class T, int n> void put(Place p, const Vec<T, n>& v) {
+  for (int l = 0; l < n; ++l) p[l] = v.v[l];
+}
+/// x[i], …, x[i + n − 1].
+template <int n, class T> auto read(Span<const T> x, Index i) {
+  emulated::expect_aligned(&x[i], alignof(Vec<T, n>));
+  Vec<T, n> v;
+  for (int l = 0; l < n; ++l) v.v[l] = x[i + l];
+  return v;
+}
+template <class T, int n> void put(Span<T> y, Index i, const Vec<T, n>& v) {
+  emulated::expect_aligned(&y[i], alignof(Vec<T, n>));
+  for (int l = 0; l < n; ++l) y[i + l] = v.v[l];
+}
 #else
 template <class T> __device__ Vec4<T> four(const T* p) { return *reinterpret_cast<const Vec4<T>*>(p); }
-template <class T> __device__ Vec4<T> four(Span<const T> x, Index i) { return four(x.data() + i); }
+template <class T, int n> __device__ void put(T* p, const Vec<T, n>& v) {
+  *reinterpret_cast<Vec<T, n>*>(p) = v;
+}
+/// x[i], …, x[i + n − 1].
+template <int n, class T> __device__ Vec<T, n> read(Span<const T> x, Index i) {
+  return *reinterpret_cast<const Vec<T, n>*>(x.data() + i);
+}
+template <class T, int n> __device__ void put(Span<T> y, Index i, const Vec<T, n>& v) {
+  put(y.data() + i, v);
+}
 #endif
+template <class T> __device__ Vec4<T> four(Span<const T> x, Index i) { return read<4>(x, i); }
 
 constexpr int threads = 256;  // a block
 

@@ -14,10 +14,11 @@ std::string cuda_missing();
 /// Device, driver, runtime and memory in one line. REQUIRES cuda_missing() to be empty.
 std::string cuda_description();
 
-/// How products are made: full precision, or TF32 (factors rounded to 10 bits of mantissa, sums in float) on
-/// the matrix units; `plain` takes the convolutions' one-thread-an-output kernels, which specify the others.
-/// At first: full. The double build has no TF32.
-enum class CudaProducts { plain, full, tf32 };
+/// How products are made: in full precision, or TF32 (factors rounded to 10 bits of mantissa, sums in float).
+/// Both are the matrix units', for which full precision splits each factor in two (cuda/tiles.h). The rungs
+/// below, for the convolutions: `plain`, one thread an output, which specifies the others, and `lanes`,
+/// without matrix units. At first: full. The double build has no TF32, and takes lanes for it and for full.
+enum class CudaProducts { plain, lanes, full, tf32 };
 CudaProducts cuda_products();
 void cuda_set_products(CudaProducts how);
 

@@ -7,67 +7,84 @@
 //   weight      w[q,o] = Σ_p A[p,q] B[p,o]        A: windows of x, B: y             (rows × columns)ᵀ · B
 //
 // A block makes a tile of BM × BN outputs, one slab of BK terms after the other: threads read the slab of A
-// and of B into shared memory while they multiply the slab before. Channels lie side by side, so four of them
-// are one read. Its ladder: conv.cu's plain kernels (a thread an output, every operand from global memory);
-// the tile here, by lanes (each element read once a tile, a thread multiplies 4 × 4 or 8 × 4 of them from
-// registers); and by the matrix units in TF32, which round factors to 10 bits and add in float.
+// and of B while they multiply the slab before (tiles.h). Channels lie side by side, so four of them are one
+// read. Where row and column meet in memory is a sum, of the row's part and of the column's; a thread has one
+// column and some rows, of which one kind stays for the whole tile and the other changes from slab to slab,
+// so that no division is made for an element.
 #pragma once
 
-#ifndef DALE_DOUBLE
-#include <mma.h>
-#endif
-
-#include "tensor/cuda/launch.h"
+#include "tensor/cuda/tiles.h"
 
 namespace dale::cuda {
 
+constexpr int outside = -(1 << 30);  // of a row or column of zeros: it meets no other in the image
+constexpr int ones = 1 << 30;        // of a column of ones
+
 struct Row {
-  int base, h, w;  // where the pixel's image begins, or −1 for a row of zeros; the window's corner
+  unsigned at;  // the part of the place in memory, modulo 2³²
+  int h, w;     // the window's corner
 };
 struct Column {
-  int h, w, c;  // the tap's offset from the corner, and the channel, or −1 for a column of zeros
+  unsigned at;
+  int h, w;  // the tap's offset from the corner
 };
 
 /// Windows of images (N,H,W,C). Row (n,i,j) and tap (a,b) meet at the position (i,j)·step + start +
 /// (a,b)·tap_step, which must be a multiple of `every` and is divided by it: strides of the form's x are
-/// steps to one side, and gaps to the other.
+/// steps to one side, and gaps to the other. *Simple* windows have no gaps, and channels that can be read
+/// four at a time.
 struct Windows {
   Span<const real> x;
   int N, H, W, C, rows_h, rows_w, kw, columns;
   int step_h, step_w, start_h, start_w, tap_h, tap_w, every_h, every_w;
-  bool fours;  // channels can be read four at a time
+  bool fours;
+  bool and_ones = false;  // whether a column of ones stands behind the others
 
   __host__ __device__ int rows() const { return N * rows_h * rows_w; }
-
-  __device__ Row row(int p, int end) const {
-    if (p >= end) return {-1, 0, 0};
-    const int n = p / (rows_h * rows_w), i = p / rows_w - n * rows_h, j = p % rows_w;
-    return {n * H * W * C, i * step_h + start_h, j * step_w + start_w};
+  bool simple() const { return fours && every_h == 1 && every_w == 1; }
+  /// Of a position in an image.
+  __device__ unsigned offset(int h, int w) const {
+    return (static_cast<unsigned>(h) * static_cast<unsigned>(W) + static_cast<unsigned>(w)) *
+           static_cast<unsigned>(C);
   }
-  __device__ Column column(int q) const {
-    if (q >= columns) return {0, 0, -1};
-    const int tap = q / C, a = tap / kw;
-    return {a * tap_h, (tap - a * kw) * tap_w, q - tap * C};
+
+  template <bool simple> __device__ Row row(int p, int end) const {
+    if (p >= end) return {0, outside, outside};
+    const int n = p / (rows_h * rows_w), i = p / rows_w - n * rows_h, j = p % rows_w;
+    const int h = i * step_h + start_h, w = j * step_w + start_w;
+    return {offset(n * H, 0) + (simple ? offset(h, w) : 0), h, w};
+  }
+  template <bool simple> __device__ Column column(int q) const {
+    if (q >= columns) return {0, and_ones && q == columns ? ones : outside, outside};
+    const int tap = q / C, a = tap / kw, h = a * tap_h, w = (tap - a * kw) * tap_w;
+    return {static_cast<unsigned>(q - tap * C) + (simple ? offset(h, w) : 0), h, w};
   }
 
   /// Whether they meet in the image, and where.
-  __device__ bool place(const Row& r, const Column& q, int& at) const {
+  template <bool simple> __device__ bool place(const Row& r, const Column& q, int& at) const {
     int h = r.h + q.h, w = r.w + q.w;
-    if (every_h > 1 || every_w > 1) {
-      if (h % every_h != 0 || w % every_w != 0) return false;
+    unsigned sum = r.at + q.at;
+    if (!simple) {
+      if (h < 0 || w < 0 || h % every_h != 0 || w % every_w != 0) return false;
       h /= every_h, w /= every_w;
+      sum += offset(h, w);
     }
-    at = r.base + (h * W + w) * C + q.c;
-    return r.base >= 0 && q.c >= 0 && h >= 0 && h < H && w >= 0 && w < W;
+    at = static_cast<int>(sum);
+    return h >= 0 && h < H && w >= 0 && w < W;
   }
 
-  /// A[r, q … q + 3].
-  __device__ Vec4<real> four(const Row& r, int q) const {
+  /// A[r, q … q + 3], where `first` is column q.
+  template <bool simple> __device__ Vec4<real> four(const Row& r, const Column& first, int q) const {
     Vec4<real> v{};
     int at = 0;
-    if (fours) return place(r, column(q), at) ? cuda::four(x, at) : v;
-    for (int l = 0; l < 4; ++l)
-      if (place(r, column(q + l), at)) v.v[l] = x[at];
+    if (simple && place<simple>(r, first, at)) return cuda::four(x, at);
+    if (simple && first.h == ones && r.h != outside) v.v[0] = 1;
+#pragma unroll 1
+    for (int l = 0; !simple && l < 4; ++l) {
+      const Column one = column<simple>(q + l);
+      if (one.h == ones && r.h != outside) v.v[l] = 1;
+      if (place<simple>(r, one, at)) v.v[l] = x[at];
+    }
     return v;
   }
 };
@@ -79,126 +96,44 @@ struct Sums {
   int pixels = 1, shifts_an_image = 0;  // of an image; N for a shift (images,N), else 0
   Span<const real> shift = {}, residual = {};
   Span<real> y;
+  bool fours = false;  // N is a multiple of four, and neighbours can be read and written together
 
-  __device__ void put(int split, int m, int n, real v) const {
+  /// v has the sums of columns n, n + 1, …
+  template <int count> __device__ void put(int split, int m, int n, Vec<real, count> v) const {
     if (m >= M || n >= N) return;
-    const Index at = Index{m} * N + n;
-    if (!shift.empty()) v += shift[m / pixels * shifts_an_image + n];
-    if (!residual.empty()) v += residual[at];
-    y[Index{split} * M * N + at] = v;
-  }
-};
-
-constexpr int BK = 128 / sizeof(real);  // terms of a slab
-
-/// A block's tile by lanes: thread t has columns 4 (t % (BN/4)) … + 3 of `rows` rows.
-template <bool transposed, int BM, int BN> struct Lanes {
-  static constexpr int across = BN / 4, down = threads / across, rows = BM / down;
-  static_assert(!transposed || rows % 4 == 0);
-  static constexpr int staging = 1;
-  real sum[rows][4] = {};
-
-  static __device__ real rounded(real v) { return v; }
-  static __device__ int column() { return static_cast<int>(threadIdx.x) % across * 4; }
-  static __device__ int row(int i) {
-    const int t = static_cast<int>(threadIdx.x) / across;
-    return transposed ? i / 4 * 4 * down + t * 4 + i % 4 : t + i * down;
-  }
-
-  /// Adds a slab: a lies as [BM][pitch], or transposed as [BK][pitch]; b as [BK][BN + 4].
-  template <class A, class B> __device__ void add(A& a, int pitch, B& b) {
-#pragma unroll 2
-    for (int k = 0; k < BK; k += 4) {
-      Vec4<real> left[rows], right[4];  // of row i: terms k … k + 3; transposed, of term l: rows 4i …
+    const int at = m * N + n, of_image = shift.empty() ? 0 : m / pixels * shifts_an_image;
+    const Index of_split = Index{split} * M * N;
+    if (fours) {
+      const auto add = [&](const Vec<real, count>& more) {
 #pragma unroll
-      for (int i = 0; i < rows; ++i)
-        left[i] = four(transposed ? &a[(k + i % 4) * pitch + row(i / 4 * 4)] : &a[row(i) * pitch + k]);
-#pragma unroll
-      for (int l = 0; l < 4; ++l) right[l] = four(&b[(k + l) * (BN + 4) + column()]);
-#pragma unroll
-      for (int l = 0; l < 4; ++l)
-#pragma unroll
-        for (int i = 0; i < rows; ++i)
-#pragma unroll
-          for (int j = 0; j < 4; ++j)
-            sum[i][j] =
-                fma(transposed ? left[i / 4 * 4 + l].v[i % 4] : left[i].v[l], right[l].v[j], sum[i][j]);
+        for (int l = 0; l < count; ++l) v.v[l] += more.v[l];
+      };
+      if (!shift.empty()) add(read<count>(shift, of_image + n));
+      if (!residual.empty()) add(read<count>(residual, at));
+      return cuda::put(y, of_split + at, v);
+    }
+    for (int l = 0; l < count && n + l < N; ++l) {
+      if (!shift.empty()) v.v[l] += shift[of_image + n + l];
+      if (!residual.empty()) v.v[l] += residual[at + l];
+      y[of_split + at + l] = v.v[l];
     }
   }
-
-  template <class S, class F> __device__ void each(S&, const F& f) const {
-#pragma unroll
-    for (int i = 0; i < rows; ++i)
-#pragma unroll
-      for (int j = 0; j < 4; ++j) f(row(i), column() + j, sum[i][j]);
-  }
 };
-
-#ifndef DALE_DOUBLE
-/// By the matrix units: eight warps, 4 down and 2 across, each with fragments of 16 × 16.
-template <bool transposed, int BM, int BN> struct MatrixUnits {
-  static constexpr int down = BM / 64, across = BN / 32;  // fragments of a warp
-  static constexpr int staging = threads / 32 * 256;
-  template <class Use, class... Layout> using Fragment = nvcuda::wmma::fragment<Use, 16, 16, 8, Layout...>;
-  using TF32 = nvcuda::wmma::precision::tf32;
-  Fragment<nvcuda::wmma::accumulator, float> sum[down][across];
-
-  __device__ MatrixUnits() {
-    for (auto& line : sum)
-      for (auto& f : line) fill_fragment(f, 0.0f);
-  }
-  static __device__ real rounded(real v) { return nvcuda::wmma::__float_to_tf32(v); }
-  static __device__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
-  static __device__ int row(int i) { return warp() % 4 * (BM / 4) + 16 * i; }
-  static __device__ int column(int j) { return warp() / 4 * (BN / 2) + 16 * j; }
-
-  template <class A, class B> __device__ void add(A& a, int pitch, B& b) {
-    using namespace nvcuda;
-    using Order = std::conditional_t<transposed, wmma::col_major, wmma::row_major>;
-    for (int k = 0; k < BK; k += 8) {
-      Fragment<wmma::matrix_a, TF32, Order> left[down];
-      Fragment<wmma::matrix_b, TF32, wmma::row_major> right[across];
-#pragma unroll
-      for (int i = 0; i < down; ++i)
-        load_matrix_sync(left[i], transposed ? &a[k * pitch + row(i)] : &a[row(i) * pitch + k], pitch);
-#pragma unroll
-      for (int j = 0; j < across; ++j) load_matrix_sync(right[j], &b[k * (BN + 4) + column(j)], BN + 4);
-#pragma unroll
-      for (int i = 0; i < down; ++i)
-#pragma unroll
-        for (int j = 0; j < across; ++j) mma_sync(sum[i][j], left[i], right[j], sum[i][j]);
-    }
-  }
-
-  template <class S, class F> __device__ void each(S& stage, const F& f) const {
-#pragma unroll
-    for (int i = 0; i < down; ++i)
-#pragma unroll
-      for (int j = 0; j < across; ++j) {
-        nvcuda::wmma::store_matrix_sync(&stage[256 * warp()], sum[i][j], 16, nvcuda::wmma::mem_row_major);
-        __syncwarp();
-        for (int e = static_cast<int>(threadIdx.x) % 32; e < 256; e += 32)
-          f(row(i) + e / 16, column(j) + e % 16, real(stage[256 * warp() + e]));
-        __syncwarp();
-      }
-  }
-};
-#endif
 
 /// The tile of block blockIdx.x: columns first, then rows, then splits. b (K,N); sums.N a multiple of 4 where
 /// b_fours.
-template <bool transposed, int BM, int BN, template <bool, int, int> class Work>
-__global__ void __launch_bounds__(threads)
+template <bool simple, bool transposed, int BM, int BN, template <bool, int, int> class Work>
+__global__ void __launch_bounds__(threads, 2)
     tiled_product(const __grid_constant__ Windows a, Span<const real> b, bool b_fours,
                   const __grid_constant__ Sums sums) {
   using Tile = Work<transposed, BM, BN>;
-  constexpr int R = transposed ? BK : BM, Q = transposed ? BM : BK, pitch = Q + 4;  // the slab of A, by rows
-  constexpr int a_fours = R * Q / 4, a_each = (a_fours + threads - 1) / threads;
-  constexpr int b_count = BK * BN / 4, b_each = (b_count + threads - 1) / threads;
-  DALE_SHARED(real, tile_a, R * pitch);
-  DALE_SHARED(real, tile_b, BK * (BN + 4));
-  DALE_SHARED(Row, rows, R);
-  DALE_SHARED(real, stage, Tile::staging);
+  constexpr int R = transposed ? BK : BM, Q = transposed ? BM : BK;  // the slab of A, by rows
+  constexpr int across_a = Q / 4, down_a = threads / across_a, a_each = R / down_a;
+  constexpr int across_b = BN / 4, down_b = threads / across_b, b_each = (BK + down_b - 1) / down_b;
+  static_assert(R % down_a == 0);
+  DALE_SHARED(real, tile_a, R * Tile::pitch_a);
+  DALE_SHARED(real, tile_b, BK * Tile::pitch_b);
+  DALE_SHARED(Row, slab_rows, transposed ? R : 1);
 
   const int t = static_cast<int>(threadIdx.x), tiles_n = (sums.N + BN - 1) / BN,
             tiles_m = (sums.M + BM - 1) / BM;
@@ -207,54 +142,64 @@ __global__ void __launch_bounds__(threads)
   const int split = block / (tiles_n * tiles_m), begin = split * sums.length;
   const int end = begin + sums.length < sums.K ? begin + sums.length : sums.K;
 
+  // The thread's places in the slabs, and what stays the same for the whole tile: its rows, or its column.
+  const int row_a = t / across_a, column_a = t % across_a * 4, row_b = t / across_b,
+            column_b = t % across_b * 4;
+  Row rows[a_each];
+  Column column{};
+  if constexpr (transposed)
+    column = a.column<simple>(m0 + column_a);
+  else
+    for (int i = 0; i < a_each; ++i) rows[i] = a.row<simple>(m0 + row_a + i * down_a, sums.M);
   const auto fill_rows = [&](int k0) {
-    if (t < R) rows[t] = a.row((transposed ? k0 : m0) + t, transposed ? end : sums.M);
+    if (transposed && t < R) slab_rows[t] = a.row<simple>(k0 + t, end);
   };
+
   Vec4<real> next_a[a_each], next_b[b_each];
   const auto read = [&](int k0) {
+    if constexpr (!transposed) column = a.column<simple>(k0 + column_a);
 #pragma unroll
     for (int i = 0; i < a_each; ++i) {
-      const int e = t + i * threads;
-      if (e < a_fours) next_a[i] = a.four(rows[e / (Q / 4)], (transposed ? m0 : k0) + e % (Q / 4) * 4);
+      if constexpr (transposed) rows[i] = slab_rows[row_a + i * down_a];
+      next_a[i] = a.four<simple>(rows[i], column, (transposed ? m0 : k0) + column_a);
     }
 #pragma unroll
     for (int i = 0; i < b_each; ++i) {
-      const int e = t + i * threads, k = k0 + e / (BN / 4), n = n0 + e % (BN / 4) * 4;
+      const int k = k0 + row_b + i * down_b, n = n0 + column_b;
       next_b[i] = {};
-      if (e >= b_count || k >= end) continue;
-      if (b_fours && n < sums.N) next_b[i] = four(b, Index{k} * sums.N + n);
+      if (row_b + i * down_b >= BK || k >= end) continue;
+      if (b_fours && n < sums.N) next_b[i] = four(b, k * sums.N + n);
       for (int l = 0; !b_fours && l < 4; ++l)
-        if (n + l < sums.N) next_b[i].v[l] = b[Index{k} * sums.N + n + l];
+        if (n + l < sums.N) next_b[i].v[l] = b[k * sums.N + n + l];
     }
+  };
+  const auto rounded = [](Vec4<real> v) {
+    for (real& number : v.v) number = Tile::rounded(number);
+    return v;
   };
   const auto write = [&] {
 #pragma unroll
-    for (int i = 0; i < a_each; ++i) {
-      const int e = t + i * threads;
-      for (int l = 0; e < a_fours && l < 4; ++l)
-        tile_a[e / (Q / 4) * pitch + e % (Q / 4) * 4 + l] = Tile::rounded(next_a[i].v[l]);
-    }
+    for (int i = 0; i < a_each; ++i)
+      put(&tile_a[(row_a + i * down_a) * Tile::pitch_a + column_a], rounded(next_a[i]));
 #pragma unroll
-    for (int i = 0; i < b_each; ++i) {
-      const int e = t + i * threads;
-      for (int l = 0; e < b_count && l < 4; ++l)
-        tile_b[e / (BN / 4) * (BN + 4) + e % (BN / 4) * 4 + l] = Tile::rounded(next_b[i].v[l]);
-    }
+    for (int i = 0; i < b_each; ++i)
+      if (row_b + i * down_b < BK)
+        put(&tile_b[(row_b + i * down_b) * Tile::pitch_b + column_b], rounded(next_b[i]));
   };
 
   Tile work;
   fill_rows(begin);
-  __syncthreads();
+  if (transposed) __syncthreads();
   if (begin < end) read(begin);
   for (int k0 = begin; k0 < end; k0 += BK) {
     __syncthreads();
     write();
-    if (transposed) fill_rows(k0 + BK);
+    fill_rows(k0 + BK);
     __syncthreads();
     if (k0 + BK < end) read(k0 + BK);
-    work.add(tile_a, pitch, tile_b);
+    work.add(tile_a, tile_b);
   }
-  work.each(stage, [&](int m, int n, real v) { sums.put(split, m0 + m, n0 + n, v); });
+  work.each([&](int m, int n, auto v) { sums.put(split, m0 + m, n0 + n, v); });
 }
 
 }  // namespace dale::cuda

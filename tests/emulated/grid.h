@@ -176,6 +176,12 @@ inline void run_grid(dim3 grid, dim3 block, const std::function<void()>& body) {
   for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) Block::current().run(body, block.x);
 }
 
+/// Throws unless numbers that are read or written together lie where a device can reach them together.
+inline void expect_aligned(const void* place, std::size_t bytes) {
+  if (reinterpret_cast<std::uintptr_t>(place) % bytes != 0)
+    throw fault("numbers are read or written together at no multiple of " + std::to_string(bytes) + " bytes");
+}
+
 /// A span whose every index is checked.
 template <class T> struct Span : std::span<T> {
   using std::span<T>::span;

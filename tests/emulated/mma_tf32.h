@@ -1,0 +1,44 @@
+// The matrix units for tests: one instruction of tensor/cuda/mma.h. A warp's threads bring their parts of the
+// factors to one place, wait, and make their own part of the sum. Products are exact; the sum of eight of
+// them and of what was there is cut to float toward zero, as devices were seen to do (Fasi et al. 2021).
+#pragma once
+
+#include <bit>
+#include <cmath>
+
+#include "tests/emulated/cuda_runtime.h"
+
+namespace dale::cuda {
+
+inline float tf32(float v) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(v);
+  if ((bits & 0x7f800000u) == 0x7f800000u) return v;
+  return std::bit_cast<float>((bits + 0x1000u) & 0xffffe000u);
+}
+
+inline void mma(float (&c)[4], const float (&a)[4], const float (&b)[2]) {
+  struct Factors {
+    float A[16][8], B[8][8];
+  };
+  // Two in turn: who is a step ahead writes to the one that nobody reads any more.
+  static Factors of_warps[1024 / emulated::warp_size][2];
+  const unsigned warp = threadIdx.x / emulated::warp_size, lane = threadIdx.x % emulated::warp_size;
+  Factors& f = of_warps[warp][emulated::Block::current().warp_phase[warp] % 2];
+  const unsigned g = lane / 4, p = lane % 4;
+  for (float v : {a[0], a[1], a[2], a[3], b[0], b[1]})
+    if (std::bit_cast<std::uint32_t>(v) != std::bit_cast<std::uint32_t>(tf32(v)) && v == v)
+      throw emulated::fault("a factor of the matrix units is not rounded to TF32");
+  for (unsigned l = 0; l < 4; ++l) f.A[g + l % 2 * 8][p + l / 2 * 4] = a[l];
+  for (unsigned l = 0; l < 2; ++l) f.B[p + 4 * l][g] = b[l];
+  __syncwarp();
+  for (unsigned l = 0; l < 4; ++l) {
+    double sum = static_cast<double>(c[l]);
+    for (unsigned k = 0; k < 8; ++k)
+      sum += static_cast<double>(f.A[g + l / 2 * 8][k]) * static_cast<double>(f.B[k][2 * p + l % 2]);
+    float cut = static_cast<float>(sum);
+    if (std::abs(static_cast<double>(cut)) > std::abs(sum)) cut = std::nextafterf(cut, 0);
+    c[l] = cut;
+  }
+}
+
+}  // namespace dale::cuda
