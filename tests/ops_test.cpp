@@ -157,8 +157,8 @@ TEST_CASE("convolution plus shift and residual is its formula", "[ops][conv][mac
 }
 
 TEST_CASE("the fused group norm is its formula", "[ops][machines]") {
-  // Images, channels, groups, height, width: few and many channels a group, in fours and not, more than a block
-  // of threads, groups left over, more pixels and more images than threads of a channel.
+  // Images, channels, groups, height, width: few and many channels a group, in fours and not, more than a
+  // block of threads, groups left over, more pixels and more images than threads of a channel.
   const Index shapes[][5] = {{3, 16, 8, 5, 7},   {3, 80, 2, 3, 3},   {3, 1042, 1, 2, 1},
                              {2, 2052, 1, 2, 1}, {3, 36, 12, 2, 5},  {1, 20, 5, 4, 1},
                              {3, 9, 9, 3, 1},    {1, 32, 8, 13, 12}, {20, 66, 33, 2, 2}};
