@@ -157,19 +157,47 @@ TEST_CASE("convolution plus shift and residual is its formula", "[ops][conv][mac
 }
 
 TEST_CASE("the fused group norm is its formula", "[ops][machines]") {
-  // Channels, groups, height, width: few and many channels a group, more than a block of threads, groups left
-  // over.
-  const Index shapes[][4] = {{16, 8, 5, 7}, {80, 2, 3, 3}, {1040, 1, 2, 1}, {36, 12, 2, 5}, {6, 6, 3, 1}};
+  // Images, channels, groups, height, width: few and many channels a group, in fours and not, more than a
+  // block of threads, groups left over, more pixels and more images than threads of a channel.
+  const Index shapes[][5] = {{3, 16, 8, 5, 7},   {3, 80, 2, 3, 3},   {3, 1042, 1, 2, 1},
+                             {2, 2052, 1, 2, 1}, {3, 36, 12, 2, 5},  {1, 20, 5, 4, 1},
+                             {3, 9, 9, 3, 1},    {1, 32, 8, 13, 12}, {20, 66, 33, 2, 2}};
   ON_EVERY_MACHINE();
-  for (const auto& [C, groups, H, W] : shapes)
+  for (const auto& [images, C, groups, H, W] : shapes)
     for (bool with_silu : {false, true}) {
-      const Index G = groups;  // clang 14 captures no structured binding
+      const Index N = images, G = groups;  // clang 14 captures no structured binding
       INFO(C << " channels in " << G);
-      const double terms = static_cast<double>(C / G * H * W);
+      const double terms = static_cast<double>(C / G * H * W), all = static_cast<double>(N * H * W);
       is_formula(
-          {{3, C, H, W}, {C}, {C}}, device,
+          {{N, C, H, W}, {C}, {C}}, device,
           [&](const Vars& x) { return group_norm(x[0], x[1], x[2], G, 1e-5, with_silu); },
           [&](const Vars& x) { return group_norm_formula(x[0], x[1], x[2], G, 1e-5, with_silu); },
-          {terms, 3 * terms, 3 * terms, 3 * terms});
+          {terms, 3 * terms, 3 * all, 3 * all});
     }
+}
+
+TEST_CASE("group norm reads arrays that begin anywhere, and sums over nothing", "[ops][machines]") {
+  ON_EVERY_MACHINE();
+  const Tensor all = normal(Key{1}, {1 + 2 * 8 * 3 * 3}).to(device), x = all.slice(0, 1, all.size());
+  const Var image = x.reshape({2, 3, 3, 8}).permute({0, 3, 1, 2}), scale = x.slice(0, 2, 10),
+            shift = x.slice(0, 1, 9);
+  for (bool silu : {false, true})
+    CHECK(gap(group_norm(image, scale, shift, 2, 1e-5, silu),
+              group_norm_formula(image, scale, shift, 2, 1e-5, silu)) <
+          64 * static_cast<double>(std::numeric_limits<real>::epsilon()));
+
+  for (const auto& [N, L] : {std::pair<Index, Index>{0, 9}, {3, 0}}) {
+    INFO(N << " images of " << L << " pixels");
+    const In eight = x.cspan().first(8);
+    Tensor none({N, L, 8}, device), mean({N, 2}, device), rstd({N, 2}, device),
+        ggamma = Tensor::full({8}, 7, device), gbeta = Tensor::full({8}, 7, device);
+    const Kernels& k = kernels(device);
+    k.group_norm(N, 8, L, 2, 1e-5, true, none.cspan(), eight, eight, none.span(), mean.span(), rstd.span());
+    k.fill(mean.span(), 0);
+    k.fill(rstd.span(), 1);
+    k.group_norm_gradient(N, 8, L, 2, true, none.cspan(), none.cspan(), eight, eight, mean.cspan(),
+                          rstd.cspan(), none.span(), ggamma.span(), gbeta.span());
+    CHECK(values(ggamma) == Values(8, 0));
+    CHECK(values(gbeta) == Values(8, 0));
+  }
 }

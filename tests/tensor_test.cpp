@@ -200,8 +200,9 @@ TEST_CASE("what a piece throws reaches the caller after all pieces have stopped"
 }
 
 TEST_CASE("sums and maxima over rows are those of each column", "[tensor][machines]") {
-  const Index shapes[][3] = {{1, 50000, 3}, {1, 1000, 70}, {1, 1, 200}, {1, 70, 5000},
-                             {5, 300, 20},  {400, 2, 16},  {2, 0, 17},  {1, 50000, 1}};
+  const Index shapes[][3] = {{1, 50000, 3}, {1, 1000, 70}, {1, 1, 200},   {1, 70, 5000}, {5, 300, 20},
+                             {400, 2, 16},  {2, 0, 17},    {1, 50000, 1}, {1, 9000, 71}, {3, 1100, 40},
+                             {70, 16, 30},  {70, 17, 30},  {90, 15, 1},   {0, 5, 3},     {1, 1, 1}};
   for (const auto& [outer, rows, columns] : shapes) {
     INFO(fmt::format("{} times {} rows of {}", outer, rows, columns));
     const Tensor x = normal(Key{1}, {outer, rows, columns});

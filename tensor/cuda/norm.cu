@@ -1,184 +1,265 @@
 // Group normalisation with SiLU, forward and backward: the formulas of cpu/norm.cpp. A block takes some
-// groups of one image, about 32 channels, side by side in memory. Thread t is at channel t mod `width` and
-// walks down the pixels; sums are made a thread each, down the threads of a channel as a tree, then along the
-// channels of a group.
+// groups of one image, side by side in memory: 32 channels or half of them. A thread stays at V channels of
+// one group, which it reads at once, and walks down the pixels; sums are made a thread each, down the threads
+// of a channel as a tree, then along the channels of a group.
 #include "tensor/cuda/launch.h"
 
 namespace dale::cuda {
 namespace {
 
-constexpr int norm_threads = 1024;  // a block: what keeps enough reads under way for a device's memory
+constexpr int norm_threads = 512;  // of a block at most, so that a multiprocessor has two blocks
 
-/// What blocks and threads have of images (N,L,C) in G groups.
+/// V numbers of neighbouring channels.
+template <int V> struct alignas(std::min<std::size_t>(16, V * sizeof(real))) Channels {
+  real v[V];
+
+  __device__ Channels operator+(const Channels& other) const {
+    Channels sum;
+    for (int k = 0; k < V; ++k) sum.v[k] = v[k] + other.v[k];
+    return sum;
+  }
+};
+
+/// What blocks and threads have of images (N,L,C) in G groups. A channel here is V of them together.
 struct Share {
-  Index N, C, L, G;
+  Index C, L, G;
   int width, groups;   // channels of a group; groups of a block
   int columns, lines;  // channels that a block's threads stand at, and threads of a channel
-  __host__ __device__ Index blocks_an_image() const { return (G + groups - 1) / groups; }
+  Index step;          // from a thread's pixel to its next
 
-  Share(Index N_, Index C_, Index L_, Index G_) : N(N_), C(C_), L(L_), G(G_) {
+  Share(int V, Index channels, Index L_, Index G_) : C(channels / V), L(L_), G(G_) {
     width = static_cast<int>(C / G);
-    groups = static_cast<int>(std::clamp<Index>(32 / std::max(1, width), 1, G));
+    groups = static_cast<int>(std::clamp<Index>(std::min<Index>(32 / V, C / 2) / width, 1, G));
     columns = std::min(width * groups, norm_threads);
-    lines = norm_threads / std::max(1, columns);
+    lines = static_cast<int>(std::clamp<Index>(L, 1, norm_threads / columns));
+    step = lines * C;
   }
+  int threads() const { return columns * lines; }
+  __host__ __device__ Index blocks_an_image() const { return (G + groups - 1) / groups; }
 };
 
 /// A block's place: its image, its groups and a thread's first channel and pixel. Where a group has more
 /// channels than a block threads, the block has one group and a thread several channels.
 struct Place {
   Index n, group, channels, begin;  // channels of the block's groups, from channel `begin`
-  int column, line;
-  bool idle;  // threads left over
+  int column, line, mine;           // the thread's group, of the block's
 
   __device__ explicit Place(const Share& s) {
-    const Index blocks = s.blocks_an_image(), t = threadIdx.x;
+    const Index blocks = s.blocks_an_image();
     n = blockIdx.x / blocks;
     group = blockIdx.x % blocks * s.groups;
     begin = group * s.width;
     channels = s.groups * s.width < s.C - begin ? Index{s.groups} * s.width : s.C - begin;
-    column = static_cast<int>(t % s.columns), line = static_cast<int>(t / s.columns);
-    idle = line >= s.lines;
+    line = static_cast<int>(threadIdx.x) / s.columns;
+    column = static_cast<int>(threadIdx.x) - line * s.columns;
+    mine = column / s.width;
   }
 
-  /// Calls f(channel, index of x) for the thread's elements.
-  template <class F> __device__ void each(const Share& s, const F& f) const {
-    if (idle) return;
-    for (Index c = column; c < channels; c += s.columns)
-      for (Index l = line; l < s.L; l += s.lines) f(begin + c, (n * s.L + l) * s.C + begin + c);
+  /// Calls f(index of x) for the thread's pixels of the block's channel c.
+  template <class F> __device__ void pixels(const Share& s, Index c, const F& f) const {
+    const Index end = (n + 1) * s.L * s.C;
+    for (Index i = (n * s.L + line) * s.C + begin + c; i < end; i += s.step) f(i);
   }
 };
 
 /// Adds the threads' v down each column: partial[column] is the sum. Ends, as it begins, at a barrier.
-template <class P> __device__ void sum_columns(const Share& s, const Place& at, real v, P& partial) {
+template <class T, class P> __device__ void sum_columns(const Share& s, const Place& at, T v, P& partial) {
   __syncthreads();
-  if (!at.idle) partial[at.line * s.columns + at.column] = v;
+  partial[threadIdx.x] = v;
   int half = 1;
   while (half < s.lines) half *= 2;
   for (half /= 2; half > 0; half /= 2) {
     __syncthreads();
     if (at.line < half && at.line + half < s.lines) {
-      const real other = partial[(at.line + half) * s.columns + at.column];
-      partial[at.line * s.columns + at.column] += other;
+      const T sum = partial[threadIdx.x], other = partial[threadIdx.x + half * s.columns];
+      partial[threadIdx.x] = sum + other;
     }
   }
   __syncthreads();
 }
 
-/// The sum of f(column) over the block's g-th group, one after the other.
-template <class F> __device__ real over_group(const Share& s, int g, const F& f) {
+/// Calls f(column) for the columns of the block's g-th group.
+template <class F> __device__ void over_group(const Share& s, int g, const F& f) {
   const int end = (g + 1) * s.width < s.columns ? (g + 1) * s.width : s.columns;
-  real sum = 0;
-  for (int c = g * s.width; c < end; ++c) sum += f(c);
-  return sum;
+  for (int c = g * s.width; c < end; ++c) f(c);
 }
 
 __device__ bool has_group(const Share& s, const Place& at) {
   return static_cast<int>(threadIdx.x) < s.groups && at.group + threadIdx.x < s.G;
 }
 
-__global__ void __launch_bounds__(norm_threads)
-    normalise(const __grid_constant__ Share s, real eps, bool silu, Span<const real> x,
-              Span<const real> gamma, Span<const real> beta, Span<real> y, Span<real> mean, Span<real> rstd) {
+template <int V>
+__global__ void __launch_bounds__(norm_threads, 2)
+    normalise(const __grid_constant__ Share s, real eps, bool silu, Span<const Channels<V>> x,
+              Span<const Channels<V>> gamma, Span<const Channels<V>> beta, Span<Channels<V>> y,
+              Span<real> mean, Span<real> rstd) {
   DALE_SHARED(real, partial, norm_threads);
-  DALE_SHARED(real, of_group, 32);  // means
+  DALE_SHARED(real, centre, 32);  // of a group
   DALE_SHARED(real, scale, 32);
   const Place at(s);
   const int t = static_cast<int>(threadIdx.x);
-  const real M = static_cast<real>(s.width * s.L);
-  const auto group_of = [&](Index channel) { return (channel - at.begin) / s.width; };
+  const real M = static_cast<real>(V * s.width * s.L);
+  const auto mean_of_group = [&](real sum) {
+    sum_columns(s, at, sum, partial);
+    real total = 0;
+    if (has_group(s, at)) over_group(s, t, [&](int c) { total += partial[c]; });
+    return total / M;
+  };
 
   real sum = 0;
-  at.each(s, [&](Index, Index i) { sum += x[i]; });
-  sum_columns(s, at, sum, partial);
-  if (has_group(s, at))
-    of_group[t] = mean[at.n * s.G + at.group + t] =
-        over_group(s, t, [&](int c) { return real(partial[c]); }) / M;
+  for (Index c = at.column; c < at.channels; c += s.columns)
+    at.pixels(s, c, [&](Index i) {
+      const Channels<V> in = x[i];
+      for (int k = 0; k < V; ++k) sum += in.v[k];
+    });
+  const real mu = mean_of_group(sum);
+  if (has_group(s, at)) centre[t] = mean[at.n * s.G + at.group + t] = mu;
   __syncthreads();
   sum = 0;
-  at.each(s, [&](Index c, Index i) {
-    const real d = x[i] - of_group[group_of(c)];
-    sum += d * d;
-  });
-  sum_columns(s, at, sum, partial);
-  if (has_group(s, at)) {
-    const real r = 1 / scalar::sqrt(over_group(s, t, [&](int c) { return real(partial[c]); }) / M + eps);
-    scale[t] = rstd[at.n * s.G + at.group + t] = r;
+  for (Index c = at.column; c < at.channels; c += s.columns) {
+    const real m = centre[at.mine];
+    at.pixels(s, c, [&](Index i) {
+      const Channels<V> in = x[i];
+      for (int k = 0; k < V; ++k) sum += (in.v[k] - m) * (in.v[k] - m);
+    });
   }
+  const real variance = mean_of_group(sum);
+  if (has_group(s, at)) scale[t] = rstd[at.n * s.G + at.group + t] = 1 / scalar::sqrt(variance + eps);
   __syncthreads();
-  at.each(s, [&](Index c, Index i) {
-    const real z = (x[i] - of_group[group_of(c)]) * scale[group_of(c)] * gamma[c] + beta[c];
-    y[i] = silu ? z * scalar::sigmoid(z) : z;
-  });
+  for (Index c = at.column; c < at.channels; c += s.columns) {
+    const real m = centre[at.mine], r = scale[at.mine];
+    const Channels<V> ga = gamma[at.begin + c], be = beta[at.begin + c];
+    at.pixels(s, c, [&](Index i) {
+      Channels<V> z = x[i];
+      for (int k = 0; k < V; ++k) {
+        z.v[k] = (z.v[k] - m) * r * ga.v[k] + be.v[k];
+        if (silu) z.v[k] *= scalar::sigmoid(z.v[k]);
+      }
+      y[i] = z;
+    });
+  }
 }
 
-/// s1 and s2 (N,C) are the sums S₁ and S₂ of each image.
-__global__ void __launch_bounds__(norm_threads)
-    differentiate(const __grid_constant__ Share s, bool silu, Span<const real> g, Span<const real> x,
-                  Span<const real> gamma, Span<const real> beta, Span<const real> mean, Span<const real> rstd,
-                  Span<real> gx, Span<real> s1, Span<real> s2) {
-  DALE_SHARED(real, partial, norm_threads);
+/// sums (N,C): S₁ of V channels and then their S₂.
+template <int V>
+__global__ void __launch_bounds__(norm_threads, 2)
+    differentiate(const __grid_constant__ Share s, bool silu, Span<const Channels<V>> g,
+                  Span<const Channels<V>> x, Span<const Channels<V>> gamma, Span<const Channels<V>> beta,
+                  Span<const real> mean, Span<const real> rstd, Span<Channels<V>> gx,
+                  Span<Channels<2 * V>> sums) {
+  DALE_SHARED(Channels<2 * V>, partial, norm_threads);
   DALE_SHARED(real, A, 32);
   DALE_SHARED(real, B, 32);
   const Place at(s);
   const int t = static_cast<int>(threadIdx.x);
-  const real M = static_cast<real>(s.width * s.L);
-  const auto normal = [&](Index c, Index i) {
-    const Index group = at.n * s.G + c / s.width;
-    return (x[i] - mean[group]) * rstd[group];
+  const real M = static_cast<real>(V * s.width * s.L);
+  const auto pixels = [&](Index c, const auto& f) {  // f(index, k, x̂, u)
+    const Index of = at.n * s.G + at.group + at.mine;
+    const real m = mean[of], r = rstd[of];
+    const Channels<V> ga = gamma[at.begin + c], be = beta[at.begin + c];
+    at.pixels(s, c, [&](Index i) {
+      const Channels<V> in = x[i];
+      Channels<V> u = g[i], hat;
+      for (int k = 0; k < V; ++k) {
+        hat.v[k] = (in.v[k] - m) * r;
+        if (silu) u.v[k] *= scalar::silu_slope(hat.v[k] * ga.v[k] + be.v[k]);
+      }
+      f(i, hat, u);
+    });
   };
-  const auto upstream = [&](Index c, Index i, real hat) {
-    return silu ? g[i] * scalar::silu_slope(hat * gamma[c] + beta[c]) : g[i];
-  };
-  if (has_group(s, at)) A[t] = B[t] = 0;
+  real a = 0, b = 0;  // A and B of the block's t-th group
   // More channels than threads: a round each of `columns` channels, whose group is the block's only one.
   for (Index round = 0; round < at.channels; round += s.columns) {
-    const Index c = at.begin + round + at.column;
-    const bool mine = !at.idle && round + at.column < at.channels;
-    real sum1 = 0, sum2 = 0;
-    for (Index l = at.line; mine && l < s.L; l += s.lines) {
-      const Index i = (at.n * s.L + l) * s.C + c;
-      const real hat = normal(c, i), u = upstream(c, i, hat);
-      sum1 += u;
-      sum2 += u * hat;
-    }
-    const auto fold = [&](real sum, Span<real> sums, auto& total) {
-      sum_columns(s, at, sum, partial);
-      if (mine && at.line == 0) sums[at.n * s.C + c] = partial[at.column];
-      const auto weighted = [&](int column) {
-        return round + column < at.channels ? gamma[at.begin + round + column] * partial[column] : real(0);
-      };
-      if (has_group(s, at)) total[t] += over_group(s, t, weighted);
-    };
-    fold(sum1, s1, A);
-    fold(sum2, s2, B);
+    const Index c = round + at.column;
+    Channels<2 * V> sum{};
+    if (c < at.channels)
+      pixels(c, [&](Index, const Channels<V>& hat, const Channels<V>& u) {
+        for (int k = 0; k < V; ++k) {
+          sum.v[k] += u.v[k];
+          sum.v[V + k] += u.v[k] * hat.v[k];
+        }
+      });
+    sum_columns(s, at, sum, partial);
+    if (c < at.channels && at.line == 0) sums[at.n * s.C + at.begin + c] = partial[at.column];
+    if (!has_group(s, at)) continue;
+    over_group(s, t, [&](int column) {
+      if (round + column >= at.channels) return;
+      const Channels<V> ga = gamma[at.begin + round + column];
+      const Channels<2 * V> of = partial[column];
+      for (int k = 0; k < V; ++k) {
+        a += ga.v[k] * of.v[k];
+        b += ga.v[k] * of.v[V + k];
+      }
+    });
   }
+  if (has_group(s, at)) A[t] = a / M, B[t] = b / M;
   __syncthreads();
-  at.each(s, [&](Index c, Index i) {
-    const real hat = normal(c, i), u = upstream(c, i, hat);
-    const Index group = (c - at.begin) / s.width;
-    gx[i] = rstd[at.n * s.G + c / s.width] * (gamma[c] * u - (A[group] + hat * B[group]) / M);
-  });
+  for (Index c = at.column; c < at.channels; c += s.columns) {
+    const real r = rstd[at.n * s.G + at.group + at.mine], constant = A[at.mine], slope = B[at.mine];
+    const Channels<V> ga = gamma[at.begin + c];
+    pixels(c, [&](Index i, const Channels<V>& hat, const Channels<V>& u) {
+      Channels<V> out;
+      for (int k = 0; k < V; ++k) out.v[k] = r * (ga.v[k] * u.v[k] - (constant + hat.v[k] * slope));
+      gx[i] = out;
+    });
+  }
+}
+
+/// ∂L/∂β = Σ S₁ and ∂L/∂γ = Σ S₂ over the images: the pixels of one image here, each channel a group.
+template <int V>
+__global__ void __launch_bounds__(norm_threads, 2)
+    add_images(const __grid_constant__ Share s, Span<const Channels<2 * V>> sums, Span<real> ggamma,
+               Span<real> gbeta) {
+  DALE_SHARED(Channels<2 * V>, partial, norm_threads);
+  const Place at(s);
+  Channels<2 * V> sum{};
+  if (at.column < at.channels) at.pixels(s, at.column, [&](Index i) { sum = sum + sums[i]; });
+  sum_columns(s, at, sum, partial);
+  if (at.line > 0 || at.column >= at.channels) return;
+  sum = partial[at.column];
+  for (int k = 0; k < V; ++k) {
+    gbeta[(at.begin + at.column) * V + k] = sum.v[k];
+    ggamma[(at.begin + at.column) * V + k] = sum.v[V + k];
+  }
+}
+
+template <int V> Span<const Channels<V>> packed(In x) {
+  return {reinterpret_cast<const Channels<V>*>(x.data()), x.size() / V};
+}
+template <int V> Span<Channels<V>> packed(Out x) {
+  return {reinterpret_cast<Channels<V>*>(x.data()), x.size() / V};
+}
+
+/// Calls f<V> for the most channels that threads read at once, groups being of `width` channels.
+template <class F> void with_channels(Index width, std::initializer_list<const real*> arrays, const F& f) {
+  bool fours = width % 4 == 0;
+  for (const real* x : arrays) fours &= reinterpret_cast<std::uintptr_t>(x) % alignof(Channels<4>) == 0;
+  fours ? f(std::integral_constant<int, 4>{}) : f(std::integral_constant<int, 1>{});
 }
 
 }  // namespace
 
 void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, In x, In gamma, In beta, Out y,
                 Out mean, Out rstd) {
-  const Share s(N, C, L, G);
-  launch(normalise, N * s.blocks_an_image(), norm_threads, s, eps, silu, x, gamma, beta, y, mean, rstd);
+  with_channels(C / G, {x.data(), gamma.data(), beta.data(), y.data()}, [&](auto v) {
+    constexpr int V = v;
+    const Share s(V, C, L, G);
+    launch(normalise<V>, N * s.blocks_an_image(), s.threads(), s, eps, silu, packed<V>(x), packed<V>(gamma),
+           packed<V>(beta), packed<V>(y), mean, rstd);
+  });
 }
 
 void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, In g, In x, In gamma, In beta,
                          In mean, In rstd, Out gx, Out ggamma, Out gbeta) {
-  const Share s(N, C, L, G);
-  const Scratch sums(2 * N * C);
-  const Out s1 = sums.span().first(static_cast<std::size_t>(N * C)),
-            s2 = sums.span().last(static_cast<std::size_t>(N * C));
-  launch(differentiate, N * s.blocks_an_image(), norm_threads, s, silu, g, x, gamma, beta, mean, rstd, gx, s1,
-         s2);
-  reduce(Reduce::sum, {s1.data(), N * C, {C, N}, {1, C}}, 1, gbeta);
-  reduce(Reduce::sum, {s2.data(), N * C, {C, N}, {1, C}}, 1, ggamma);
+  with_channels(C / G, {g.data(), x.data(), gamma.data(), beta.data(), gx.data()}, [&](auto v) {
+    constexpr int V = v;
+    const Share s(V, C, L, G), images(V, C, N, C / V);
+    const Scratch scratch(2 * N * C);
+    const auto sums = packed<2 * V>(scratch.span());
+    launch(differentiate<V>, N * s.blocks_an_image(), s.threads(), s, silu, packed<V>(g), packed<V>(x),
+           packed<V>(gamma), packed<V>(beta), mean, rstd, packed<V>(gx), sums);
+    launch(add_images<V>, images.blocks_an_image(), images.threads(), images, sums, ggamma, gbeta);
+  });
 }
 
 }  // namespace dale::cuda

@@ -1,7 +1,8 @@
 // Reductions y[k] = op over r of x[k,r]. A group of `width` threads, a power of two, makes one output: lane l
 // takes terms l, l + width, …, then a tree over the lanes combines theirs; the order depends on shapes and
-// strides alone. Few outputs of many terms are first reduced in pieces, (pieces,K) of them, and the pieces
-// then like any other array.
+// strides alone. Few outputs of many terms are cut into pieces, a block a piece of some outputs, and the last
+// of these blocks to end combines the pieces in the same way: which it is makes no difference. Of a few terms
+// an output is one thread's.
 //
 // Neighbouring threads are the lanes of one output, so that they read neighbouring r; where r's last axis is
 // strided and k's is not (sums over rows of a matrix), they are one lane of neighbouring outputs.
@@ -13,71 +14,123 @@
 namespace dale::cuda {
 namespace {
 
-/// How K outputs of R terms are shared out. A block's thread t is lane (t / lane_step) % width of output
-/// (t / output_step) % outputs_per_block.
+/// How K outputs of R terms are shared out: in `tiles` of `outputs` each, and of a tile `pieces` blocks take
+/// `length` terms each, the last one fewer or none. A block's thread t is lane (t / lane_step) % width of
+/// output (t / output_step) % outputs.
 struct Plan {
-  Index K, R;
-  Index pieces, length;  // each output is cut into `pieces` of `length` terms, the last one shorter or empty
-  int width, outputs_per_block, lane_step, output_step;
+  Index K, R, tiles, pieces, length;
+  int width, outputs, lane_step, output_step;
 };
+
+constexpr Index enough_threads = 1 << 17;  // at work on x
 
 Plan plan_of(Index K, Index R, bool columns) {
   Plan p{};
   p.K = K, p.R = R;
-  p.width = static_cast<int>(std::bit_ceil(std::clamp<std::uint64_t>(R, 1, columns ? 8 : threads)));
-  p.outputs_per_block = threads / p.width;
-  p.lane_step = columns ? p.outputs_per_block : 1;
+  // Lanes of a column have some four terms at least, and are no more than keep a device at work.
+  const Index wanted = columns ? std::min({R / 4, enough_threads / std::max<Index>(1, K), Index{32}}) : R;
+  p.width = static_cast<int>(std::bit_ceil(std::clamp<std::uint64_t>(wanted, 1, threads)));
+  p.outputs = threads / p.width;
+  p.lane_step = columns ? p.outputs : 1;
   p.output_step = columns ? 1 : p.width;
-  constexpr Index fewest_terms = 16;         // of a lane
-  constexpr Index enough_threads = 1 << 18;  // at work on x
-  p.pieces = std::min(R / (fewest_terms * p.width), enough_threads / (std::max<Index>(1, K) * p.width));
+  p.tiles = (K + p.outputs - 1) / p.outputs;
+  constexpr Index fewest_terms = 16;  // of a lane
+  p.pieces = std::min(R / (fewest_terms * p.width), enough_threads / (std::max<Index>(1, p.tiles) * threads));
   p.pieces = std::max<Index>(1, p.pieces);
   p.length = (R + p.pieces - 1) / p.pieces;
   return p;
 }
 
-/// y[s,k] = op over the s-th piece of r of x[k,r].
-template <class F>
-__global__ void reduce_pieces(F combine, real start, Plan p, const __grid_constant__ Walk<1> kept,
-                              const __grid_constant__ Walk<1> rest, Span<const real> x, Span<real> y) {
+/// How many pieces of a tile have ended: 0 before and after every launch, of which one runs at a time. Two
+/// pieces or more have at most so many tiles (plan_of).
+__device__ unsigned ended[enough_threads / threads / 2];
+
+/// Whether this is the last of the tile's blocks to come here. It sees what the others wrote before.
+__device__ bool is_last(unsigned& count, Index pieces) {
+  DALE_SHARED(bool, last, 1);
+  __threadfence();
+  __syncthreads();
+  const unsigned others = static_cast<unsigned>(pieces - 1);
+  if (threadIdx.x == 0) last[0] = atomicInc(&count, others) == others;
+  __syncthreads();
+  __threadfence();
+  return last[0];
+}
+
+/// op over term(r), begin ≤ r < end, by the lanes of an output; lane 0 gets it.
+template <class F, class Term>
+__device__ real over_lanes(const F& combine, real total, const Plan& p, Index begin, Index end,
+                           const Term& term) {
   DALE_SHARED(real, partial, threads);
+  const int t = static_cast<int>(threadIdx.x), lane = t / p.lane_step % p.width;
+#pragma unroll 4
+  for (Index r = begin + lane; r < end; r += p.width) total = combine(total, term(r));
+  if (p.width == 1) return total;
+  __syncthreads();  // the sums before are read
+  partial[t] = total;
+  for (int half = p.width / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (lane < half) {
+      const real mine = partial[t], other = partial[t + half * p.lane_step];
+      partial[t] = combine(mine, other);
+    }
+  }
+  return lane == 0 ? real(partial[t]) : 0;
+}
+
+template <class F>
+__global__ void reduce_pieces(F combine, real start, const __grid_constant__ Plan p,
+                              const __grid_constant__ Walk<1> kept, const __grid_constant__ Walk<1> rest,
+                              Span<const real> x, Span<real> pieces, Span<real> y) {
   const int t = static_cast<int>(threadIdx.x);
-  const int lane = t / p.lane_step % p.width, output = t / p.output_step % p.outputs_per_block;
-  const Index outputs = std::ssize(y), stride = Index{gridDim.x} * p.outputs_per_block;
-  for (Index block = Index{blockIdx.x} * p.outputs_per_block; block < outputs; block += stride) {
-    const Index o = block + output;
+  const int lane = t / p.lane_step % p.width, output = t / p.output_step % p.outputs;
+  for (Index block = blockIdx.x; block < p.tiles * p.pieces; block += gridDim.x) {
+    const Index s = block / p.tiles, tile = block - s * p.tiles, k = tile * p.outputs + output;
+    const bool inside = k < p.K;
+    const Index row = inside ? kept(k)[0] : 0, begin = s * p.length;
+    const Index end = !inside ? begin : begin + p.length < p.R ? begin + p.length : p.R;
+    real total = over_lanes(combine, start, p, begin, end, [&](Index r) { return x[row + rest(r)[0]]; });
+    if (p.pieces > 1) {
+      if (inside && lane == 0) pieces[s * p.K + k] = total;
+      if (!is_last(ended[tile], p.pieces)) continue;
+      total = over_lanes(combine, start, p, 0, inside ? p.pieces : 0,
+                         [&](Index piece) { return pieces[piece * p.K + k]; });
+    }
+    if (inside && lane == 0) y[k] = total;
+  }
+}
+
+/// Where the terms of an output lie behind its first.
+struct Offsets {
+  static constexpr Index most = 16;
+  Index count, at[most];
+};
+
+template <class F>
+__global__ void reduce_few(F combine, real start, const __grid_constant__ Walk<1> kept,
+                           const __grid_constant__ Offsets terms, Span<const real> x, Span<real> y) {
+  for (Index k = first(); k < std::ssize(y); k += step()) {
+    const Index row = kept(k)[0];
     real total = start;
-    if (o < outputs) {
-      const Index s = o / p.K, k = o - s * p.K, row = kept(k)[0];
-      const Index end = (s + 1) * p.length < p.R ? (s + 1) * p.length : p.R;
-      for (Index r = s * p.length + lane; r < end; r += p.width) total = combine(total, x[row + rest(r)[0]]);
-    }
-    partial[t] = total;
-    for (int half = p.width / 2; half > 0; half /= 2) {
-      __syncthreads();
-      if (lane < half) {
-        const real mine = partial[t], other = partial[t + half * p.lane_step];
-        partial[t] = combine(mine, other);
-      }
-    }
-    if (o < outputs && lane == 0) y[o] = partial[t];
-    __syncthreads();  // before the next outputs' lanes are written over these
+    for (Index r = 0; r < terms.count; ++r) total = combine(total, x[row + terms.at[r]]);
+    y[k] = total;
   }
 }
 
 template <class F> void reduce_with(F combine, real start, const View<const real>& x, int kept_axes, Out y) {
   const Walk<1> kept(x.shape, {&x.strides}, 0, kept_axes);
   const Walk<1> rest(x.shape, {&x.strides}, kept_axes, x.shape.rank());
+  if (rest.count <= Offsets::most) {
+    Offsets terms{rest.count, {}};
+    for (Index r = 0; r < rest.count; ++r) terms.at[r] = rest(r)[0];
+    return launch(reduce_few<F>, blocks_for(kept.count), threads, combine, start, kept, terms, elements(x),
+                  y);
+  }
   const bool columns = kept.run_stride(0) == 1 && rest.run_stride(0) != 1 && kept.count >= 16;
   const Plan p = plan_of(kept.count, rest.count, columns);
-  const Index outputs = p.K * p.pieces, tiles = (outputs + p.outputs_per_block - 1) / p.outputs_per_block;
-  const auto pass = [&](Out out) {
-    launch(reduce_pieces<F>, at_most_blocks(tiles), threads, combine, start, p, kept, rest, elements(x), out);
-  };
-  if (p.pieces == 1) return pass(y);
-  const Scratch pieces(outputs);
-  pass(pieces.span());
-  reduce_with(combine, start, {pieces.span().data(), outputs, {p.K, p.pieces}, {1, p.K}}, 1, y);
+  const Scratch pieces(p.pieces > 1 ? p.pieces * p.K : 0);
+  launch(reduce_pieces<F>, at_most_blocks(p.tiles * p.pieces), threads, combine, start, p, kept, rest,
+         elements(x), pieces.span(), y);
 }
 
 /// Σ of what the block's threads bring, in the order of a tree; thread 0 gets it.

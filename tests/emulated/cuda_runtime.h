@@ -133,6 +133,14 @@ inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
 inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
 inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) { return delete exec, cudaSuccess; }
 
+// Blocks run in turn.
+inline void __threadfence() {}
+inline unsigned atomicInc(unsigned* count, unsigned most) {
+  const unsigned old = *count;
+  *count = old >= most ? 0 : old + 1;
+  return old;
+}
+
 template <class... P, class... A>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(P...), A... args) {
   emulated::submit([grid = config->gridDim, block = config->blockDim, kernel, args...] {
