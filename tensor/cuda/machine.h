@@ -1,5 +1,6 @@
 // What the rest of the library sees of the CUDA machine: a description, memory and graphs. Host code only, no
-// CUDA header. A build without nvcc answers with absent.cpp, which says so.
+// CUDA header. A build without nvcc answers with absent.cpp, which says so. REQUIRES of all of it, kernels
+// included: one thread at a time, because stream, staging buffers and recording are shared.
 #pragma once
 
 #include <cstddef>
