@@ -29,6 +29,7 @@ march     = $(if $(filter-out generic,$(1)),-march=x86-64-$(1) -mprefer-vector-w
 # multiply-adds: every machine and both compilers then round the formulas of tensor/functions.h alike.
 DOUBLE   := $(if $(filter double,$(REAL)),-DDALE_DOUBLE)
 COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(DOUBLE) $(EXTRA)
+NVCC_LANGUAGE := -std=c++20 -O3 -fmad=false --expt-relaxed-constexpr -I. $(DOUBLE)
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
 LDLIBS   := -lz -lfmt -ldl -pthread
@@ -65,10 +66,9 @@ BENCH    := $(filter-out %/ranks.cpp,$(wildcard experiments/bench/*.cpp))
 ifeq ($(CUDA),1)
   CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
   CUDA_OBJECTS := $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard tensor/cuda/*.cu))
-  NVCCFLAGS := -std=c++20 -O3 -fmad=false --expt-relaxed-constexpr -I. -Xcompiler -Wall,-Wextra -MMD -MP \
+  NVCCFLAGS := $(NVCC_LANGUAGE) -Xcompiler -Wall,-Wextra -MMD -MP \
                $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
-               -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS)) \
-               $(DOUBLE)
+               -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
   LDLIBS += -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -lrt
 else
   LIBRARY += tensor/cuda/absent.cpp
@@ -88,7 +88,7 @@ COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks \
-        run-bench-ranks prove-cuda page test-page run-test-page book deps install clean help always
+        run-bench-ranks prove-cuda cuda-report page test-page run-test-page book deps install clean help always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -176,6 +176,9 @@ PAGE_MODELS   := $(filter-out experiments/pretrained/classifier-%, \
 $(PAGE): $(BUILD)/sampler.js $(wildcard experiments/browser/*) $(PAGE_MODELS)
 	@mkdir -p $(@D)
 	node experiments/browser/assemble.js $< $(<:.js=.wasm) $(PAGE_MODELS) >$@
+
+# What the assembler says of each kernel, without a device (tests/cuda_report.sh).
+cuda-report: ; @tests/cuda_report.sh '$(if $(NVCC_NEW),$(NVCC))' '$(CUDA_ARCHS)' $(NVCC_LANGUAGE)
 
 # What a device is to prove, or says that it needs one (tests/prove_cuda.sh).
 prove-cuda: deps

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -176,10 +177,14 @@ inline void run_grid(dim3 grid, dim3 block, const std::function<void()>& body) {
   for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) Block::current().run(body, block.x);
 }
 
-/// A span whose every index is checked.
+inline std::size_t copied = 0, most = SIZE_MAX;  // by copies of spans: bytes; and numbers of each, at most
+
+/// A span whose every index is checked. It tells when it is copied, so that a launch knows its arrays.
 template <class T> struct Span : std::span<T> {
   using std::span<T>::span;
   Span(std::span<T> s) : std::span<T>(s) {}
+  Span(const Span& s) : std::span<T>(s) { copied += std::min(this->size(), most) * sizeof(T); }
+  Span& operator=(const Span&) = default;
   T& operator[](std::int64_t i) const {
     if (i < 0 || i >= std::ssize(*this))
       throw fault("index " + std::to_string(i) + " in a buffer of " + std::to_string(this->size()));
