@@ -88,7 +88,8 @@ COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks \
-        run-bench-ranks prove-cuda cuda-report page test-page run-test-page book deps install clean help always
+        run-bench-ranks cuda-report prove-cuda page test-page run-test-page book deps install clean help \
+        always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale

@@ -54,6 +54,6 @@ for arch in $archs; do
       printf "| %s | %d | %d | %s | %d | %d | %d | %d %% | %s |\n", name, registers, stack, spills, shared, n,
              blocks, 100 * 32 * blocks * warps / has[1], bound
     }' "$work/all" | c++filt |
-    sed -E 's/\(anonymous namespace\):://g; s/dale:://g; s/cuda:://g; s/^\| void /| /; s/\([^|]*\) \|/ |/' | sort
+    sed -E 's/\(anonymous namespace\)::|dale::|cuda:://g; s/^\| void /| /; s/\([^|]*\) \|/ |/' | sort
   echo
 done

@@ -32,8 +32,8 @@ constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 
 namespace emulated {
 /// A launch or a copy: the function that was asked for, the bytes of the arrays that it is given, and what to
-/// do. Each array counts once, as what must be read or written at least; one that a walk visits counts as many
-/// numbers as the walk has.
+/// do. Each array counts once, as what must be read or written at least; of one that a walk visits, no more
+/// numbers count than the walk has.
 struct Task {
   const void* function;
   std::size_t bytes;
