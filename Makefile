@@ -183,12 +183,9 @@ cuda-report: ; @tests/cuda_report.sh '$(if $(NVCC_NEW),$(NVCC))' '$(CUDA_ARCHS)'
 
 # What a device is to prove, or says that it needs one (tests/prove_cuda.sh).
 prove-cuda: deps
-	+@$(MAKE) --no-print-directory all $(CHECK) $(BUILD)/check-emulated $(BUILD)/benchmark
-	+@[ $(CUDA) = 0 ] || $(MAKE) --no-print-directory $(BUILD)-uncached/check BUILD=$(BUILD)-uncached \
-	  EXTRA=-DDALE_UNCACHED
-	@rm -f results/cuda/summary.txt
-	@for part in 1 2; do tests/prove_cuda.sh $$part results/cuda $(BUILD) $(BUILD)-uncached || status=1; done; \
-	  exit $$status
+	+@$(MAKE) --no-print-directory -j$(shell nproc) all $(BUILD)/benchmark \
+	  $(CHECK) $(BUILD)/check-emulated $(BUILD)/check-uncached
+	@for part in 1 2; do tests/prove_cuda.sh $$part results/cuda $(BUILD) || status=1; done; exit $$status
 
 book:
 	+@$(MAKE) --no-print-directory deps PACKAGES=pandoc
@@ -225,6 +222,9 @@ $(CHECK): $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a $(if $(TAGS),always)
 # Its objects come before the library, whose own CUDA machine is then not taken.
 $(BUILD)/check-emulated: $(call object,$(TESTS)) $(APP) $(EMULATED) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
+# No block of memory is used twice, so that the sanitizers see each array's end.
+$(BUILD)/check-uncached: $(call object,$(TESTS)) $(APP) $(BUILD)/uncached.o $(BUILD)/libdale.a
+	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
 $(BUILD)/bench-ranks: $(BUILD)/experiments/bench/ranks.o $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
@@ -251,6 +251,10 @@ $(BUILD)/$(1)/unit.o: $(call unit_of,$(1)) Makefile
 	@printf '%s:\n' $(call unit_of,$(1)) >>$$(@:.o=.d)  # one that is moved away is no error of the next build
 endef
 $(foreach folder,$(CHAPTERS) $(ROOMS) experiments,$(eval $(call unit_rule,$(folder))))
+$(BUILD)/uncached.o: $(call unit_of,tensor) Makefile
+	@mkdir -p $(@D)
+	printf '#include "%s"\n' $(call unit_of,tensor) | \
+	  $(CXX) $(COMMON) $(CXXFLAGS) -DDALE_UNCACHED -x c++ -c - -o $@
 ROWS     := $(foreach level,$(LEVELS),row($(level)))
 $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(ROWS)'
 $(BUILD)/experiments/run/ranks.o: override CXXFLAGS += $(MPIFLAGS)
