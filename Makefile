@@ -219,12 +219,11 @@ $(BUILD)/dale: $(COMMAND) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(CHECK): $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a $(if $(TAGS),always)
 	$(CXX) $(EXTRA) -o $@ $(filter-out always,$^) $(CATCH) $(APPLIBS) $(LDLIBS)
-# Its objects come before the library, whose own CUDA machine is then not taken.
-$(BUILD)/check-emulated: $(call object,$(TESTS)) $(APP) $(EMULATED) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
-# No block of memory is used twice, so that the sanitizers see each array's end.
-$(BUILD)/check-uncached: $(call object,$(TESTS)) $(APP) $(BUILD)/uncached.o $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
+# Their objects come before the library, whose own CUDA machine, or unit that uses memory twice, is not taken.
+$(BUILD)/check-emulated: $(EMULATED)
+$(BUILD)/check-uncached: $(BUILD)/uncached/tensor/unit.o
+$(BUILD)/check-emulated $(BUILD)/check-uncached: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
+	$(CXX) $(EXTRA) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CATCH) $(APPLIBS) $(LDLIBS)
 $(BUILD)/bench-ranks: $(BUILD)/experiments/bench/ranks.o $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
@@ -244,17 +243,15 @@ $(foreach level,$(LEVELS),$(eval $(call level_rules,$(level))))
 unit_of   = $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) \
             $(if $(filter tensor,$(1)),tensor/cpu/blas.cpp tensor/cpu/parallel.cpp)
 define unit_rule
-$(BUILD)/$(1)/unit.o: $(call unit_of,$(1)) Makefile
+$(BUILD)/$(2)$(1)/unit.o: $(call unit_of,$(1)) Makefile
 	@mkdir -p $$(@D)
 	printf '#include "%s"\n' $(call unit_of,$(1)) | \
 	  $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
 	@printf '%s:\n' $(call unit_of,$(1)) >>$$(@:.o=.d)  # one that is moved away is no error of the next build
 endef
 $(foreach folder,$(CHAPTERS) $(ROOMS) experiments,$(eval $(call unit_rule,$(folder))))
-$(BUILD)/uncached.o: $(call unit_of,tensor) Makefile
-	@mkdir -p $(@D)
-	printf '#include "%s"\n' $(call unit_of,tensor) | \
-	  $(CXX) $(COMMON) $(CXXFLAGS) -DDALE_UNCACHED -x c++ -c - -o $@
+$(eval $(call unit_rule,tensor,uncached/))
+$(BUILD)/uncached/%: override CXXFLAGS += -DDALE_UNCACHED
 ROWS     := $(foreach level,$(LEVELS),row($(level)))
 $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(ROWS)'
 $(BUILD)/experiments/run/ranks.o: override CXXFLAGS += $(MPIFLAGS)
