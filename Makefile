@@ -29,6 +29,7 @@ march     = $(if $(filter-out generic,$(1)),-march=x86-64-$(1) -mprefer-vector-w
 # multiply-adds: every machine and both compilers then round the formulas of tensor/functions.h alike.
 DOUBLE   := $(if $(filter double,$(REAL)),-DDALE_DOUBLE)
 COMMON   := -std=c++20 -Wall -Wextra -I. -MMD -MP -ffp-contract=off $(DOUBLE) $(EXTRA)
+NVCC_LANGUAGE := -std=c++20 -O3 -fmad=false --expt-relaxed-constexpr -I. $(DOUBLE)
 CXXFLAGS ?= -O2
 KERNELS  ?= -O3 -fno-math-errno -fno-trapping-math
 LDLIBS   := -lz -lfmt -ldl -pthread
@@ -65,10 +66,9 @@ BENCH    := $(filter-out %/ranks.cpp,$(wildcard experiments/bench/*.cpp))
 ifeq ($(CUDA),1)
   CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
   CUDA_OBJECTS := $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard tensor/cuda/*.cu))
-  NVCCFLAGS := -std=c++20 -O3 -fmad=false --expt-relaxed-constexpr -I. -Xcompiler -Wall,-Wextra -MMD -MP \
+  NVCCFLAGS := $(NVCC_LANGUAGE) -Xcompiler -Wall,-Wextra -MMD -MP \
                $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
-               -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS)) \
-               $(DOUBLE)
+               -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
   LDLIBS += -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudart_static -lrt
 else
   LIBRARY += tensor/cuda/absent.cpp
@@ -88,7 +88,8 @@ COMMAND  := $(BUILD)/experiments/unit.o
 APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 .PHONY: all test test64 asan tsan check-arm run-tests format experiments bench bench-peer bench-ranks \
-        run-bench-ranks prove-cuda page test-page run-test-page book deps install clean help always
+        run-bench-ranks cuda-report prove-cuda page test-page run-test-page book deps install clean help \
+        always
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
@@ -177,14 +178,14 @@ $(PAGE): $(BUILD)/sampler.js $(wildcard experiments/browser/*) $(PAGE_MODELS)
 	@mkdir -p $(@D)
 	node experiments/browser/assemble.js $< $(<:.js=.wasm) $(PAGE_MODELS) >$@
 
+# What the assembler says of each kernel, without a device (tests/cuda_report.sh).
+cuda-report: ; @tests/cuda_report.sh '$(if $(NVCC_NEW),$(NVCC))' '$(CUDA_ARCHS)' $(NVCC_LANGUAGE)
+
 # What a device is to prove, or says that it needs one (tests/prove_cuda.sh).
 prove-cuda: deps
-	+@$(MAKE) --no-print-directory all $(CHECK) $(BUILD)/check-emulated $(BUILD)/benchmark
-	+@[ $(CUDA) = 0 ] || $(MAKE) --no-print-directory $(BUILD)-uncached/check BUILD=$(BUILD)-uncached \
-	  EXTRA=-DDALE_UNCACHED
-	@rm -f results/cuda/summary.txt
-	@for part in 1 2; do tests/prove_cuda.sh $$part results/cuda $(BUILD) $(BUILD)-uncached || status=1; done; \
-	  exit $$status
+	+@$(MAKE) --no-print-directory -j$(shell nproc) all $(BUILD)/benchmark \
+	  $(CHECK) $(BUILD)/check-emulated $(BUILD)/check-uncached
+	@for part in 1 2; do tests/prove_cuda.sh $$part results/cuda $(BUILD) || status=1; done; exit $$status
 
 book:
 	+@$(MAKE) --no-print-directory deps PACKAGES=pandoc
@@ -218,9 +219,11 @@ $(BUILD)/dale: $(COMMAND) $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(CHECK): $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a $(if $(TAGS),always)
 	$(CXX) $(EXTRA) -o $@ $(filter-out always,$^) $(CATCH) $(APPLIBS) $(LDLIBS)
-# Its objects come before the library, whose own CUDA machine is then not taken.
-$(BUILD)/check-emulated: $(call object,$(TESTS)) $(APP) $(EMULATED) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(CATCH) $(APPLIBS) $(LDLIBS)
+# Their objects come before the library, whose own CUDA machine, or unit that uses memory twice, is not taken.
+$(BUILD)/check-emulated: $(EMULATED)
+$(BUILD)/check-uncached: $(BUILD)/uncached/tensor/unit.o
+$(BUILD)/check-emulated $(BUILD)/check-uncached: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
+	$(CXX) $(EXTRA) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CATCH) $(APPLIBS) $(LDLIBS)
 $(BUILD)/bench-ranks: $(BUILD)/experiments/bench/ranks.o $(APP) $(BUILD)/libdale.a
 	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
 $(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
@@ -240,13 +243,15 @@ $(foreach level,$(LEVELS),$(eval $(call level_rules,$(level))))
 unit_of   = $(filter-out $(LIBRARY) $(PROGRAM),$(wildcard $(1)/*.cpp)) \
             $(if $(filter tensor,$(1)),tensor/cpu/blas.cpp tensor/cpu/parallel.cpp)
 define unit_rule
-$(BUILD)/$(1)/unit.o: $(call unit_of,$(1)) Makefile
+$(BUILD)/$(2)$(1)/unit.o: $(call unit_of,$(1)) Makefile
 	@mkdir -p $$(@D)
 	printf '#include "%s"\n' $(call unit_of,$(1)) | \
 	  $$(CXX) $$(COMMON) $$(CXXFLAGS) -x c++ -c - -o $$@
 	@printf '%s:\n' $(call unit_of,$(1)) >>$$(@:.o=.d)  # one that is moved away is no error of the next build
 endef
 $(foreach folder,$(CHAPTERS) $(ROOMS) experiments,$(eval $(call unit_rule,$(folder))))
+$(eval $(call unit_rule,tensor,uncached/))
+$(BUILD)/uncached/%: override CXXFLAGS += -DDALE_UNCACHED
 ROWS     := $(foreach level,$(LEVELS),row($(level)))
 $(BUILD)/tensor/cpu/level.o: override CXXFLAGS += -D'DALE_LEVELS(row)=$(ROWS)'
 $(BUILD)/experiments/run/ranks.o: override CXXFLAGS += $(MPIFLAGS)

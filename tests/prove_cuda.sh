@@ -1,49 +1,77 @@
 #!/bin/sh
-# Proof on a device, in two parts of under nine minutes each:  prove_cuda.sh PART OUT BUILD [UNCACHED]
-# BUILD is finished (make all, check and benchmark of it); UNCACHED is a build in which no block of memory is
-# used twice (EXTRA=-DDALE_UNCACHED), for the sanitizers. Nothing is installed or fetched. A step has its own
-# time limit, its log OUT/STEP.log and its line in OUT/summary.txt; one that fails stops no other. Without a
-# device the emulated machine does what it can, and every other step says what it needs.
-part=$1 out=$2 build=$3 uncached=$4
+# Proof on a device, in two parts of under nine minutes each:  prove_cuda.sh PART OUT BUILD
+# BUILD is finished (make prove-cuda makes it), and nothing is installed or fetched: what BUILD/lib holds is
+# taken for libraries that a machine lacks, ./data for data sets. A step has its own time limit, its log
+# OUT/STEP.log and its line in OUT/summary.txt; one that fails stops no other. Without a device the emulated
+# machine does what it can, and every other step says what it needs.
+#
+#   1  the ops, one kernel at a time and as they come; captured functions; two processes, the same bytes;
+#      rates; what Nsight Compute says of the kernels of a step
+#   2  R1 against PyTorch; the sanitizers, in a build that uses no block of memory twice; a comparison
+part=$1 out=$2 build=$3
+case $part in 1 | 2) ;; *) echo "prove_cuda.sh: part '$part'; expected 1 or 2"; exit 2 ;; esac
 cd "$(dirname "$0")/.." || exit 1
-mkdir -p "$out"
+export LD_LIBRARY_PATH="$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 summary=$out/summary.txt
 failed=0
-missing=$("$build/dale" info | sed -n 's/^cuda *none: /needs a device: /p')
+end=$(($(date +%s) + 525))
+mkdir -p "$out" && touch "$summary" && sed -i "/^part.$part/d" "$summary" || exit 1
+info=$(timeout 60 "$build/dale" info) || { echo "prove_cuda.sh: $build/dale does not run here"; exit 2; }
+missing=$(echo "$info" | sed -n 's/^cuda *none: /needs a device: /p')
 
 line() { printf '%-28s%s\n' "$1" "$2" | tee -a "$summary"; }
-# name, seconds, what it needs beside a device (a command; "" for none; "host" for no device), command…
+has() {
+  case $1 in
+    PyTorch) "$python" -c 'import torch' 2>/dev/null ;;
+    fashion-mnist) echo "$info" | grep -q '^data *fashion-mnist */' ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+# name, seconds, what it needs beside a device ("host": no device), command…
 step() {
   name=part-$part-$1 limit=$2 needs=$3
   shift 3
   if [ "$needs" = host ]; then needs=
   elif [ -n "$missing" ]; then line "$name" "$missing"; return
   fi
-  if [ -n "$needs" ] && ! command -v "$needs" >/dev/null; then line "$name" "needs $needs"; return; fi
+  if [ -n "$needs" ] && ! has "$needs"; then line "$name" "needs $needs"; return; fi
   begun=$(date +%s)
-  timeout "$limit" "$@" >"$out/$name.log" 2>&1
+  [ $((end - begun)) -gt "$limit" ] || limit=$((end - begun))
+  if [ "$limit" -lt 5 ]; then line "$name" 'no time is left'; failed=$((failed + 1)); return; fi
+  timeout -k 5 "$limit" "$@" >"$out/$name.log" 2>&1
   status=$?
-  took="$(($(date +%s) - begun)) s of $limit"
+  last="$(($(date +%s) - begun)) s of $limit: $(grep -v '^=*$' "$out/$name.log" | tail -1 | cut -c1-200)"
   case $status in
-    0) line "$name" "passed, $took: $(grep -v '^=*$' "$out/$name.log" | tail -1)" ;;
-    124) line "$name" "not finished in $limit s"; failed=$((failed + 1)) ;;
-    *) line "$name" "FAILED with status $status, $took: $name.log"; failed=$((failed + 1)) ;;
+    0) line "$name" "passed, $last"; return ;;
+    124 | 137) line "$name" "not finished, $last" ;;
+    *) line "$name" "FAILED with status $status, $last" ;;
   esac
+  failed=$((failed + 1))
 }
+
+# What comes with dale, and needs no package of data.
+export rain='--device cuda --dataset rain --embedding offset:0.1 --batch 128 --width 32'
 # In processes of their own: a model and its samples, twice the same bytes.
-twice='for n in 1 2; do
-  "$1/dale" train --device cuda --precision "$2" --steps 200 --batch 128 --width 32 --out "$3-$n" &&
+twice='rm -rf "$3"-[12]
+for n in 1 2; do
+  "$1/dale" train $rain --precision "$2" --steps 200 --out "$3-$n" &&
     "$1/dale" sample --device cuda --precision "$2" --checkpoint "$3-$n/model.safetensors" \
-      --sampler dpm-solver --out "$3-$n/samples" || exit 1
+      --sampler dpm-solver --out "$3-$n/samples" || exit
 done
 cmp "$3-1/model.safetensors" "$3-2/model.safetensors" &&
   cmp "$3-1/samples/samples.npy" "$3-2/samples/samples.npy" && echo "the same bytes"'
+# Launches and bytes of a step, which need no device.
+counts='"$1" "[counts]" >"$2"
+status=$?
+cat "$2"
+echo "$(sed -n "s/^ *\([0-9]*\) *\([0-9.]*\)  in all/\1 launches and copies, \2 MB/p" "$2" | paste -sd";")"
+exit $status'
 
-: >>"$summary"
-line "part $part" "$(date -u +%Y-%m-%d) $("$build/dale" info | sed -n 's/^dale *//p')"
+line "part $part" "$(date -u +%Y-%m-%d) $(echo "$info" | sed -n 's/^dale *//p')"
 case $part in
   1)
-    step device 20 nvidia-smi sh -c "nvidia-smi && '$build/dale' info"
+    step device 20 '' sh -c "nvidia-smi; '$build/dale' info | grep '^cuda'"
+    step counts 60 host sh -c "$counts" sh "$build/check-emulated" "$out/counts.txt"
     [ -z "$missing" ] || step emulated 420 host "$build/check-emulated" '[machines]'
     step ops-one-by-one 90 '' env CUDA_LAUNCH_BLOCKING=1 "$build/check" '[machines]~[captured]'
     step ops 60 '' "$build/check" '[machines]~[captured]'
@@ -51,16 +79,27 @@ case $part in
     for precision in full tf32; do
       step "twice-$precision" 60 '' sh -c "$twice" sh "$build" $precision "$out/$precision"
     done
-    step rates 120 '' "$build/benchmark" --benchmark_filter=cuda
-    step nsight 60 ncu ncu --set basic -c 40 "$build/dale" train --device cuda --classes --steps 1 \
-      --batch 128 --width 32 --out "$out/nsight" ;;
+    step rates 60 '' "$build/benchmark" --benchmark_filter=cuda --benchmark_min_warmup_time=1.5
+    # The first step is not captured. Of its products, norms and sums the last forward and the first backward.
+    step nsight 90 ncu sh -c "rm -rf '$out/nsight'; ncu --kernel-name 'regex:product|norm|differ|reduce' \
+      --launch-skip 30 --launch-count 30 --section SpeedOfLight --section Occupancy --section SchedulerStats \
+      --section WarpStateStats --section MemoryWorkloadAnalysis --section MemoryWorkloadAnalysis_Tables \
+      '$build/dale' train \$rain --steps 1 --out '$out/nsight'" ;;
   2)
-    step peer 270 '' python3 experiments/bench/peer.py "$build/benchmark" --device cuda --out "$out"
+    # Each ratio is of one run on one card, its sides in turn.
+    for python in "$build/peer/bin/python" python3 /usr/bin/python3; do has PyTorch && break; done
+    step peer 300 PyTorch env BENCHMARK_MIN_WARMUP_TIME=1.5 "$python" experiments/bench/peer.py \
+      "$build/benchmark" --device cuda --peer "$build/peer" --rounds 3 --seconds 1 --out "$out"
     for tool in memcheck racecheck initcheck synccheck; do
-      step $tool 75 compute-sanitizer compute-sanitizer --tool $tool --report-api-errors no \
-        --error-exitcode 9 "$uncached/check" '[machines]~[captured],[captured][errors]'
+      step $tool 75 compute-sanitizer compute-sanitizer --tool $tool --kernel-name kns=dale \
+        --report-api-errors no --error-exitcode 9 "$build/check-uncached" \
+        '[machines]~[captured]~[train],[captured][errors]'
     done
-    step quick 240 '' "$build/dale" compare --device cuda --profile smoke --out "$out/smoke" ;;
-  *) echo "prove_cuda.sh: part '$part'; expected 1 or 2"; exit 2 ;;
+    step smoke 60 fashion-mnist sh -c "rm -rf '$out/smoke'; '$build/dale' compare --device cuda \
+      --dataset fashion-mnist --profile smoke --out '$out/smoke'"
+    failed_so_far=$failed
+    step quick 300 fashion-mnist sh -c "rm -rf '$out/quick'; '$build/dale' compare --device cuda \
+      --dataset fashion-mnist --profile quick --out '$out/quick'"
+    case $(tail -1 "$summary") in *'not finished'* | *'no time'*) failed=$failed_so_far ;; esac ;;
 esac
 [ $failed -eq 0 ]

@@ -19,6 +19,12 @@ template <class Arrays> struct MultiTensor {
   Arrays arrays[most];
 
   unsigned blocks() const { return first_block[count]; }
+  /// Of all arrays.
+  std::size_t bytes() const {
+    std::size_t sum = 0;
+    for (int k = 0; k < count; ++k) sum += static_cast<std::size_t>(length(arrays[k])) * sizeof(real);
+    return sum * sizeof(Arrays) / sizeof(In);
+  }
 
   /// Calls work(arrays, i) for the elements i of one array that are this thread's.
   template <class Work> __device__ void elements(const Work& work) const {

@@ -25,11 +25,13 @@ cublasStatus_t gemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, 
   if (*alpha != 1 || *beta != 0)
     throw std::logic_error("the emulated cuBLAS knows alpha = 1 and beta = 0 only");
   dale::blas::require();
-  submit([=] {  // by columns c = a b is, by rows, cᵀ = bᵀ aᵀ
-    for (std::int64_t j = 0; j < batch; ++j)
-      dale::blas::product(tb == CUBLAS_OP_T, ta == CUBLAS_OP_T, n, m, k, b + j * sb, ldb, a + j * sa, lda,
-                          c + j * sc, ldc);
-  });
+  const std::int64_t read = (sa ? batch : 1) * m * k + (sb ? batch : 1) * k * n;
+  submit(gemm<T>, sizeof(T) * static_cast<std::size_t>(read + batch * m * n),
+         [=] {  // by columns c = a b is, by rows, cᵀ = bᵀ aᵀ
+           for (std::int64_t j = 0; j < batch; ++j)
+             dale::blas::product(tb == CUBLAS_OP_T, ta == CUBLAS_OP_T, n, m, k, b + j * sb, ldb, a + j * sa,
+                                 lda, c + j * sc, ldc);
+         });
   return CUBLAS_STATUS_SUCCESS;
 }
 }  // namespace emulated

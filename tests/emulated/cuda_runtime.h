@@ -14,6 +14,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "tests/emulated/grid.h"
@@ -30,14 +31,22 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeRelaxed };
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 
 namespace emulated {
-using Work = std::vector<std::function<void()>>;
+/// A launch or a copy: the function that was asked for, the bytes of the arrays that it is given, and what to
+/// do. Each array counts once, as what must be read or written at least; of one that a walk visits, no more
+/// numbers count than the walk has.
+struct Task {
+  const void* function;
+  std::size_t bytes;
+  std::function<void()> run;
+};
+using Work = std::vector<Task>;
 inline Work* recorded = nullptr;  // by the stream that is captured, if it is
 /// Does it now, or records it.
-inline void submit(std::function<void()> work) {
+template <class F> void submit(F* function, std::size_t bytes, std::function<void()> run) {
   if (recorded)
-    recorded->push_back(std::move(work));
+    recorded->push_back({reinterpret_cast<const void*>(function), bytes, std::move(run)});
   else
-    work();
+    run();
 }
 }  // namespace emulated
 
@@ -109,7 +118,7 @@ inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSucce
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                                    cudaStream_t) {
-  emulated::submit([=] { std::memcpy(to, from, bytes); });
+  emulated::submit(cudaMemcpyAsync, 2 * bytes, [=] { std::memcpy(to, from, bytes); });
   return cudaSuccess;
 }
 
@@ -127,7 +136,7 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph
   return *exec = new emulated::Work(*graph), cudaSuccess;
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
-  for (const auto& work : *exec) work();
+  for (const emulated::Task& task : *exec) task.run();
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
@@ -141,10 +150,28 @@ inline unsigned atomicInc(unsigned* count, unsigned most) {
   return old;
 }
 
+namespace emulated {
+/// Of the arrays among a launch's parameters, also those that structures and lists of arrays hold.
+template <class... P> std::size_t bytes_of(const P&... parameters) {
+  most = SIZE_MAX;
+  std::size_t listed = 0;
+  const auto look = [&](const auto& p) {
+    if constexpr (requires { p.run_stride(0); })
+      most = (most == SIZE_MAX ? 1 : most) * static_cast<std::size_t>(p.count);
+    if constexpr (requires { p.bytes(); }) listed += p.bytes();
+  };
+  (look(parameters), ...);
+  copied = 0;
+  const std::tuple<P...> copies(parameters...);
+  return copied + listed;
+}
+}  // namespace emulated
+
 template <class... P, class... A>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(P...), A... args) {
-  emulated::submit([grid = config->gridDim, block = config->blockDim, kernel, args...] {
-    emulated::run_grid(grid, block, [&] { kernel(args...); });
-  });
+  emulated::submit(kernel, emulated::bytes_of<P...>(args...),
+                   [grid = config->gridDim, block = config->blockDim, kernel, args...] {
+                     emulated::run_grid(grid, block, [&] { kernel(args...); });
+                   });
   return cudaSuccess;
 }

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -182,10 +183,14 @@ inline void expect_aligned(const void* place, std::size_t bytes) {
     throw fault("numbers are read or written together at no multiple of " + std::to_string(bytes) + " bytes");
 }
 
-/// A span whose every index is checked.
+inline std::size_t copied = 0, most = SIZE_MAX;  // by copies of spans: bytes; and numbers of each, at most
+
+/// A span whose every index is checked. It tells when it is copied, so that a launch knows its arrays.
 template <class T> struct Span : std::span<T> {
   using std::span<T>::span;
   Span(std::span<T> s) : std::span<T>(s) {}
+  Span(const Span& s) : std::span<T>(s) { copied += std::min(this->size(), most) * sizeof(T); }
+  Span& operator=(const Span&) = default;
   T& operator[](std::int64_t i) const {
     if (i < 0 || i >= std::ssize(*this))
       throw fault("index " + std::to_string(i) + " in a buffer of " + std::to_string(this->size()));
