@@ -156,9 +156,10 @@ template <class... P> std::size_t bytes_of(const P&... parameters) {
   most = SIZE_MAX;
   std::size_t listed = 0;
   const auto look = [&](const auto& p) {
-    if constexpr (requires { p.run_stride(0); })
+    if constexpr (requires { p.bytes(); })
+      listed += p.bytes();
+    else if constexpr (requires { p.count; })  // of a walk, or of an output's terms
       most = (most == SIZE_MAX ? 1 : most) * static_cast<std::size_t>(p.count);
-    if constexpr (requires { p.bytes(); }) listed += p.bytes();
   };
   (look(parameters), ...);
   copied = 0;
