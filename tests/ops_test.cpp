@@ -201,3 +201,21 @@ TEST_CASE("group norm reads arrays that begin anywhere, and sums over nothing", 
     CHECK(values(gbeta) == Values(8, 0));
   }
 }
+
+TEST_CASE("maps and copies of parts of arrays, wherever they begin", "[ops][machines]") {
+  for (Device device : machines())
+    for (Index begin : {0, 1, 4})
+      for (Index columns : {6, 8}) {
+        INFO(fmt::format("on {}, columns {} to {}", column(device), begin, begin + columns));
+        const auto part = [&](Device where) {
+          const Tensor x = uniform(Key{1}, {5, 12}).to(where).slice(1, begin, begin + columns),
+                       y = uniform(Key{2}, {5, 16}).to(where).slice(1, 4, 4 + columns);
+          Tensor to = Tensor::full({5, 13}, 0, where);
+          raw::copy_into(to.slice(1, begin, begin + columns), x);
+          return Vars{x.packed(), raw::binary(Binary::subtract, x, y), to};
+        };
+        const Vars expected = part(Device::cpu), actual = part(device);
+        for (std::size_t k = 0; k < 3; ++k)
+          CHECK(actual[k].value().to_vector() == expected[k].value().to_vector());
+      }
+}

@@ -1,7 +1,8 @@
-// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs, one element a thread. Neighbouring
-// threads take neighbouring elements of y. One kernel per op serves all strides: where axes merge to one, its
-// index is the offset. The updates of an optimiser and of an average go over all parameters in one launch,
-// because most parameters are small.
+// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs. A thread makes one element, or four
+// neighbours where they lie side by side everywhere, so that enough reads are under way for a device's
+// memory. Neighbouring threads take neighbouring elements of y. One kernel per op serves all strides: where
+// axes merge to one, its index is the offset. The updates of an optimiser and of an average go over all
+// parameters in one launch, because most parameters are small.
 #include "tensor/cuda/multi_tensor.h"
 
 namespace dale::cuda {
@@ -17,21 +18,38 @@ __global__ void unary_elements(F formula, const __grid_constant__ Walk<1> walk, 
   for (Index i = first(); i < std::ssize(y); i += step()) y[i] = formula(x[walk(i)[0]]);
 }
 
-template <class F>
+template <int n, class F>
 __global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk, Span<const real> a,
                                 Span<const real> b, Span<real> y) {
-  for (Index i = first(); i < std::ssize(y); i += step()) {
+  for (Index i = n * first(); i < std::ssize(y); i += n * step()) {
     const auto at = walk(i);
-    y[i] = formula(a[at[0]], b[at[1]]);
+    const auto left = read<n>(a, at[0]), right = read<n>(b, at[1]);
+    Vec<real, n> v;
+    for (int l = 0; l < n; ++l) v.v[l] = formula(left.v[l], right.v[l]);
+    put(y, i, v);
   }
 }
 
-template <class T>
+template <int n, class T>
 __global__ void copy_elements(const __grid_constant__ Walk<2> walk, Span<const T> x, Span<T> y) {
-  for (Index i = first(); i < walk.count; i += step()) {
+  for (Index i = n * first(); i < walk.count; i += n * step()) {
     const auto at = walk(i);
-    y[at[1]] = x[at[0]];
+    put(y, at[1], read<n>(x, at[0]));
   }
+}
+
+/// Whether both arrays of a walk, and what else lies at `more`, can be read and written four at a time.
+template <class A, class B>
+bool in_fours(const Walk<2>& walk, const A* a, const B* b, const void* more = nullptr) {
+  const auto whole = [](const void* place) {
+    return reinterpret_cast<std::uintptr_t>(place) % alignof(Vec4<A>) == 0;
+  };
+  bool all = whole(a) && whole(b) && whole(more) && walk.shape[walk.rank - 1] % 4 == 0;
+  for (int k = 0; k < 2; ++k) {
+    all = all && walk.run_stride(k) == 1;
+    for (int i = 0; i + 1 < walk.rank; ++i) all = all && walk.strides[k][i] % 4 == 0;
+  }
+  return all;
 }
 
 __global__ void adam_elements(Span<const real> settings,
@@ -56,7 +74,10 @@ __global__ void lerp_elements(Span<const real> weight,
 
 template <class T> void copy_strided(const View<const T>& x, const View<T>& y) {
   const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
-  launch(copy_elements<T>, blocks_for(walk.count), threads, walk, elements(x), elements(y));
+  if (in_fours(walk, x.data, y.data))
+    launch(copy_elements<4, T>, blocks_for(walk.count / 4), threads, walk, elements(x), elements(y));
+  else
+    launch(copy_elements<1, T>, blocks_for(walk.count), threads, walk, elements(x), elements(y));
 }
 
 }  // namespace
@@ -72,9 +93,11 @@ void unary(Unary op, const View<const real>& x, Out y) {
 
 void binary(Binary op, const View<const real>& a, const View<const real>& b, Out y) {
   const Walk<2> walk(a.shape, {&a.strides, &b.strides}, 0, a.shape.rank());
+  const bool fours = in_fours(walk, a.data, b.data, y.data());
   with_formula(op, [&](auto formula) {
-    launch(binary_elements<decltype(formula)>, blocks_for(walk.count), threads, formula, walk, elements(a),
-           elements(b), y);
+    using F = decltype(formula);
+    launch(fours ? binary_elements<4, F> : binary_elements<1, F>, blocks_for(walk.count / (fours ? 4 : 1)),
+           threads, formula, walk, elements(a), elements(b), y);
   });
 }
 
