@@ -169,6 +169,24 @@ TEST_CASE("the convolutions' rungs, plain, by lanes and by matrix units, give th
   }
 }
 
+TEST_CASE("the tiles for images that give each multiprocessor of a large device a block", "[machines]") {
+  if (machines().size() == 1) return;
+  for (const ConvShape& s : {ConvShape{1, 4, 92, 93, 68, 1, 1, 92, 93, 1, 1, 0, 0, 1, 1},
+                             ConvShape{1, 4, 130, 130, 20, 1, 1, 130, 130, 1, 1, 0, 0, 1, 1}}) {
+    const auto x = eighths(Key{1}, {s.N, s.H, s.W, s.C}), w = eighths(Key{2}, {s.O, s.C, 1, 1}),
+               expected = raw::channels_last(raw::conv2d(s, raw::channels_first(x), w));
+    for (const auto& [how, rung] : rungs) {
+      INFO(rung);
+      cuda_set_products(how);
+      const Tensor dx = x.to(Device::cuda), dw = w.to(Device::cuda);
+      Tensor y(expected.shape(), Device::cuda);
+      kernels(Device::cuda).conv2d(s, dx.cspan(), dw.cspan(), {}, {}, y.span());
+      cuda_set_products(CudaProducts::full);
+      CHECK(gap(expected, y.to(Device::cpu)) == 0);  // sums of four products are exact
+    }
+  }
+}
+
 TEST_CASE("how far the convolutions' rungs round", "[machines]") {
   if (machines().size() == 1) return;
   // Sums of 576 terms for y and x, of 128 and 578 for w.

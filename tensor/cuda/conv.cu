@@ -72,15 +72,16 @@ void product(const Windows& a, In b, const Sums& sums, Index splits = 1) {
   start<simple, transposed, BM, transposed ? std::max(BN, 32) : BN, Lanes>(a, b, sums, splits);
 }
 
-constexpr Index enough_blocks = 264;  // two for each of a large device's multiprocessors
+constexpr Index multiprocessors = 132;  // of a large device: each should have a block, or two
 
-/// The larger tile reads each operand less often, but must leave no multiprocessor without work.
+/// The larger tile reads each operand less often, but must leave no multiprocessor without work. Which it is
+/// changes no sum.
 void windows_times(const Windows& a, In b, const Sums& sums) {
+  const auto tiles = [&](Index m, Index n) { return (sums.M + m - 1) / m * ((sums.N + n - 1) / n); };
   if (!a.simple()) return product<false, false, 128, 32>(a, b, sums);
   if (sums.N <= 8) return product<true, false, 128, 8>(a, b, sums);
-  if (sums.N <= 32) return product<true, false, 128, 32>(a, b, sums);
-  const Index large_tiles = (Index{sums.M} + 127) / 128 * ((sums.N + 63) / 64);
-  if (large_tiles >= enough_blocks) return product<true, false, 128, 64>(a, b, sums);
+  if (sums.N > 32 && tiles(128, 64) >= multiprocessors) return product<true, false, 128, 64>(a, b, sums);
+  if (tiles(128, 32) >= multiprocessors) return product<true, false, 128, 32>(a, b, sums);
   product<true, false, 64, 32>(a, b, sums);
 }
 void turned_windows_times(const Windows& a, In b, const Sums& sums, Index splits) {
@@ -159,7 +160,7 @@ void conv2d_weight(const ConvShape& s, In x, In y, Out w, Out shift) {
   const Index K = a.columns + a.and_ones;
   const Index tiles = (K + 127) / 128 * ((s.O + 63) / 64), slabs = (pixels + BK - 1) / BK;
   const Index wanted =
-      std::clamp<Index>(enough_blocks / std::max<Index>(1, tiles), 1, std::max<Index>(1, slabs / 4));
+      std::clamp<Index>(2 * multiprocessors / std::max<Index>(1, tiles), 1, std::max<Index>(1, slabs / 4));
   const Index length = std::max<Index>(1, (slabs + wanted - 1) / wanted) * BK;
   const Index splits = std::max<Index>(1, (pixels + length - 1) / length);
 

@@ -63,27 +63,37 @@ struct Windows {
   /// Whether they meet in the image, and where.
   template <bool simple> __device__ bool place(const Row& r, const Column& q, int& at) const {
     int h = r.h + q.h, w = r.w + q.w;
-    unsigned sum = r.at + q.at;
-    if (!simple) {
+    if (!simple && (every_h > 1 || every_w > 1)) {
       if (h < 0 || w < 0 || h % every_h != 0 || w % every_w != 0) return false;
       h /= every_h, w /= every_w;
-      sum += offset(h, w);
     }
-    at = static_cast<int>(sum);
+    at = static_cast<int>(r.at + q.at + (simple ? 0 : offset(h, w)));
     return h >= 0 && h < H && w >= 0 && w < W;
   }
 
-  /// A[r, q … q + 3], where `first` is column q.
-  template <bool simple> __device__ Vec4<real> four(const Row& r, const Column& first, int q) const {
+  /// Columns q … q + 3, of simple windows the first alone.
+  template <bool simple> struct Columns {
+    static constexpr int count = simple ? 1 : 4;
+    Column of[count];
+  };
+  template <bool simple> __device__ Columns<simple> columns_at(int q) const {
+    Columns<simple> some;
+    for (int l = 0; l < some.count; ++l) some.of[l] = column<simple>(q + l);
+    return some;
+  }
+
+  /// Row r of these columns.
+  template <bool simple> __device__ Vec4<real> four(const Row& r, const Columns<simple>& q) const {
     Vec4<real> v{};
     int at = 0;
-    if (simple && place<simple>(r, first, at)) return cuda::four(x, at);
-    if (simple && first.h == ones && r.h != outside) v.v[0] = 1;
-#pragma unroll 1
-    for (int l = 0; !simple && l < 4; ++l) {
-      const Column one = column<simple>(q + l);
-      if (one.h == ones && r.h != outside) v.v[l] = 1;
-      if (place<simple>(r, one, at)) v.v[l] = x[at];
+    if (simple || fours) {
+      if (place<simple>(r, q.of[0], at)) return cuda::four(x, at);
+      if (q.of[0].h == ones && r.h != outside) v.v[0] = 1;
+      return v;
+    }
+    for (int l = 0; l < q.count; ++l) {
+      if (q.of[l].h == ones && r.h != outside) v.v[l] = 1;
+      if (place<simple>(r, q.of[l], at)) v.v[l] = x[at];
     }
     return v;
   }
@@ -146,9 +156,9 @@ __global__ void __launch_bounds__(threads, 2)
   const int row_a = t / across_a, column_a = t % across_a * 4, row_b = t / across_b,
             column_b = t % across_b * 4;
   Row rows[a_each];
-  Column column{};
+  Windows::Columns<simple> columns;
   if constexpr (transposed)
-    column = a.column<simple>(m0 + column_a);
+    columns = a.columns_at<simple>(m0 + column_a);
   else
     for (int i = 0; i < a_each; ++i) rows[i] = a.row<simple>(m0 + row_a + i * down_a, sums.M);
   const auto fill_rows = [&](int k0) {
@@ -157,11 +167,11 @@ __global__ void __launch_bounds__(threads, 2)
 
   Vec4<real> next_a[a_each], next_b[b_each];
   const auto read = [&](int k0) {
-    if constexpr (!transposed) column = a.column<simple>(k0 + column_a);
+    if constexpr (!transposed) columns = a.columns_at<simple>(k0 + column_a);
 #pragma unroll
     for (int i = 0; i < a_each; ++i) {
       if constexpr (transposed) rows[i] = slab_rows[row_a + i * down_a];
-      next_a[i] = a.four<simple>(rows[i], column, (transposed ? m0 : k0) + column_a);
+      next_a[i] = a.four<simple>(rows[i], columns);
     }
 #pragma unroll
     for (int i = 0; i < b_each; ++i) {
