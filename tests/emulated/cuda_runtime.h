@@ -32,12 +32,16 @@ constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 namespace emulated {
 using Work = std::vector<std::function<void()>>;
 inline Work* recorded = nullptr;  // by the stream that is captured, if it is
+/// What the host asked of the device: launches and copies outside of graphs, graphs, and what it waited for.
+struct Asked {
+  long works = 0, graphs = 0, waits = 0;
+};
+inline Asked asked;
 /// Does it now, or records it.
 inline void submit(std::function<void()> work) {
-  if (recorded)
-    recorded->push_back(std::move(work));
-  else
-    work();
+  if (recorded) return recorded->push_back(std::move(work));
+  ++asked.works;
+  work();
 }
 }  // namespace emulated
 
@@ -102,13 +106,15 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
   return *s = new emulated::Work, cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  ++emulated::asked.waits;
   return emulated::recorded ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new int, cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                                    cudaStream_t) {
+  if (kind == cudaMemcpyDeviceToHost) ++emulated::asked.waits;
   emulated::submit([=] { std::memcpy(to, from, bytes); });
   return cudaSuccess;
 }
@@ -127,6 +133,7 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph
   return *exec = new emulated::Work(*graph), cudaSuccess;
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
+  ++emulated::asked.graphs;
   for (const auto& work : *exec) work();
   return cudaSuccess;
 }
