@@ -75,8 +75,8 @@ else
 endif
 
 # The CUDA machine once more, for the tests, compiled by the host's compiler: its kernels run on the CPU.
-EMULATED := $(patsubst tensor/cuda/%.cu,$(BUILD)/emulated/%.o,$(wildcard tensor/cuda/*.cu)) \
-            $(BUILD)/tests/emulated/emulated_test.o
+EMULATED  = $(patsubst tensor/cuda/%.cu,$(BUILD)/emulated/%.o,$(wildcard tensor/cuda/*.cu)) \
+            $(call object,$(wildcard tests/emulated/*_test.cpp))
 EMULATE  ?= 1
 
 object    = $(patsubst %.cpp,$(BUILD)/%.o,$(1))

@@ -150,6 +150,20 @@ bool& mode(Mode m) {
 }
 bool recording() { return mode(Mode::records); }
 
+void FiniteSteps::look_at(const Tensor& y) {
+  counts_.push_back(raw::count_not_finite(y));
+  if (y.device() == Device::cpu) check();  // where nothing is waited for
+}
+
+void FiniteSteps::check() {
+  if (counts_.empty()) return;
+  const std::vector<real> squares = raw::squared_norms(counts_).to_vector();
+  const Index before = step_ - std::ssize(counts_);
+  counts_.clear();
+  for (std::size_t i = 0; i < squares.size(); ++i)
+    if (squares[i] > 0) throw Failed{before + static_cast<Index>(i) + 1};
+}
+
 Index live_nodes() { return nodes_alive; }
 
 Node::Node(const char* op, Vars inputs, Tensor output, Rule rule)

@@ -119,17 +119,61 @@ using WithGrad = While<Mode::records, true>;
 /// NotFinite naming the op and its inputs' shapes. Costs a pass over each result.
 using Anomaly = While<Mode::checks, true>;
 
-/// f()'s result when it is finite. Otherwise the same step is run again, watched by Anomaly, and NotFinite
-/// says `<what> <number>: [op] made a value that is not finite; …`. Any other error passes as it is. REQUIRES
-/// f to be a function of unchanged state.
-template <class F> Var finite_step(const char* what, Index number, const F& f) {
-  Var y = f();
-  if (all_finite(y.value())) return y;
+/// The steps of one run of a loop whose results must be finite (finite_loop below).
+class FiniteSteps {
+ public:
+  struct Failed {
+    Index step;  // the first of all that failed, from 1
+  };
+
+  /// Step `watched` is run under Anomaly and the others are not looked at; with 0 all are.
+  explicit FiniteSteps(Index watched = 0) : watched_(watched) {}
+
+  /// f()'s result, of the next step.
+  template <class F> Var operator()(const F& f) {
+    const bool watched = ++step_ == watched_;
+    const Anomaly watch(watched || mode(Mode::checks));
+    Var y = f();
+    if (watched) throw NotFinite("the result is not finite");
+    if (!watched_) look_at(y.value());
+    return y;
+  }
+  /// Throws Failed unless all results so far were finite.
+  void check();
+
+ private:
+  void look_at(const Tensor& y);
+
+  Index watched_, step_ = 0;
+  std::vector<Tensor> counts_;  // of numbers that are not finite, in each of the last steps, not yet read
+};
+
+/// loop(steps)'s result, where loop makes the result of each of its steps by steps(f). The machine counts
+/// what is not finite, and the host reads the counts once, at the end, so that it does not wait at each step.
+/// Where a step failed the loop is run again, with Anomaly watching that step, and NotFinite says `<what>
+/// <number>: [op] made a value that is not finite; …`, the number being the step's, after `before` others.
+/// Any other error passes as it is. REQUIRES loop to be a function of unchanged state.
+template <class Loop> auto finite_loop(const char* what, const Loop& loop, Index before = 0) {
+  Index failed = 0;
   try {
-    const Anomaly watch;
-    y = f();
-  } catch (const NotFinite& error) { throw NotFinite(fmt::format("{} {}: {}", what, number, error.what())); }
-  throw NotFinite(fmt::format("{} {}: the result is not finite", what, number));
+    FiniteSteps steps;
+    auto result = loop(steps);
+    steps.check();
+    return result;
+  } catch (const FiniteSteps::Failed& first) { failed = first.step; }
+  try {
+    FiniteSteps steps(failed);
+    loop(steps);
+    broken("a loop was shorter when it was run again");
+  } catch (const NotFinite& error) {
+    throw NotFinite(fmt::format("{} {}: {}", what, before + failed, error.what()));
+  }
+}
+
+/// The same for one step, f.
+template <class F> Var finite_step(const char* what, Index number, const F& f) {
+  return finite_loop(
+      what, [&](FiniteSteps& steps) { return steps(f); }, number - 1);
 }
 
 /// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are

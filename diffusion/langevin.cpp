@@ -6,9 +6,8 @@
 namespace dale {
 namespace {
 
-/// in_time with repeats: step(t, δ, factor of Z, number), without recording.
+/// in_time with repeats: step(t, δ, factor of Z, number).
 template <class Step> void walk(double T, const Langevin& how, const Step& step) {
-  const NoGrad off;
   std::uint64_t number = 0;
   in_time(T, how, [&](double t, double delta, double factor) {
     for (int r = 0; r < how.repeats; ++r) step(t, delta, factor, number++);
@@ -24,35 +23,42 @@ HyvarinenScore score_of(const Denoiser& D, const GeometricBrownianMotion& gbm) {
   };
 }
 
-Var euler_maruyama(const Process& process, const SteinScore& score, Var x, int steps, Key key,
+Var euler_maruyama(const Process& process, const SteinScore& score, Var start, int steps, Key key,
                    std::uint64_t first) {
-  walk(process.T(), {steps}, [&](double t, double delta, double, std::uint64_t number) {
-    x = finite(number, [&] {
-      const Var G = process.diffusion(x, t), z = fresh_noise(key.split(number), x, first);
-      const Var reverse = process.drift(x, t) - process.divergence(x, t) - square(G) * score(x, t);
-      return x - delta * reverse + std::sqrt(delta) * G * z;
+  return sampled([&](FiniteSteps& finite) {
+    Var x = start;
+    walk(process.T(), {steps}, [&](double t, double delta, double, std::uint64_t number) {
+      x = finite([&] {
+        const Var G = process.diffusion(x, t), z = fresh_noise(key.split(number), x, first);
+        const Var reverse = process.drift(x, t) - process.divergence(x, t) - square(G) * score(x, t);
+        return x - delta * reverse + std::sqrt(delta) * G * z;
+      });
     });
+    return x;
   });
-  return x;
 }
 
 SignedState unconstrained(const HyvarinenScore& h, const Var& log_x, const GeometricBrownianMotion& gbm,
                           const Langevin& how, Key key, std::uint64_t first) {
-  SignedState state{log_x, Var(Tensor::full(log_x.shape(), 1, log_x.device()))};
-  walk(gbm.T(), how, [&](double t, double delta, double factor, std::uint64_t number) {
-    const double sigma = gbm.sigma(t), variance = sigma * sigma;
-    Var flipped;
-    state.log_x = finite(number, [&] {
-      const Var z = fresh_noise(key.split(number), log_x, first);
-      const Var multiplier = 1 - delta * gbm.mu(t) + 2 * delta * variance +
-                             delta * variance * h(state.log_x, t) + std::sqrt(delta) * sigma * factor * z;
-      flipped = less(multiplier, Var(Tensor::full({}, 0, log_x.device())));
-      return state.log_x + log(abs(multiplier));
+  return sampled([&](FiniteSteps& finite) {
+    SignedState state{log_x, Var(Tensor::full(log_x.shape(), 1, log_x.device()))};
+    Var changes = Tensor::full(log_x.shape(), 0, log_x.device());
+    walk(gbm.T(), how, [&](double t, double delta, double factor, std::uint64_t number) {
+      const double sigma = gbm.sigma(t), variance = sigma * sigma;
+      Var flipped;
+      state.log_x = finite([&] {
+        const Var z = fresh_noise(key.split(number), log_x, first);
+        const Var multiplier = 1 - delta * gbm.mu(t) + 2 * delta * variance +
+                               delta * variance * h(state.log_x, t) + std::sqrt(delta) * sigma * factor * z;
+        flipped = less(multiplier, constant(0, log_x));
+        return state.log_x + log(abs(multiplier));
+      });
+      state.sign = state.sign * (1 - 2 * flipped);
+      changes = changes + flipped;
     });
-    state.sign = state.sign * (1 - 2 * flipped);
-    state.sign_changes += static_cast<Index>(std::llround(static_cast<double>(sum(flipped).item())));
+    for (real of_element : changes.value().to_vector()) state.sign_changes += static_cast<Index>(of_element);
+    return state;
   });
-  return state;
 }
 
 const PaperConstants& paper_constants(std::string_view dataset) {

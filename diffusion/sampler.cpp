@@ -29,16 +29,18 @@ Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std
   return fresh_noise(key, shape, device, first) * deviation + mean;
 }
 
-Var take_steps(const Denoiser& D, Var y, const Steps& steps, Key key, std::uint64_t first) {
-  const NoGrad off;
-  std::uint64_t number = 0;
-  for (const Step& step : steps)
-    for (int r = 0; r < step.repeats; ++r, ++number)
-      y = finite(number, [&] {
-        const Var mean = D(y, step.s), kept = mean + step.keep * (y - mean);
-        return step.noise == 0 ? kept : kept + step.noise * fresh_noise(key.split(number), y, first);
-      });
-  return y;
+Var take_steps(const Denoiser& D, Var start, const Steps& steps, Key key, std::uint64_t first) {
+  return sampled([&](FiniteSteps& finite) {
+    Var y = start;
+    std::uint64_t number = 0;
+    for (const Step& step : steps)
+      for (int r = 0; r < step.repeats; ++r, ++number)
+        y = finite([&] {
+          const Var mean = D(y, step.s), kept = mean + step.keep * (y - mean);
+          return step.noise == 0 ? kept : kept + step.noise * fresh_noise(key.split(number), y, first);
+        });
+    return y;
+  });
 }
 
 namespace {
@@ -95,7 +97,7 @@ Steps uniform_steps(const GeometricBrownianMotion& gbm, const Langevin& how, dou
 }
 
 Var ddim(const Denoiser& D, Var y, const std::vector<double>& levels) {
-  return take_steps(D, std::move(y), ddim_steps(levels), Key{});
+  return take_steps(D, y, ddim_steps(levels), Key{});
 }
 
 Var heun(const Denoiser& D, Var y, const std::vector<double>& levels) {
@@ -103,23 +105,21 @@ Var heun(const Denoiser& D, Var y, const std::vector<double>& levels) {
 }
 
 Var dpm_solver(const Denoiser& D, Var y, const std::vector<double>& levels) {
-  Var before;
-  double lambda_before = 0;
-  return along(levels, y, [&](const Var& y, double s, double next) {
-    const Var mean = D(y, s), old = before;
-    before = mean;
-    if (next == 0) return mean;
-    const double lambda = scalar::log(s / next), r = std::exchange(lambda_before, lambda) / lambda;
-    const Var extrapolated = old.value().defined() ? (1 + 1 / (2 * r)) * mean - 1 / (2 * r) * old : mean;
-    return (next / s) * y - scalar::expm1(-lambda) * extrapolated;
-  });
+  return along(
+      levels, y, [&D, before = Var(), lambda_before = 0.0](const Var& y, double s, double next) mutable {
+        const Var mean = D(y, s), old = before;
+        before = mean;
+        if (next == 0) return mean;
+        const double lambda = scalar::log(s / next), r = std::exchange(lambda_before, lambda) / lambda;
+        const Var extrapolated = old.value().defined() ? (1 + 1 / (2 * r)) * mean - 1 / (2 * r) * old : mean;
+        return (next / s) * y - scalar::expm1(-lambda) * extrapolated;
+      });
 }
 
 Var stochastic_heun(const Denoiser& D, Var y, const std::vector<double>& levels, const Churn& c, Key key,
                     std::uint64_t first) {
   const double most = std::min(c.churn / static_cast<double>(levels.size() - 1), std::numbers::sqrt2 - 1);
-  std::uint64_t k = 0;
-  return along(levels, y, [&](const Var& y, double s, double next) {
+  return along(levels, y, [&, k = std::uint64_t{0}](const Var& y, double s, double next) mutable {
     const double raised = s >= c.s_min && s <= c.s_max ? s * (1 + most) : s;
     const Var z = fresh_noise(key.split(k++), y, first);
     return heun_step(D, y + std::sqrt(raised * raised - s * s) * c.s_noise * z, raised, next);

@@ -18,18 +18,22 @@ inline Var fresh_noise(Key key, const Var& like, std::uint64_t first) {
   return fresh_noise(key, like.shape(), like.device(), first);
 }
 
-/// f()'s result, watched (var.h), of the step after `number` others.
-template <class F> Var finite(std::uint64_t number, const F& f) {
-  return finite_step("sampling step", static_cast<Index>(number + 1), f);
+/// A loop of sampling steps (finite_loop of var.h), without recording.
+template <class Loop> auto sampled(const Loop& loop) {
+  const NoGrad off;
+  return finite_loop("sampling step", loop);
 }
 
-/// y through step(y, s, s′) for neighbouring levels. A step that fails is run again to find the op, so what
-/// it remembers from step to step may then be wrong; its result is not used.
-template <class Step> Var along(const std::vector<double>& levels, Var y, const Step& step) {
-  const NoGrad off;
-  for (std::size_t i = 0; i + 1 < levels.size(); ++i)
-    y = finite(i, [&] { return step(y, levels[i], levels[i + 1]); });
-  return y;
+/// y through step(y, s, s′) for neighbouring levels. Each run of the loop has its own copy of the step, and
+/// of what that remembers from level to level.
+template <class Step> Var along(const std::vector<double>& levels, const Var& start, const Step& step) {
+  return sampled([&](FiniteSteps& finite) {
+    Var y = start;
+    Step own = step;
+    for (std::size_t i = 0; i + 1 < levels.size(); ++i)
+      y = finite([&] { return own(y, levels[i], levels[i + 1]); });
+    return y;
+  });
 }
 
 /// Calls step(t, δ, factor of Z) for each level from T down to δ. Throws std::invalid_argument for settings

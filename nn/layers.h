@@ -66,18 +66,25 @@ struct GroupNorm {
 /// Dropout (Srivastava et al. 2014): in training each element is 0 with probability p and else multiplied by
 /// 1/(1 − p), so that its mean stays. The mask is a function of a key, element e of x taking element e of the
 /// key's stream, hence the same whenever and wherever a step is run; to a gradient of any order it is a
-/// constant.
+/// constant. The keys lie in the machine's memory, where a captured step finds those of its turn.
 struct Dropout {
-  double rate = 0;  // p; 0 leaves x as it is
-  Key key{};
+  double rate = 0;        // p; 0 leaves x as it is
+  IntTensor states = {};  // (layers,4), by random_state: a key a layer
 
+  /// Of one layer.
   Var operator()(const Var& x) const {
     if (rate == 0) return x;
-    const Tensor mask = bernoulli(key, x.shape(), 1 - rate, 0, x.device());
-    return x * (Var(mask) * static_cast<real>(1 / (1 - rate)));
+    return x * (Var(bernoulli(states, x.shape(), 1 - rate)) * static_cast<real>(1 / (1 - rate)));
   }
-  /// The same rate with a stream of its own.
-  Dropout split(std::uint64_t n) const { return {rate, key.split(n)}; }
+  Dropout layer(Index n) const { return rate == 0 ? *this : Dropout{rate, states.slice(0, n, n + 1)}; }
+
+  /// The words of `states` where layer n has child n of a key.
+  static std::vector<std::int32_t> children(Key key, Index layers) {
+    std::vector<std::int32_t> words;
+    for (Index n = 0; n < layers; ++n)
+      for (std::int32_t word : random_state(key.split(static_cast<std::uint64_t>(n)))) words.push_back(word);
+    return words;
+  }
 };
 
 }  // namespace dale

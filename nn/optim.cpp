@@ -90,8 +90,32 @@ Var orthogonalised(const Var& x) {
   return X;
 }
 
+namespace {
+
+/// Of the factor of gradients, (1 − momentum) scale, and each kernel's rate, in one array, and each kernel's
+/// gradient and momentum: each kernel's next momentum, and what its weights lose.
+std::vector<Tensor> muon_updates(double momentum, const std::vector<Tensor>& in) {
+  const real keep = static_cast<real>(momentum);
+  std::vector<Tensor> made;
+  for (std::size_t i = 1; i + 1 < in.size(); i += 2) {
+    const auto setting = [&](Index k) { return slice(in[0], 0, k, k + 1); };
+    const Var g = in[i] * setting(0), m = keep * Var(in[i + 1]) + g;
+    const Index rows = g.dim(0), columns = g.size() / rows;
+    const Var X = orthogonalised(reshape(keep * m + g, {rows, columns}));
+    made.push_back(m.value());
+    made.push_back((reshape(X, g.shape()) * setting(1 + static_cast<Index>(i) / 2)).value());
+  }
+  return made;
+}
+
+}  // namespace
+
 Muon::Muon(std::vector<NamedParameter> parameters, const MuonSettings& settings)
-    : parameters_(std::move(parameters)), rate_(settings.rate), momentum_(settings.momentum), adam_([&] {
+    : parameters_(std::move(parameters)),
+      rate_(settings.rate),
+      momentum_(settings.momentum),
+      updates_([momentum = momentum_](const auto& in) { return muon_updates(momentum, in); }),
+      adam_([&] {
         std::vector<NamedParameter> others;
         for (const auto& p : parameters_)
           if (!settings.orthogonalises(p)) others.push_back(p);
@@ -106,19 +130,27 @@ void Muon::step(const Vars& gradients, double lr, double scale) {
   check_gradients("muon", parameters_, gradients);
   const NoGrad off;
   Vars others;
+  std::vector<std::size_t> kernels;
+  std::vector<real> settings{static_cast<real>((1 - momentum_) * scale)};
+  std::vector<Tensor> inputs(1);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!m_[i].defined()) {
       others.push_back(gradients[i]);
       continue;
     }
-    const real keep = static_cast<real>(momentum_);
-    const Var g = gradients[i] * static_cast<real>((1 - momentum_) * scale), m = keep * Var(m_[i]) + g;
-    m_[i] = m.value().packed();
-    const Index rows = g.dim(0), columns = g.size() / rows;
-    const Var X = orthogonalised(reshape(keep * m + g, {rows, columns}));
-    const double ratio = static_cast<double>(rows) / static_cast<double>(columns);
-    descend(parameters_[i].parameter->leaf_value(), reshape(X, g.shape()),
-            lr * rate_ * std::sqrt(std::max(1.0, ratio)));
+    const double rows = static_cast<double>(gradients[i].dim(0)),
+                 columns = static_cast<double>(gradients[i].size()) / rows;
+    settings.push_back(static_cast<real>(lr * rate_ * std::sqrt(std::max(1.0, rows / columns))));
+    inputs.insert(inputs.end(), {gradients[i].value(), m_[i]});
+    kernels.push_back(i);
+  }
+  if (!kernels.empty()) {
+    inputs[0] = Tensor({std::ssize(settings)}, settings, inputs[1].device());
+    const std::vector<Tensor> made = updates_(inputs);
+    for (std::size_t k = 0; k < kernels.size(); ++k) {
+      raw::copy_into(m_[kernels[k]], made[2 * k]);
+      raw::binary_into(Binary::subtract, parameters_[kernels[k]].parameter->leaf_value(), made[2 * k + 1]);
+    }
   }
   adam_.step(others, lr, scale);
 }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "nn/module.h"
+#include "tensor/captured.h"
 
 namespace dale {
 
@@ -79,6 +80,7 @@ class Muon {
   std::vector<NamedParameter> parameters_;
   double rate_, momentum_;
   std::vector<Tensor> m_;  // undefined for those that take Adam
+  Captured updates_;
   Adam adam_;
 };
 

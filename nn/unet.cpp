@@ -91,13 +91,13 @@ Var ScoreUNet::operator()(const Var& x, const Var& t, const Condition& condition
 
   Var time = time2(silu(time1(time_embedding(t, shape.time_width))));
   if (label) {
-    const auto none = static_cast<std::int32_t>(shape.classes);
-    time = time + embedding(*label, condition.labels.defined() ? condition.labels
-                                                               : IntTensor::full(times, none, x.device()));
+    const Index none = shape.classes;
+    time = time + (condition.labels.defined() ? embedding(*label, condition.labels)
+                                              : slice(*label, 0, none, none + 1));
   }
   const Var e = silu(time);
-  std::uint64_t block = 0;
-  const auto dropout = [&] { return condition.dropout.split(block++); };
+  Index block = 0;
+  const auto dropout = [&] { return condition.dropout.layer(block++); };
   Var h = stem(x);
   Vars skips;
   for (std::size_t i = 0; i < down.size(); ++i) {

@@ -49,7 +49,7 @@ struct UNetShape {
 /// What a network is told beside image and time.
 struct Condition {
   IntTensor labels;  // (N), each in [0, classes], with classes for none; undefined: none of them has one
-  Dropout dropout;   // in training: rate, and the key of this step
+  Dropout dropout;   // in training: rate, and keys of this step for all blocks
 };
 
 struct ScoreUNet {
@@ -68,6 +68,8 @@ struct ScoreUNet {
   /// Throws std::invalid_argument unless every width is a positive multiple of the 8 groups of its norms, and
   /// for attention at a level that is not there.
   ScoreUNet(const UNetShape& shape, Key key);
+  /// Of its blocks: down, then middle, then up.
+  Index dropouts() const { return std::ssize(down) + std::ssize(middle) + std::ssize(up); }
   /// x (N,colours,H,W) with H and W multiples of 2^(levels − 1), t (N) → the same shape
   Var operator()(const Var& x, const Var& t, const Condition& condition = {}) const;
   void visit(const std::string& prefix, const Visit& f);

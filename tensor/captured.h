@@ -21,9 +21,9 @@ class Captured {
   using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)>;
 
   /// REQUIRES of f: what changes from call to call are its inputs' elements; all else that it reads (weights,
-  /// say) stays where it is in memory, and may be written in place, by f too; the machine's precision stays
-  /// as it is. What f does on the host is not repeated. A copy to or from the host in it throws
-  /// std::logic_error at the second call.
+  /// say) stays where it is in memory, and may be written in place, by f too, or between calls; the machine's
+  /// precision stays as it is. What f does on the host is not repeated, nor are its checks of indices. A copy
+  /// to or from the host in it throws std::logic_error at the second call.
   explicit Captured(Function f) : f_(std::move(f)) {}
   Captured(const Captured&) = delete;
 

@@ -5,27 +5,37 @@
 namespace dale {
 namespace {
 
-Tensor random(Random kind, Key key, const Shape& shape, std::uint64_t first, Device device) {
-  const auto low = [](std::uint64_t v) { return static_cast<std::int32_t>(static_cast<std::uint32_t>(v)); };
-  const IntTensor state({4}, {low(key.value), low(key.value >> 32), low(first), low(first >> 32)}, device);
-  Tensor y(shape, device);
-  kernels(device).random(kind, state.cspan(), y.span());
+Tensor random(Random kind, const IntTensor& state, const Shape& shape) {
+  if (state.size() != 4) invalid("[random] the state {} must be 4 words", str(state.shape()));
+  Tensor y(shape, state.device());
+  kernels(y.device()).random(kind, state.packed().cspan(), y.span());
   return y;
 }
 
 }  // namespace
 
+std::vector<std::int32_t> random_state(Key key, std::uint64_t first) {
+  const auto low = [](std::uint64_t v) { return static_cast<std::int32_t>(static_cast<std::uint32_t>(v)); };
+  return {low(key.value), low(key.value >> 32), low(first), low(first >> 32)};
+}
+
 Tensor uniform(Key key, const Shape& shape, std::uint64_t first, Device device) {
-  return random(Random::uniform, key, shape, first, device);
+  return random(Random::uniform, IntTensor({4}, random_state(key, first), device), shape);
 }
 
 Tensor normal(Key key, const Shape& shape, std::uint64_t first, Device device) {
-  return random(Random::normal, key, shape, first, device);
+  return random(Random::normal, IntTensor({4}, random_state(key, first), device), shape);
 }
 
 Tensor bernoulli(Key key, const Shape& shape, double p, std::uint64_t first, Device device) {
+  return bernoulli(IntTensor({4}, random_state(key, first), device), shape, p);
+}
+
+Tensor bernoulli(const IntTensor& state, const Shape& shape, double p) {
   if (!(p >= 0 && p <= 1)) invalid("[bernoulli] the probability {} is outside [0, 1]", p);
-  const Tensor u = uniform(key, shape, first, device), limit = Tensor::full({}, static_cast<real>(p), device);
+  const Device device = state.device();
+  const Tensor u = random(Random::uniform, state, shape),
+               limit = Tensor::full({}, static_cast<real>(p), device);
   Tensor y(shape, device);
   kernels(device).binary(Binary::greater, limit.broadcast_to(shape).cview(), u.cview(), y.span());
   return y;

@@ -69,9 +69,7 @@ Array<T>::Array(const Shape& shape, Device device)
 
 template <class T>
 Array<T>::Array(const Shape& shape, const std::vector<T>& values, Device device) : Array(shape, device) {
-  if (static_cast<Index>(values.size()) != size_)
-    invalid("{} values do not fill the shape {}", values.size(), str(shape));
-  transfer(data(), device, values.data(), Device::cpu, values.size() * sizeof(T));
+  write(values);
 }
 
 template <class T> Array<T> Array<T>::full(const Shape& shape, T value, Device device) {
@@ -110,6 +108,12 @@ template <class T> std::vector<T> Array<T>::to_vector() const {
   std::vector<T> values(static_cast<std::size_t>(size_));
   transfer(values.data(), Device::cpu, a.data(), device_, values.size() * sizeof(T));
   return values;
+}
+
+template <class T> void Array<T>::write(const std::vector<T>& values) const {
+  if (static_cast<Index>(values.size()) != size_)
+    invalid("{} values do not fill the shape {}", values.size(), str(shape_));
+  transfer(opened(), device_, values.data(), Device::cpu, values.size() * sizeof(T));
 }
 
 template <class T> Array<T> Array<T>::to(Device device) const {

@@ -180,11 +180,14 @@ Tensor scatter_add(const Tensor& x, const IntTensor& i, Index R) {
   return y;
 }
 
+Tensor count_not_finite(const Tensor& x) {
+  Axes all(static_cast<std::size_t>(x.rank()));
+  std::iota(all.begin(), all.end(), 0);
+  return reduce(Reduce::sum, unary(Unary::not_finite, x), all);
+}
+
 }  // namespace raw
 
-bool all_finite(const Tensor& x) {
-  const Tensor flags = raw::unary(Unary::not_finite, x);
-  return !(raw::reduce(Reduce::max, flags.reshape({flags.size()}), {0}).item() > 0);
-}
+bool all_finite(const Tensor& x) { return raw::count_not_finite(x).item() == 0; }
 
 }  // namespace dale

@@ -47,10 +47,12 @@ Tensor channels_first(const Tensor& x);
 /// machine.
 Tensor gather(const Tensor& x, const IntTensor& i);
 Tensor scatter_add(const Tensor& x, const IntTensor& i, Index R);
+/// How many elements are NaN or infinite, in one number on x's machine.
+Tensor count_not_finite(const Tensor& x);
 
 }  // namespace raw
 
-/// Whether no element is NaN or infinite.
+/// Whether there is none: the host waits for the answer.
 bool all_finite(const Tensor& x);
 
 }  // namespace dale

@@ -1,41 +1,18 @@
 // Captured functions on every machine: what was recorded does what the plain function does, whatever happens
-// to memory in between; and training on the device, captured, is training on the CPU to rounding.
+// to memory in between.
 #include "tensor/captured.h"
 
 #include <numeric>
 
-#include "diffusion/sampler.h"
-#include "experiments/run/sample.h"
-#include "experiments/run/train.h"
+#include "diffusion/precondition.h"
 #include "nn/ema.h"
 #include "nn/mlp.h"
 #include "nn/optim.h"
-#include "tensor/npy.h"
-#include "tests/compare.h"
-#include "tests/folder.h"
-#include "tests/machines.h"
+#include "tests/steps.h"
 
 using namespace dale;
 
 namespace {
-
-using Tensors = std::vector<Tensor>;
-
-std::vector<Values> values(const Tensors& all) {
-  std::vector<Values> out;
-  for (const Tensor& t : all) out.push_back(t.to_vector());
-  return out;
-}
-
-Tensor random(std::uint64_t n, const Shape& shape, Device device) { return normal(Key{n}, shape, 0, device); }
-
-/// Takes blocks of all sizes, fills them and gives them back: what a function left free is then written over.
-void disturb(Device device) {
-  Tensors taken;
-  for (int repeat = 0; repeat < 3; ++repeat)
-    for (Index n = 1; n <= 1 << 14; n *= 2)
-      taken.push_back(Tensor::full({n}, std::numeric_limits<real>::quiet_NaN(), device));
-}
 
 /// A function with temporaries, a reduction, a product and two results.
 Tensors several_ops(const Tensors& in) {
@@ -44,14 +21,6 @@ Tensors several_ops(const Tensors& in) {
   const Var z = matmul(exp(0.1 * x), y) + sum(x, {1}, true);
   return {(z * z - 1).value(), sum(z).value()};
 }
-
-/// Emulated, the convolutions' tiles are slow, and tested elsewhere.
-struct QuickProducts {
-  const bool emulated;
-  explicit QuickProducts(Device device) : emulated(column(device) == "emulated") { set(CudaProducts::plain); }
-  ~QuickProducts() { set(CudaProducts::full); }
-  void set(CudaProducts how) const { emulated ? cuda_set_products(how) : void(); }
-};
 
 }  // namespace
 
@@ -245,51 +214,4 @@ TEST_CASE("a captured network is the network, and steps aside for gradients and 
   const NoGrad off;
   REFUSES(quick(Tensor::full({2, 4}, std::numeric_limits<real>::infinity(), device), t),
           "[matmul] made a value");
-}
-
-TEST_CASE("train and sample: the device's are the CPU's to rounding, and twice the same bytes",
-          "[machines][train]") {
-  const Folder folder;
-  write_npy(folder / "images.npy", uniform(Key{7}, {6, 1, 8, 8}));
-  // Three steps: plainly, recorded and replayed, replayed.
-  TrainOptions o{
-      .dataset = folder / "images.npy", .steps = 3, .batch = 2, .channels = 8, .warmup = 2, .seed = 5};
-  for (const std::string process : {"gbm", "gbm-paper"}) {
-    TrainResult on_cpu;
-    Tensor cpu_images;
-    for (Device device : machines()) {
-      INFO(column(device) << ", " << process);
-      const QuickProducts quick(device);
-      std::vector<std::string> weights;
-      Tensors images;
-      for (int run = 0; run < (process == "gbm" ? 2 : 1); ++run) {
-        o.out = folder / fmt::format("{}-{}-{}", process, str(device), run);
-        o.device = device;
-        o.process = process;
-        const TrainResult r = train(o);
-        weights.push_back(read_file(r.model));
-        if (device == Device::cpu) on_cpu = r;
-        for (std::size_t i = 0; i < r.loss.size(); ++i)
-          CHECK(r.loss[i] == Approx(on_cpu.loss[i]).epsilon(1e-3));
-        const SampleOptions s{.steps = 2, .count = 3, .batch = 2, .device = device};
-        Model model = load_model(on_cpu.model);
-        images.push_back(sample(model, s).images);
-        if (device == Device::cpu) cpu_images = images[0];
-        CHECK(gap(images.back(), cpu_images) <= 2e-3);
-      }
-      CHECK(weights.front() == weights.back());
-      CHECK(values(Var(images.front())) == values(Var(images.back())));
-    }
-  }
-  // A step that is not finite is told by its op, from a graph too, and no model is saved.
-  o.process = "gbm";
-  o.learning_rate = 1e30;
-  o.warmup = 0;
-  for (Device device : machines()) {
-    const QuickProducts quick(device);
-    o.out = folder / fmt::format("far-{}", str(device));
-    o.device = device;
-    CHECK_THROWS_WITH(train(o), Contains("training step 2: [") && Contains("not finite"));
-    CHECK(!fs::exists(o.out / "model.safetensors"));
-  }
 }

@@ -155,15 +155,17 @@ TEST_CASE("parameters load by name and shape or not at all", "[nn][errors]") {
 
 TEST_CASE("dropout keeps the mean, follows its key, and is a constant to every derivative", "[nn]") {
   const Var x = parameter(Tensor::full({100, 100}, 2));
-  const Dropout drop{0.25, Key{3}};
+  const auto dropout = [](Key key) { return Dropout{0.25, IntTensor({4}, random_state(key))}; };
+  const Dropout drop = dropout(Key{3});
   const Values y = values(drop(x));
   const auto zeros = std::count(y.begin(), y.end(), real{0});
   CHECK(std::abs(static_cast<double>(zeros) - 2500) < 5 * std::sqrt(10000 * 0.25 * 0.75));
   for (real v : y) REQUIRE((v == 0 || v == Approx(2 / 0.75)));
   CHECK(values(drop(x)) == y);
   CHECK(values(drop(x.value().slice(0, 0, 7).packed())) == std::vector(y.begin(), y.begin() + 700));
-  CHECK(values(Dropout{0.25, Key{4}}(x)) != y);
-  CHECK(values(drop.split(1)(x)) != y);
+  CHECK(values(dropout(Key{4})(x)) != y);
+  const Dropout two{0.25, IntTensor({2, 4}, Dropout::children(Key{3}, 2))};
+  CHECK(values(two.layer(1)(x)) == values(dropout(Key{3}.split(1))(x)));
   CHECK(Dropout{}(x).node() == x.node());
   const Var g = grad(sum(square(drop(x))), {x}, true)[0];  // 2 m² x with m the mask
   const Values slope = values(grad(sum(g), {x})[0]);
@@ -178,10 +180,13 @@ TEST_CASE(
   const Var x(normal(Key{2}, {2, 1, 8, 8})), t(Tensor({2}, {0.1, 0.2}));
   const auto output = [&](const ScoreUNet& n, const Condition& c) { return values(n(x, t, c)); };
   const Values still = values(net(x, t));
-  CHECK(output(net, {{}, {0, Key{9}}}) == still);
-  CHECK(output(net, {{}, {0.5, Key{9}}}) != still);
-  CHECK(output(net, {{}, {0.5, Key{9}}}) == output(net, {{}, {0.5, Key{9}}}));
-  CHECK(output(net, {{}, {0.5, Key{9}}}) != output(net, {{}, {0.5, Key{8}}}));
+  const auto dropout = [&](double rate, Key key) {
+    return Dropout{rate, IntTensor({net.dropouts(), 4}, Dropout::children(key, net.dropouts()))};
+  };
+  CHECK(output(net, {{}, dropout(0, Key{9})}) == still);
+  CHECK(output(net, {{}, dropout(0.5, Key{9})}) != still);
+  CHECK(output(net, {{}, dropout(0.5, Key{9})}) == output(net, {{}, dropout(0.5, Key{9})}));
+  CHECK(output(net, {{}, dropout(0.5, Key{9})}) != output(net, {{}, dropout(0.5, Key{8})}));
   ScoreUNet a(plain, Key{1}), b(labelled, Key{1});
   std::string names, plain_names;
   for (const auto& p : parameters(b)) names += p.name == "label.weight" ? "" : p.name + " ";
@@ -190,7 +195,7 @@ TEST_CASE(
   CHECK(b.label->shape() == Shape{4, 128});
   CHECK(output(told, {IntTensor({2}, {0, 1}), {}}) != output(told, {IntTensor({2}, {1, 0}), {}}));
   REFUSES(told(x, t, {IntTensor({2}, {0, 4}), {}}), "[gather]");
-  const Var loss = sum(square(told(x, t, {IntTensor({2}, {0, 3}), {0.5, Key{1}}})));
+  const Var loss = sum(square(told(x, t, {IntTensor({2}, {0, 3}), dropout(0.5, Key{1})})));
   CHECK(all_finite(grad(loss, {*told.label})[0].value()));
 }
 

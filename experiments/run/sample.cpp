@@ -127,18 +127,20 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
             str(o.known.shape()), str(o.mask.shape()), str(one), str(mask));
 }
 
-/// The model without conditions, captured: it is asked for the same shapes at every step. Not with classes,
-/// whose labels are checked on the host.
-ScoreModel captured(const Model& model) {
-  ScoreModel plain = model.score_model();
-  if (!model.network.shape.classes) plain.network = captured(plain.network);
-  return plain;
+/// The model, captured, for it is asked for the same shapes at every step; told a label for each image of a
+/// batch, of which a smaller batch takes the first, or undefined.
+ScoreModel captured(const Model& model, const IntTensor& labels = {}) {
+  ScoreModel asked = model.score_model();
+  asked.network = dale::captured([&model, labels](const Var& x, const Var& t) {
+    return model.network(x, t, {labels.defined() ? labels.slice(0, 0, x.dim(0)) : labels, {}});
+  });
+  return asked;
 }
 
-/// The denoiser for images first … first + n − 1, on the conditions asked for, from the model and the same
-/// without conditions; tells `asked` of each call.
-Denoiser denoiser_of(const Model& model, const ScoreModel& plain, const SampleOptions& o, Index first,
-                     Index n, const std::function<void(const Var& y, double s)>& asked) {
+/// The denoiser on the conditions asked for, from the model without them and the same told the labels; tells
+/// `asked` of each call.
+Denoiser denoiser_of(const Model& model, const ScoreModel& plain, const ScoreModel& told,
+                     const SampleOptions& o, const std::function<void(const Var& y, double s)>& asked) {
   const auto watched = [&asked](const Denoiser& network) -> Denoiser {
     return [&asked, network](const Var& y, double s) {
       asked(y, s);
@@ -146,13 +148,7 @@ Denoiser denoiser_of(const Model& model, const ScoreModel& plain, const SampleOp
     };
   };
   Denoiser D = watched(plain.denoiser());
-  if (!o.classes.empty()) {
-    std::vector<std::int32_t> labels;
-    for (Index i = first; i < first + n; ++i)
-      labels.push_back(o.classes[static_cast<std::size_t>(i) % o.classes.size()]);
-    const Condition condition{IntTensor({n}, labels, o.device), {}};
-    D = guided(watched(model.score_model(condition).denoiser()), D, o.guidance);
-  }
+  if (!o.classes.empty()) D = guided(watched(told.denoiser()), D, o.guidance);
   if (!o.known.defined()) return D;
   return replaced(D, model.chart(o.known.to(o.device)), o.mask.to(o.device));
 }
@@ -206,7 +202,8 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
   const NoGrad off;
   const StopSignals signals;
   model.to(o.device);
-  const ScoreModel plain = captured(model);
+  const IntTensor labels({o.batch}, o.device);  // of the batch at work
+  const ScoreModel plain = captured(model), told = captured(model, labels);
   const auto images_of = [&](Index n) {
     return Shape{n, model.network.shape.colours, model.height, model.width};
   };
@@ -226,7 +223,13 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
       const Index expected = std::max<Index>(result.evaluations, o.steps);
       bar.update(first + n * std::min(calls, expected - 1) / expected, fmt::format("evaluation {}", ++calls));
     };
-    const Denoiser D = denoiser_of(model, plain, o, first, n, asked);
+    if (!o.classes.empty()) {
+      std::vector<std::int32_t> classes;
+      for (Index i = first; i < first + o.batch; ++i)
+        classes.push_back(o.classes[static_cast<std::size_t>(i) % o.classes.size()]);
+      labels.write(classes);
+    }
+    const Denoiser D = denoiser_of(model, plain, told, o, asked);
     const Var y = entry.run(
         {D, model, o, images_of(n), static_cast<std::uint64_t>(first), Key{o.seed}, result.sign_changes});
     const Var data = finite_step("leaving the chart, image", first + 1, [&] { return model.unchart(y); });

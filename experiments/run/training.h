@@ -47,6 +47,9 @@ class Training {
     Index count = 0;
     for (const auto& p : all_) count += p.parameter->size();
     config_ = config_of(o, data, model_.edm, count);
+    const Index n = o.batch / shards_, layers = model_.network.dropouts();
+    if (o.classes) condition_.labels = IntTensor({n}, o.device);
+    if (o.dropout > 0) condition_.dropout = {o.dropout, IntTensor({layers, 4}, o.device)};
     batches_.emplace(y0, o.classes ? data.labels : IntTensor(), key_.split(order_stream), o.batch);
   }
 
@@ -98,19 +101,21 @@ class Training {
   /// Of the step after `step` others.
   Gradients gradients(Index step) {
     const Batch batch = batches_->at(step);
-    const IntTensor labels = labels_of(batch, static_cast<std::uint64_t>(step));
+    const std::vector<std::int32_t> labels = labels_of(batch, static_cast<std::uint64_t>(step));
     const std::vector<Tensor> inputs = inputs_of(batch, step);
-    const Dropout dropout{o_.dropout, key_.split(dropout_stream).split(static_cast<std::uint64_t>(step))};
-    if (shards_ == 1) return checked_gradients(inputs, {labels, dropout}, step);
+    const Key masks = key_.split(dropout_stream).split(static_cast<std::uint64_t>(step));
     const auto of_shard = [&](Index shard) {
-      const Index n = o_.batch / shards_;
-      const auto part = [&](const auto& x) { return x.slice(0, shard * n, (shard + 1) * n).packed(); };
+      const Index n = o_.batch / shards_, first = shard * n;
+      if (o_.classes) condition_.labels.write({labels.begin() + first, labels.begin() + first + n});
+      if (o_.dropout > 0)
+        condition_.dropout.states.write(
+            Dropout::children(shards_ == 1 ? masks : masks.split(static_cast<std::uint64_t>(shard)),
+                              model_.network.dropouts()));
       std::vector<Tensor> some;
-      for (const Tensor& x : inputs) some.push_back(part(x));
-      return checked_gradients(
-          some, {labels.defined() ? part(labels) : labels, dropout.split(static_cast<std::uint64_t>(shard))},
-          step);
+      for (const Tensor& x : inputs) some.push_back(x.slice(0, first, first + n).packed());
+      return checked_gradients(some, step);
     };
+    if (shards_ == 1) return of_shard(0);
     const Index mine = shards_ / rank_count();
     return unpacked(sum_over_ranks(sum_of_shards(of_shard, rank() * mine, mine)));
   }
@@ -132,32 +137,29 @@ class Training {
   // Streams of the run's key.
   enum : std::uint64_t { weights_stream, order_stream, noise_stream, dropout_stream, label_stream };
 
-  /// Whether the loss's inputs are all that changes from step to step: dropout has a new key, and labels are
-  /// checked on the host.
-  bool capturable() const { return !o_.classes && o_.dropout == 0; }
-
   bool tunes() const { return !o_.tuned_from.empty(); }
-  Var loss_of(const ScoreModel& model, const std::vector<Tensor>& inputs) const {
+  Var loss_of(const std::vector<Tensor>& inputs) const {
+    const ScoreModel model = model_.score_model(condition_);
     return tunes() ? consistency_loss(model.network, model.edm, {}, inputs) : training_loss(model, inputs);
   }
 
   /// (1 + P) numbers, the loss and Σ g² of each gradient; then the P gradients.
-  std::vector<Tensor> loss_and_gradients(const ScoreModel& model, const std::vector<Tensor>& inputs) const {
-    const Var loss = loss_of(model, inputs);
+  std::vector<Tensor> loss_and_gradients(const std::vector<Tensor>& inputs) const {
+    const Var loss = loss_of(inputs);
     const Vars gradients = last_grad(loss, variables(all_));
     std::vector<Tensor> made{concat({reshape(loss.detach(), {1}), squared_norms(gradients)}, 0).value()};
     for (const Var& g : gradients) made.push_back(g.value().packed());
     return made;
   }
 
-  /// Of these inputs alone. Throws, with the step and the op, what is not finite.
-  Gradients checked_gradients(const std::vector<Tensor>& inputs, const Condition& condition, Index step) {
-    const ScoreModel model = model_.score_model(condition);
-    const auto made = capturable() ? captured_(inputs) : loss_and_gradients(model, inputs);
+  /// Of these inputs alone, on the condition as it stands. Throws, with the step and the op, what is not
+  /// finite.
+  Gradients checked_gradients(const std::vector<Tensor>& inputs, Index step) {
+    const auto made = captured_(inputs);
     const auto [loss, norm] = read(made[0]);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
-        grad(loss_of(model, inputs), variables(all_));
+        grad(loss_of(inputs), variables(all_));
         return Var(Tensor::full({}, std::numeric_limits<real>::quiet_NaN()));
       });
     return {loss, norm, {made.begin() + 1, made.end()}};
@@ -207,14 +209,14 @@ class Training {
   }
 
   /// The labels of a batch, each replaced by "none" with the probability of label dropout.
-  IntTensor labels_of(const Batch& batch, std::uint64_t step) const {
+  std::vector<std::int32_t> labels_of(const Batch& batch, std::uint64_t step) const {
     if (!batch.labels.defined()) return {};
     std::vector<std::int32_t> labels = batch.labels.to_vector();
     const std::vector<real> dropped =
         bernoulli(key_.split(label_stream).split(step), {o_.batch}, o_.label_dropout).to_vector();
     for (std::size_t i = 0; i < labels.size(); ++i)
       if (dropped[i] != 0) labels[i] = static_cast<std::int32_t>(model_.network.shape.classes);
-    return IntTensor({o_.batch}, labels, o_.device);
+    return labels;
   }
 
   /// All that a step changes.
@@ -233,8 +235,8 @@ class Training {
   Ema ema_;
   nlohmann::ordered_json config_;
   std::optional<Batches> batches_;
-  Captured captured_{
-      [this](const std::vector<Tensor>& inputs) { return loss_and_gradients(model_.score_model(), inputs); }};
+  Condition condition_;  // where a captured step reads: written before each
+  Captured captured_{[this](const std::vector<Tensor>& inputs) { return loss_and_gradients(inputs); }};
 };
 
 }  // namespace dale

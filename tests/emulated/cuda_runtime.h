@@ -41,12 +41,16 @@ struct Task {
 };
 using Work = std::vector<Task>;
 inline Work* recorded = nullptr;  // by the stream that is captured, if it is
+/// What the host asked of the device: launches and copies outside of graphs, graphs, and what it waited for.
+struct Asked {
+  long works = 0, graphs = 0, waits = 0;
+};
+inline Asked asked;
 /// Does it now, or records it.
 template <class F> void submit(F* function, std::size_t bytes, std::function<void()> run) {
-  if (recorded)
-    recorded->push_back({reinterpret_cast<const void*>(function), bytes, std::move(run)});
-  else
-    run();
+  if (recorded) return recorded->push_back({reinterpret_cast<const void*>(function), bytes, std::move(run)});
+  ++asked.works;
+  run();
 }
 }  // namespace emulated
 
@@ -111,13 +115,15 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
   return *s = new emulated::Work, cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  ++emulated::asked.waits;
   return emulated::recorded ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new int, cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                                    cudaStream_t) {
+  if (kind == cudaMemcpyDeviceToHost) ++emulated::asked.waits;
   emulated::submit(cudaMemcpyAsync, 2 * bytes, [=] { std::memcpy(to, from, bytes); });
   return cudaSuccess;
 }
@@ -136,6 +142,7 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph
   return *exec = new emulated::Work(*graph), cudaSuccess;
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
+  ++emulated::asked.graphs;
   for (const emulated::Task& task : *exec) task.run();
   return cudaSuccess;
 }

@@ -1,0 +1,72 @@
+// What tests of captured functions and steps share; and trainings that are told labels and dropout masks.
+#pragma once
+
+#include "experiments/run/training.h"
+#include "tests/compare.h"
+#include "tests/folder.h"
+#include "tests/machines.h"
+
+namespace dale {
+
+using Tensors = std::vector<Tensor>;
+
+inline std::vector<Values> values(const Tensors& all) {
+  std::vector<Values> out;
+  for (const Tensor& t : all) out.push_back(t.to_vector());
+  return out;
+}
+
+inline Tensor random(std::uint64_t n, const Shape& shape, Device device) {
+  return normal(Key{n}, shape, 0, device);
+}
+
+/// Takes blocks of all sizes, fills them and gives them back: what a function left free is then written over.
+inline void disturb(Device device) {
+  Tensors taken;
+  for (int repeat = 0; repeat < 3; ++repeat)
+    for (Index n = 1; n <= 1 << 14; n *= 2)
+      taken.push_back(Tensor::full({n}, std::numeric_limits<real>::quiet_NaN(), device));
+}
+
+/// Emulated, the convolutions' tiles are slow, and tested elsewhere.
+struct QuickProducts {
+  const bool emulated = cuda_missing().empty() && column(Device::cuda) == "emulated";
+  QuickProducts() { set(CudaProducts::plain); }
+  ~QuickProducts() { set(CudaProducts::full); }
+  void set(CudaProducts how) const { emulated ? cuda_set_products(how) : void(); }
+};
+
+/// 8 images of 8 × 8 in three classes.
+inline const Dataset& told_images() {
+  static const Dataset data{.name = "told",
+                            .folder = {},
+                            .images = uniform(Key{7}, {8, 1, 8, 8}),
+                            .labels = IntTensor({8}, {0, 1, 2, 0, 1, 2, 0, 1}),
+                            .classes = 3};
+  return data;
+}
+
+/// By every loss, and in shards: EDM's, the paper's, that of noise, and tuning.
+inline std::vector<TrainOptions> told_trainings(const Folder& folder, Device device) {
+  TrainOptions o{.dataset = "told", .batch = 4, .channels = 8, .seed = 5};
+  o.dropout = 0.2;
+  o.classes = true;
+  o.device = device;
+  std::vector<TrainOptions> all;
+  for (const std::string process : {"gbm", "gbm-paper", "vp"}) {
+    o.process = process;
+    o.optimizer = process == "gbm" ? "muon" : "adam";
+    all.push_back(o);
+  }
+  o.process = "gbm";
+  o.shards = 2;
+  all.push_back(o);
+  o.shards = 0;
+  const fs::path denoiser = folder / "model.safetensors";
+  Training(all[0], told_images()).save_weights(denoiser);
+  o.tuned_from = denoiser;
+  all.push_back(o);
+  return all;
+}
+
+}  // namespace dale
