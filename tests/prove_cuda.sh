@@ -8,9 +8,17 @@
 #   1  the ops, one kernel at a time and as they come; captured functions; two processes, the same bytes;
 #      rates; what Nsight Compute says of the kernels of a step
 #   2  R1 against PyTorch; the sanitizers, in a build that uses no block of memory twice; a comparison
+#
+# For a machine with a device and without the libraries, prove_cuda.sh carry - BUILD fills BUILD/lib with this
+# one's, but for the C library: BUILD/{dale,check*,benchmark,lib} and the sources are then all that it needs.
 part=$1 out=$2 build=$3
-case $part in 1 | 2) ;; *) echo "prove_cuda.sh: part '$part'; expected 1 or 2"; exit 2 ;; esac
+case $part in 1 | 2 | carry) ;; *) echo "prove_cuda.sh: part '$part'; expected 1, 2 or carry"; exit 2 ;; esac
 cd "$(dirname "$0")/.." || exit 1
+if [ "$part" = carry ]; then
+  mkdir -p "$build/lib" && ldd "$build/dale" "$build/check" "$build/benchmark" | awk '/=> \// {print $3}' |
+    grep -Ev '/(libc|libm|libdl|librt|libpthread|ld-linux[^/]*)\.so' | sort -u | xargs cp -Lt "$build/lib"
+  exit
+fi
 export LD_LIBRARY_PATH="$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 summary=$out/summary.txt
 failed=0
