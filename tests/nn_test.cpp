@@ -69,6 +69,19 @@ TEST_CASE("Newton-Schulz brings singular values near 1 and leaves singular vecto
   CHECK(max(abs(orthogonalised(0 * wide))).item() == 0);
 }
 
+TEST_CASE("a step of Muon is its formula, for tall kernels and wide ones", "[nn]") {
+  for (const Shape& shape : {Shape{6, 2, 1, 1}, Shape{2, 3, 2, 1}}) {
+    const Tensor start = normal(Key{1}, shape), g = normal(Key{2}, shape);
+    Var w = parameter(start.clone());
+    Muon muon({{"w", &w}}, {.rate = 3, .momentum = 0.75});
+    muon.step({Var(g)}, 0.5, 0.25);
+    const Index rows = shape[0], columns = w.size() / rows;
+    const Var part = reshape(Var(g) * (0.25 * 0.25), {rows, columns}), X = orthogonalised(part * 1.75);
+    const double stretch = std::sqrt(std::max(1.0, static_cast<double>(rows) / static_cast<double>(columns)));
+    CHECK(gap(w, Var(start) - reshape(X, shape) * static_cast<real>(0.5 * 3 * stretch)) < 1e-6);
+  }
+}
+
 TEST_CASE("Muon descends a quadratic, and where it takes nothing it is Adam", "[nn]") {
   const Var target = normal(Key{1}, {6, 2, 3, 3});
   Var w = parameter(Tensor::full({6, 2, 3, 3}, 0)), b = parameter(Tensor::full({6}, 1));
