@@ -187,6 +187,27 @@ TEST_CASE("the tiles for images that give each multiprocessor of a large device 
   }
 }
 
+TEST_CASE("no rung of the convolutions makes a finite number of one that is not", "[machines]") {
+  if (machines().size() == 1) return;
+  constexpr real inf = std::numeric_limits<real>::infinity(), largest = std::numeric_limits<real>::max();
+  const ConvShape s{1, 8, 3, 3, 8, 1, 1, 3, 3, 1, 1, 0, 0, 1, 1};
+  for (const real bad : {inf, -inf, std::numeric_limits<real>::quiet_NaN(), largest})
+    for (const auto& [how, rung] : rungs)
+      for (const bool of_taps : {false, true}) {
+        INFO(rung << ", " << bad << (of_taps ? " in w" : " in x"));
+        Tensor x = Tensor::full({1, 3, 3, 8}, 4), w = Tensor::full({8, 8, 1, 1}, 4);
+        (of_taps ? w : x).data()[5] = bad;  // of pixel 0, or of output channel 0; the largest times 4 is none
+        cuda_set_products(how);
+        const Tensor dx = x.to(Device::cuda), dw = w.to(Device::cuda);
+        Tensor y({1, 3, 3, 8}, Device::cuda);
+        kernels(Device::cuda).conv2d(s, dx.cspan(), dw.cspan(), {}, {}, y.span());
+        cuda_set_products(CudaProducts::full);
+        const std::vector<real> made = y.to_vector();
+        for (std::size_t i = 0; i < made.size(); ++i)
+          CHECK(std::isfinite(made[i]) == (of_taps ? i % 8 != 0 : i >= 8));
+      }
+}
+
 TEST_CASE("how far the convolutions' rungs round", "[machines]") {
   if (machines().size() == 1) return;
   // Sums of 576 terms for y and x, of 128 and 578 for w.

@@ -101,16 +101,20 @@ void peak(benchmark::State& state) {
 
 enum class Which { forward, input, weight };
 
-void convolution(benchmark::State& state, const Layer& layer, Which which) {
+void convolution(benchmark::State& state, const Layer& layer, Which which, Index N, Device device) {
   const ConvShape s = layer.shape(N);
-  const Tensor x = normal(Key{1}, {N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw}),
-               y = normal(Key{3}, {N, s.OH, s.OW, s.O});
-  const Kernels& k = kernels(Device::cpu);
-  measure(state, N * layer.operations(), [&] {
-    if (which == Which::forward) k.conv2d(s, x.cspan(), w.cspan(), {}, {}, y.span());
-    if (which == Which::input) k.conv2d_input(s, y.cspan(), w.cspan(), x.span());
-    if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span(), {});
-  });
+  const Tensor x = normal(Key{1}, {N, s.H, s.W, s.C}, 0, device),
+               w = normal(Key{2}, {s.O, s.C, s.kh, s.kw}, 0, device),
+               y = normal(Key{3}, {N, s.OH, s.OW, s.O}, 0, device);
+  const Kernels& k = kernels(device);
+  measure(
+      state, N * layer.operations(),
+      [&] {
+        if (which == Which::forward) k.conv2d(s, x.cspan(), w.cspan(), {}, {}, y.span());
+        if (which == Which::input) k.conv2d_input(s, y.cspan(), w.cspan(), x.span());
+        if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span(), {});
+      },
+      device);
   state.counters["operations"] = static_cast<double>(N * layer.operations());
   state.counters["times"] = static_cast<double>(layer.times);
 }
@@ -210,9 +214,12 @@ void register_all() {
   with_threads("r1_evaluation", evaluation, N, Device::cpu);
   with_threads("peak", peak);
   for (const Layer& layer : layers) {
-    with_threads("conv2d " + layer.name(), convolution, layer, Which::forward);
-    if (layer.in > 1) with_threads("conv2d_input " + layer.name(), convolution, layer, Which::input);
-    with_threads("conv2d_weight " + layer.name(), convolution, layer, Which::weight);
+    const auto measured = [&](const std::string& name, Which which) {
+      with_threads(name + " " + layer.name(), convolution, layer, which, N, Device::cpu);
+    };
+    measured("conv2d", Which::forward);
+    if (layer.in > 1) measured("conv2d_input", Which::input);
+    measured("conv2d_weight", Which::weight);
   }
   for (const Product& p : products)
     for (bool own : {true, false})
@@ -238,6 +245,14 @@ void register_all() {
     on_cuda(fmt::format("cuda matmul {}", name), how, cuda_matmul);
   }
   on_cuda("cuda copy", CudaProducts::full, cuda_copy);
+  // The ladder of tensor/README.md.
+  constexpr Layer layer{64, 64, 28, 3, 1, 1};
+  for (const auto& [how, name] : {std::pair{CudaProducts::plain, "plain"},
+                                  {CudaProducts::lanes, "lanes"},
+                                  {CudaProducts::full, "full"},
+                                  {CudaProducts::tf32, "tf32"}})
+    on_cuda(fmt::format("cuda conv2d {} {}", layer.name(), name), how, convolution, layer, Which::forward,
+            N_cuda, Device::cuda);
 }
 
 }  // namespace

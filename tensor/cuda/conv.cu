@@ -35,7 +35,7 @@ bool fits(const ConvShape& s) {
   constexpr Index most = 1 << 30;
   return s.N * s.H * s.W * s.C < most && s.N * s.OH * s.OW * s.O < most && s.C * s.kh * s.kw * s.O < most &&
          s.N * s.OH * s.OW * std::max<Index>(1, s.C) < most && 2 * (s.H + 2 * s.ph) < most &&
-         2 * (s.W + 2 * s.pw) < most;
+         2 * (s.W + 2 * s.pw) < most && s.sh < most && s.sw < most;
 }
 bool plainly(const ConvShape& s) { return cuda_products() == CudaProducts::plain || !fits(s); }
 
@@ -105,11 +105,13 @@ __global__ void sum_splits(const __grid_constant__ ConvShape s, Index splits, Sp
   __syncthreads();
   if (lane != 0 || e >= all) return;
   for (int l = 1; l < lanes; ++l) sum += of_lanes[l * sums + t];
-  const Index q = e / s.O, o = e - q * s.O, tap = q / s.C;
-  if (e < std::ssize(w))
-    w[(o * s.C + q - tap * s.C) * s.kh * s.kw + tap] = sum;
-  else
+  const Index q = e / s.O, o = e - q * s.O;
+  if (e >= std::ssize(w)) {
     shift[o] = sum;
+  } else {
+    const Index tap = q / s.C;
+    w[(o * s.C + q - tap * s.C) * s.kh * s.kw + tap] = sum;
+  }
 }
 
 /// y[i,j,k] = x[i·strides[0] + j·strides[1] + k·strides[2]], contiguous.

@@ -16,7 +16,8 @@ std::string cuda_missing();
 std::string cuda_description();
 
 /// How products are made: in full precision, or TF32 (factors rounded to 10 bits of mantissa, sums in float).
-/// Both are the matrix units', for which full precision splits each factor in two (cuda/tiles.h). The rungs
+/// Both are the matrix units', for which full precision splits each factor in two (cuda/tiles.h); a shift's
+/// gradient is made with the taps' and rounds as they do. The rungs
 /// below, for the convolutions: `plain`, one thread an output, which specifies the others, and `lanes`,
 /// without matrix units. At first: full. The double build has no TF32, and takes lanes for it and for full.
 enum class CudaProducts { plain, lanes, full, tf32 };

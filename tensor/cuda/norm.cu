@@ -230,34 +230,67 @@ template <int V> Span<Channels<V>> packed(Out x) {
   return {reinterpret_cast<Channels<V>*>(x.data()), x.size() / V};
 }
 
+/// Memory that several channels can be read from and written to at once: an array's own, or where that begins
+/// elsewhere a copy's, so that no sum depends on where an array begins.
+class Together {
+ public:
+  explicit Together(In x) : own_(fits(x) ? 0 : std::ssize(x)), span_(x) {
+    if (fits(x)) return;
+    copy(row(x.data(), x.size()), row(own_.span().data(), x.size()));
+    span_ = own_.span();
+  }
+  template <int V> Span<const Channels<V>> of() const { return packed<V>(span_); }
+
+  static bool fits(In x) { return reinterpret_cast<std::uintptr_t>(x.data()) % alignof(Channels<4>) == 0; }
+  template <class T> static View<T> row(T* data, std::size_t size) {
+    const Index n = static_cast<Index>(size);
+    return {data, n, {n}, {1}};
+  }
+
+ private:
+  Scratch own_;
+  In span_;
+};
+/// Calls f(such memory), whose numbers are y's afterwards.
+template <class F> void written(Out y, const F& f) {
+  if (Together::fits(y)) return f(y);
+  const Scratch own(std::ssize(y));
+  f(own.span());
+  copy(Together::row<const real>(own.span().data(), y.size()), Together::row(y.data(), y.size()));
+}
+
 /// Calls f<V> for the most channels that threads read at once, groups being of `width` channels.
-template <class F> void with_channels(Index width, std::initializer_list<const real*> arrays, const F& f) {
-  bool fours = width % 4 == 0;
-  for (const real* x : arrays) fours &= reinterpret_cast<std::uintptr_t>(x) % alignof(Channels<4>) == 0;
-  fours ? f(std::integral_constant<int, 4>{}) : f(std::integral_constant<int, 1>{});
+template <class F> void with_channels(Index width, const F& f) {
+  width % 4 == 0 ? f(std::integral_constant<int, 4>{}) : f(std::integral_constant<int, 1>{});
 }
 
 }  // namespace
 
 void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, In x, In gamma, In beta, Out y,
                 Out mean, Out rstd) {
-  with_channels(C / G, {x.data(), gamma.data(), beta.data(), y.data()}, [&](auto v) {
+  const Together in(x), factor(gamma), term(beta);
+  with_channels(C / G, [&](auto v) {
     constexpr int V = v;
     const Share s(V, C, L, G);
-    launch(normalise<V>, N * s.blocks_an_image(), s.threads(), s, eps, silu, packed<V>(x), packed<V>(gamma),
-           packed<V>(beta), packed<V>(y), mean, rstd);
+    written(y, [&](Out out) {
+      launch(normalise<V>, N * s.blocks_an_image(), s.threads(), s, eps, silu, in.of<V>(), factor.of<V>(),
+             term.of<V>(), packed<V>(out), mean, rstd);
+    });
   });
 }
 
 void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, In g, In x, In gamma, In beta,
                          In mean, In rstd, Out gx, Out ggamma, Out gbeta) {
-  with_channels(C / G, {g.data(), x.data(), gamma.data(), beta.data(), gx.data()}, [&](auto v) {
+  const Together upstream(g), in(x), factor(gamma), term(beta);
+  with_channels(C / G, [&](auto v) {
     constexpr int V = v;
     const Share s(V, C, L, G), images(V, C, N, C / V);
     const Scratch scratch(2 * N * C);
     const auto sums = packed<2 * V>(scratch.span());
-    launch(differentiate<V>, N * s.blocks_an_image(), s.threads(), s, silu, packed<V>(g), packed<V>(x),
-           packed<V>(gamma), packed<V>(beta), mean, rstd, packed<V>(gx), sums);
+    written(gx, [&](Out out) {
+      launch(differentiate<V>, N * s.blocks_an_image(), s.threads(), s, silu, upstream.of<V>(), in.of<V>(),
+             factor.of<V>(), term.of<V>(), mean, rstd, packed<V>(out), sums);
+    });
     launch(add_images<V>, images.blocks_an_image(), images.threads(), images, sums, ggamma, gbeta);
   });
 }

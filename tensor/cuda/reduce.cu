@@ -48,10 +48,12 @@ __device__ unsigned ended[enough_threads / threads / 2];
 /// Whether this is the last of the tile's blocks to come here. It sees what the others wrote before.
 __device__ bool is_last(unsigned& count, Index pieces) {
   DALE_SHARED(bool, last, 1);
-  __threadfence();
   __syncthreads();
-  const unsigned others = static_cast<unsigned>(pieces - 1);
-  if (threadIdx.x == 0) last[0] = atomicInc(&count, others) == others;
+  if (threadIdx.x == 0) {
+    const unsigned others = static_cast<unsigned>(pieces - 1);
+    __threadfence();
+    last[0] = atomicInc(&count, others) == others;
+  }
   __syncthreads();
   __threadfence();
   return last[0];

@@ -6,7 +6,7 @@
 //   MatrixUnits   a warp multiplies 16×8 by 8×8 numbers in one instruction, mma.sync. Its factors are TF32,
 //                 which has 10 bits of mantissa, its sums float. *Split* gives full precision: v = big +
 //                 small, both TF32, leaves out 2⁻²² of v, and
-//                   v v′ = small·big′ + big·small′ + big·big′  (+ small·small′, below 2⁻²⁰)
+//                   v v′ = small·big′ + big·small′ + big·big′  (+ small·small′, some 2⁻²⁰)
 //
 //                 The units cut their sums toward zero, which a long sum would feel: eight terms are summed
 //                 there and added here, to the nearest (Ootomo and Yokota 2022).
@@ -92,7 +92,7 @@ template <bool transposed, int BM, int BN, bool split> struct MatrixUnits {
   static __device__ int place() { return static_cast<int>(threadIdx.x) % 4; }
 
   /// A thread's n numbers of a factor. Split, big is v cut to 10 bits, so that v − big is exact; the rest is
-  /// taken to the nearest.
+  /// taken to the nearest. Where v is not finite, big is not, and nor is any product with it.
   template <int n> struct Part {
     float big[n], small[n];
     __device__ void set(int l, float v) {

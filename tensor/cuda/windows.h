@@ -86,14 +86,10 @@ struct Windows {
   template <bool simple> __device__ Vec4<real> four(const Row& r, const Columns<simple>& q) const {
     Vec4<real> v{};
     int at = 0;
-    if (simple || fours) {
-      if (place<simple>(r, q.of[0], at)) return cuda::four(x, at);
-      if (q.of[0].h == ones && r.h != outside) v.v[0] = 1;
-      return v;
-    }
+    if ((simple || fours) && place<simple>(r, q.of[0], at)) return cuda::four(x, at);
     for (int l = 0; l < q.count; ++l) {
       if (q.of[l].h == ones && r.h != outside) v.v[l] = 1;
-      if (place<simple>(r, q.of[l], at)) v.v[l] = x[at];
+      if (!simple && !fours && place<simple>(r, q.of[l], at)) v.v[l] = x[at];
     }
     return v;
   }

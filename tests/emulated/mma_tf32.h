@@ -1,6 +1,7 @@
 // The matrix units for tests: one instruction of tensor/cuda/mma.h. A warp's threads bring their parts of the
-// factors to one place, wait, and make their own part of the sum. Products are exact; the sum of eight of
-// them and of what was there is cut to float toward zero, as devices were seen to do (Fasi et al. 2021).
+// factors to one place, wait, and make their own part of the sum: of nine addends, each cut toward zero where
+// the 24 bits of the largest end, and the sum cut likewise. So the first devices were seen to do; later ones
+// keep bits more (Fasi et al. 2021).
 #pragma once
 
 #include <bit>
@@ -14,6 +15,17 @@ inline float tf32(float v) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(v);
   if ((bits & 0x7f800000u) == 0x7f800000u) return v;
   return std::bit_cast<float>((bits + 0x1000u) & 0xffffe000u);
+}
+
+/// Σ of the addends as above. One that is not finite, or too large a sum, is what it is in plain sums.
+inline float cut_sum(const double (&addends)[9]) {
+  double largest = 0, plain = 0, sum = 0;
+  for (double v : addends) largest = std::max(largest, std::abs(v)), plain += v;
+  if (!std::isfinite(static_cast<float>(plain)) || largest == 0) return static_cast<float>(plain);
+  const double last_bit = std::ldexp(1.0, std::ilogb(largest) - 23);
+  for (double v : addends) sum += std::trunc(v / last_bit) * last_bit;
+  const float nearest = static_cast<float>(sum);
+  return std::abs(static_cast<double>(nearest)) > std::abs(sum) ? std::nextafterf(nearest, 0) : nearest;
 }
 
 inline void mma(float (&c)[4], const float (&a)[4], const float (&b)[2]) {
@@ -32,12 +44,11 @@ inline void mma(float (&c)[4], const float (&a)[4], const float (&b)[2]) {
   for (unsigned l = 0; l < 2; ++l) f.B[p + 4 * l][g] = b[l];
   __syncwarp();
   for (unsigned l = 0; l < 4; ++l) {
-    double sum = static_cast<double>(c[l]);
+    double addends[9] = {static_cast<double>(c[l])};
     for (unsigned k = 0; k < 8; ++k)
-      sum += static_cast<double>(f.A[g + l / 2 * 8][k]) * static_cast<double>(f.B[k][2 * p + l % 2]);
-    float cut = static_cast<float>(sum);
-    if (std::abs(static_cast<double>(cut)) > std::abs(sum)) cut = std::nextafterf(cut, 0);
-    c[l] = cut;
+      addends[k + 1] =
+          static_cast<double>(f.A[g + l / 2 * 8][k]) * static_cast<double>(f.B[k][2 * p + l % 2]);
+    c[l] = cut_sum(addends);
   }
 }
 
