@@ -63,24 +63,24 @@ Var conv2d(const Var& x, const Var& w, const Var& shift, const Var& residual, co
   if (residual.value().defined()) check_output("conv2d", s, residual);
   for (const Var& added : {shift, residual})
     if (added.value().defined()) same_device(x.device(), added.device(), "conv2d");
-  return record("conv2d", raw::conv2d(s, x.value(), w.value(), shift.value(), residual.value()),
-                {x, w, shift, residual}, keep_others(x, w),
-                [k](const Var& upstream, const Vars& in, const Var&) {
-                  const Var &x = in[0], &w = in[1], &shift = in[2], g = side_by_side(upstream);
-                  const bool both = !recording() && w.tracked() && shift.tracked() && shift.rank() == 1;
-                  Tensor of_shift;  // made with w's gradient, in one pass over g
-                  return each(
-                      in, [&] { return conv2d_input(g, w, x.shape(), k); },
-                      [&] {
-                        if (!both) return conv2d_weight(x, g, w.shape(), k);
-                        const ConvShape s = conv_shape("conv2d_weight", x.shape(), w.shape(), k);
-                        return Var(raw::conv2d_weight(s, x.value(), g.value(), &of_shift));
-                      },
-                      [&] {
-                        return both ? Var(of_shift) : sum(g, shift.rank() == 1 ? Axes{0, 2, 3} : Axes{2, 3});
-                      },
-                      [&] { return g; });
-                });
+  return record(
+      "conv2d", raw::conv2d(s, x.value(), w.value(), shift.value(), residual.value()),
+      {x, w, shift, residual}, keep_others(x, w), [k](const Var& upstream, const Vars& in, const Var&) {
+        const Var &x = in[0], &w = in[1], &shift = in[2], g = side_by_side(upstream);
+        const bool in_one_pass = !recording() && w.tracked() && shift.tracked() && shift.rank() == 1;
+        Tensor of_shift;  // made with w's gradient
+        return each(
+            in, [&] { return conv2d_input(g, w, x.shape(), k); },
+            [&] {
+              if (!in_one_pass) return conv2d_weight(x, g, w.shape(), k);
+              const ConvShape s = conv_shape("conv2d_weight", x.shape(), w.shape(), k);
+              return Var(raw::conv2d_weight(s, x.value(), g.value(), &of_shift));
+            },
+            [&] {
+              return in_one_pass ? Var(of_shift) : sum(g, shift.rank() == 1 ? Axes{0, 2, 3} : Axes{2, 3});
+            },
+            [&] { return g; });
+      });
 }
 
 Var conv2d_input(const Var& y, const Var& w, const Shape& x_shape, const Window& k) {

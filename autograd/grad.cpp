@@ -158,10 +158,9 @@ void FiniteSteps::look_at(const Tensor& y) {
 void FiniteSteps::check() {
   if (counts_.empty()) return;
   const std::vector<real> squares = raw::squared_norms(counts_).to_vector();
-  const Index before = step_ - std::ssize(counts_);
   counts_.clear();
-  for (std::size_t i = 0; i < squares.size(); ++i)
-    if (squares[i] > 0) throw Failed{before + static_cast<Index>(i) + 1};
+  for (real square : squares)
+    if (++read_; square > 0) throw Failed{read_};
 }
 
 Index live_nodes() { return nodes_alive; }

@@ -83,8 +83,8 @@ Var concat(const Vars& xs, int axis);
 Var broadcast_to(const Var& x, const Shape& shape);
 /// Sums over the axes that broadcast_to would have stretched from `shape`: its adjoint.
 Var sum_to(const Var& x, const Shape& shape);
-/// Rows x[index[m]] of x (R,…) → (M,…). Throws std::invalid_argument for an index outside [0, R), which a
-/// captured function cannot read, and REQUIRES to be inside.
+/// Rows x[index[m]] of x (R,…) → (M,…). Throws std::invalid_argument for an index outside [0, R). A captured
+/// function does not check (nor that of scatter_add): REQUIRES indices inside.
 Var gather(const Var& x, const IntTensor& index);
 /// y (R,…) with y[index[m]] += x[m] from zero: the adjoint of gather.
 Var scatter_add(const Var& x, const IntTensor& index, Index R);

@@ -144,22 +144,28 @@ class FiniteSteps {
  private:
   void look_at(const Tensor& y);
 
-  Index watched_, step_ = 0;
-  std::vector<Tensor> counts_;  // of numbers that are not finite, in each of the last steps, not yet read
+  Index watched_, step_ = 0, read_ = 0;  // begun; and those whose counts were read
+  std::vector<Tensor> counts_;           // of numbers that are not finite, in each of the steps behind these
 };
 
 /// loop(steps)'s result, where loop makes the result of each of its steps by steps(f). The machine counts
-/// what is not finite, and the host reads the counts once, at the end, so that it does not wait at each step.
-/// Where a step failed the loop is run again, with Anomaly watching that step, and NotFinite says `<what>
-/// <number>: [op] made a value that is not finite; …`, the number being the step's, after `before` others.
-/// Any other error passes as it is. REQUIRES loop to be a function of unchanged state.
+/// what is not finite. On the CPU the counts are read after each step; on a device once, at the end, so that
+/// the host does not wait. Where a step failed the loop is run again, with Anomaly watching that step, and
+/// NotFinite says `<what> <number>: [op] made a value that is not finite; …`, the number being the step's,
+/// after `before` others. Any other error passes as it is, unless a step before it failed. REQUIRES loop to
+/// be a function of unchanged state.
 template <class Loop> auto finite_loop(const char* what, const Loop& loop, Index before = 0) {
   Index failed = 0;
   try {
     FiniteSteps steps;
-    auto result = loop(steps);
-    steps.check();
-    return result;
+    try {
+      auto result = loop(steps);
+      steps.check();
+      return result;
+    } catch (const FiniteSteps::Failed&) { throw; } catch (...) {
+      steps.check();
+      throw;
+    }
   } catch (const FiniteSteps::Failed& first) { failed = first.step; }
   try {
     FiniteSteps steps(failed);

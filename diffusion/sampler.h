@@ -1,7 +1,8 @@
 // Samplers: from noise back to data. Each is a free function of a network (a callable), a start, levels or
 // steps, and a key; images first, first + 1, … of a stream see the same noise whatever the batch they are
 // sampled in. States are carried in the chart (log x for the multiplicative process), where nothing
-// overflows; a state that is not finite throws std::runtime_error with the step and the op that made it.
+// overflows; a state that is not finite throws std::runtime_error with the step and the op that made it. To
+// find it a sampler runs again, so what it asks (D, scores) must be functions: REQUIRES no state of theirs.
 //
 // The first group lives in the frame y_t = y₀ + sZ and knows only y, so each is written once and serves both
 // charts; in the log chart each of their steps multiplies x by an exponential. Those that ask D once per step
@@ -34,7 +35,7 @@ struct Step {
   int repeats = 1;
 };
 using Steps = std::vector<Step>;
-Var take_steps(const Denoiser& D, Var y, const Steps& steps, Key key, std::uint64_t first = 0);
+Var take_steps(const Denoiser& D, Var start, const Steps& steps, Key key, std::uint64_t first = 0);
 
 /// What keep and noise are in a step from s to s′, with Δ = s² − s′²:
 ///                                            keep                     noise

@@ -74,16 +74,19 @@ struct Dropout {
   /// Of one layer.
   Var operator()(const Var& x) const {
     if (rate == 0) return x;
+    if (!states.defined()) invalid("[dropout] a rate without keys: give states, (layers,4)");
     return x * (Var(bernoulli(states, x.shape(), 1 - rate)) * static_cast<real>(1 / (1 - rate)));
   }
-  Dropout layer(Index n) const { return rate == 0 ? *this : Dropout{rate, states.slice(0, n, n + 1)}; }
+  Dropout layer(Index n) const {
+    return rate == 0 || !states.defined() ? *this : Dropout{rate, states.slice(0, n, n + 1)};
+  }
 
-  /// The words of `states` where layer n has child n of a key.
-  static std::vector<std::int32_t> children(Key key, Index layers) {
-    std::vector<std::int32_t> words;
+  /// Of `states` where layer n has child n of a key.
+  static std::vector<std::int32_t> words(Key key, Index layers) {
+    std::vector<std::int32_t> all;
     for (Index n = 0; n < layers; ++n)
-      for (std::int32_t word : random_state(key.split(static_cast<std::uint64_t>(n)))) words.push_back(word);
-    return words;
+      for (std::int32_t word : random_state(key.split(static_cast<std::uint64_t>(n)))) all.push_back(word);
+    return all;
   }
 };
 

@@ -68,7 +68,7 @@ struct ScoreUNet {
   /// Throws std::invalid_argument unless every width is a positive multiple of the 8 groups of its norms, and
   /// for attention at a level that is not there.
   ScoreUNet(const UNetShape& shape, Key key);
-  /// Of its blocks: down, then middle, then up.
+  /// How many dropout layers it has, one a block: down, then middle, then up.
   Index dropouts() const { return std::ssize(down) + std::ssize(middle) + std::ssize(up); }
   /// x (N,colours,H,W) with H and W multiples of 2^(levels − 1), t (N) → the same shape
   Var operator()(const Var& x, const Var& t, const Condition& condition = {}) const;

@@ -25,7 +25,7 @@ class Captured {
   /// precision stays as it is. What f does on the host is not repeated, nor are its checks of indices. A copy
   /// to or from the host in it throws std::logic_error at the second call.
   explicit Captured(Function f) : f_(std::move(f)) {}
-  Captured(const Captured&) = delete;
+  Captured(Captured&&) = default;
 
   /// f(inputs), all on one machine. The results are valid until the next call.
   std::vector<Tensor> operator()(const std::vector<Tensor>& inputs);

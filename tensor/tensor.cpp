@@ -111,6 +111,8 @@ template <class T> std::vector<T> Array<T>::to_vector() const {
 }
 
 template <class T> void Array<T>::write(const std::vector<T>& values) const {
+  if (!contiguous())
+    invalid("values are written in row-major order; an array {} that lies in another is not", str(shape_));
   if (static_cast<Index>(values.size()) != size_)
     invalid("{} values do not fill the shape {}", values.size(), str(shape_));
   transfer(opened(), device_, values.data(), Device::cpu, values.size() * sizeof(T));

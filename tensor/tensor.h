@@ -49,8 +49,8 @@ template <class T> class Array {
   View<T> view() const { return {opened(), extent(), shape_, strides_}; }
   View<const T> cview() const { return {data(), extent(), shape_, strides_}; }
 
-  /// Writes all elements, in row-major order, from the host. REQUIRES contiguous(). Throws
-  /// std::invalid_argument unless values fill the shape exactly.
+  /// Writes all elements, in row-major order, from the host. Throws std::invalid_argument unless the array is
+  /// contiguous and values fill its shape exactly.
   void write(const std::vector<T>& values) const;
 
   /// How often the storage was opened for writing, by any array that looks into it; 0 where there is none.

@@ -52,7 +52,7 @@ Tensor count_not_finite(const Tensor& x);
 
 }  // namespace raw
 
-/// Whether there is none: the host waits for the answer.
+/// Whether no element is NaN or infinite; the host waits for the answer.
 bool all_finite(const Tensor& x);
 
 }  // namespace dale

@@ -177,7 +177,7 @@ TEST_CASE("dropout keeps the mean, follows its key, and is a constant to every d
   CHECK(values(drop(x)) == y);
   CHECK(values(drop(x.value().slice(0, 0, 7).packed())) == std::vector(y.begin(), y.begin() + 700));
   CHECK(values(dropout(Key{4})(x)) != y);
-  const Dropout two{0.25, IntTensor({2, 4}, Dropout::children(Key{3}, 2))};
+  const Dropout two{0.25, IntTensor({2, 4}, Dropout::words(Key{3}, 2))};
   CHECK(values(two.layer(1)(x)) == values(dropout(Key{3}.split(1))(x)));
   CHECK(Dropout{}(x).node() == x.node());
   const Var g = grad(sum(square(drop(x))), {x}, true)[0];  // 2 m² x with m the mask
@@ -194,7 +194,7 @@ TEST_CASE(
   const auto output = [&](const ScoreUNet& n, const Condition& c) { return values(n(x, t, c)); };
   const Values still = values(net(x, t));
   const auto dropout = [&](double rate, Key key) {
-    return Dropout{rate, IntTensor({net.dropouts(), 4}, Dropout::children(key, net.dropouts()))};
+    return Dropout{rate, IntTensor({net.dropouts(), 4}, Dropout::words(key, net.dropouts()))};
   };
   CHECK(output(net, {{}, dropout(0, Key{9})}) == still);
   CHECK(output(net, {{}, dropout(0.5, Key{9})}) != still);

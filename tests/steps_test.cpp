@@ -105,6 +105,41 @@ TEST_CASE("a sampler whose network leaves the finite numbers names the first ste
   REFUSES(ddim(deep, start, edm_levels(40, 0.01, 10)), "[log] made a value");
 }
 
+TEST_CASE("an error that a step which is not finite brings about later is that step's",
+          "[machines][sampler][errors]") {
+  ON_EVERY_MACHINE();
+  const Denoiser D = [](const Var& y, double) {
+    if (!all_finite(y.value())) throw std::range_error("asked for what is not finite");
+    return log(y);
+  };
+  REFUSES(ddim(D, Var(Tensor::full({2, 3}, 1, device)), edm_levels(6, 0.01, 10)),
+          "sampling step 3: [log] made a value that is not finite; input shapes (2,3)");
+}
+
+TEST_CASE("what is captured is looked at under Anomaly, and labels are before they are captured",
+          "[machines][captured][errors]") {
+  ON_EVERY_MACHINE();
+  const QuickProducts quick;
+  Var w = parameter(random(1, {8, 2, 3, 3}, device));
+  Muon muon({{"w", &w}});
+  const Folder folder;
+  TrainOptions o = told_trainings(folder, device)[0];
+  Training training(o, told_images());
+  for (Index step = 0; step < 3; ++step) {
+    const Anomaly watch;
+    muon.step({Var(random(2, w.shape(), device))}, 0.1);
+    training.gradients(step);
+  }
+  const Anomaly watch;
+  REFUSES(muon.step({Var(Tensor::full(w.shape(), std::numeric_limits<real>::quiet_NaN(), device))}, 0.1),
+          "[multiply] made a value that is not finite");
+  Dataset data = told_images();
+  data.labels = IntTensor({8}, {0, 1, 2, 0, 3, 2, 0, 1});
+  o.batch = 8;
+  Training mistaken(o, data);
+  REFUSES(mistaken.gradients(0), "an image has label 3; expected 0 to 2");
+}
+
 TEST_CASE("train and sample: the device's are the CPU's to rounding, and twice the same bytes",
           "[machines][train]") {
   const Folder folder;

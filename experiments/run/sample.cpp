@@ -127,8 +127,8 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
             str(o.known.shape()), str(o.mask.shape()), str(one), str(mask));
 }
 
-/// The model, captured, for it is asked for the same shapes at every step; told a label for each image of a
-/// batch, of which a smaller batch takes the first, or undefined.
+/// The model, captured, for it is asked for the same shapes at every step. With labels (batch) it is told label
+/// n for image n, else no class.
 ScoreModel captured(const Model& model, const IntTensor& labels = {}) {
   ScoreModel asked = model.score_model();
   asked.network = dale::captured([&model, labels](const Var& x, const Var& t) {
@@ -202,7 +202,8 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
   const NoGrad off;
   const StopSignals signals;
   model.to(o.device);
-  const IntTensor labels({o.batch}, o.device);  // of the batch at work
+  const Index most = o.classes.empty() ? 0 : std::min(o.batch, o.count);
+  const IntTensor labels({most}, o.device);  // of the batch at work
   const ScoreModel plain = captured(model), told = captured(model, labels);
   const auto images_of = [&](Index n) {
     return Shape{n, model.network.shape.colours, model.height, model.width};
@@ -225,7 +226,7 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
     };
     if (!o.classes.empty()) {
       std::vector<std::int32_t> classes;
-      for (Index i = first; i < first + o.batch; ++i)
+      for (Index i = first; i < first + most; ++i)
         classes.push_back(o.classes[static_cast<std::size_t>(i) % o.classes.size()]);
       labels.write(classes);
     }

@@ -109,8 +109,8 @@ class Training {
       if (o_.classes) condition_.labels.write({labels.begin() + first, labels.begin() + first + n});
       if (o_.dropout > 0)
         condition_.dropout.states.write(
-            Dropout::children(shards_ == 1 ? masks : masks.split(static_cast<std::uint64_t>(shard)),
-                              model_.network.dropouts()));
+            Dropout::words(shards_ == 1 ? masks : masks.split(static_cast<std::uint64_t>(shard)),
+                           model_.network.dropouts()));
       std::vector<Tensor> some;
       for (const Tensor& x : inputs) some.push_back(x.slice(0, first, first + n).packed());
       return checked_gradients(some, step);
@@ -155,7 +155,7 @@ class Training {
   /// Of these inputs alone, on the condition as it stands. Throws, with the step and the op, what is not
   /// finite.
   Gradients checked_gradients(const std::vector<Tensor>& inputs, Index step) {
-    const auto made = captured_(inputs);
+    const auto made = mode(Mode::checks) ? loss_and_gradients(inputs) : captured_(inputs);
     const auto [loss, norm] = read(made[0]);
     if (!std::isfinite(loss) || !std::isfinite(norm))
       finite_step("training step", step + 1, [&] {  // under Anomaly the second time, which names the op
@@ -211,11 +211,14 @@ class Training {
   /// The labels of a batch, each replaced by "none" with the probability of label dropout.
   std::vector<std::int32_t> labels_of(const Batch& batch, std::uint64_t step) const {
     if (!batch.labels.defined()) return {};
+    const auto none = static_cast<std::int32_t>(model_.network.shape.classes);
     std::vector<std::int32_t> labels = batch.labels.to_vector();
+    for (std::int32_t label : labels)
+      if (label < 0 || label >= none) invalid("an image has label {}; expected 0 to {}", label, none - 1);
     const std::vector<real> dropped =
         bernoulli(key_.split(label_stream).split(step), {o_.batch}, o_.label_dropout).to_vector();
     for (std::size_t i = 0; i < labels.size(); ++i)
-      if (dropped[i] != 0) labels[i] = static_cast<std::int32_t>(model_.network.shape.classes);
+      if (dropped[i] != 0) labels[i] = none;
     return labels;
   }
 
