@@ -127,8 +127,8 @@ void check_options(const Entry& entry, const Model& model, const SampleOptions& 
             str(o.known.shape()), str(o.mask.shape()), str(one), str(mask));
 }
 
-/// The model, captured, for it is asked for the same shapes at every step. With labels (batch) it is told label
-/// n for image n, else no class.
+/// The model, captured, for it is asked for the same shapes at every step. With labels (batch) it is told
+/// label n for image n, else no class.
 ScoreModel captured(const Model& model, const IntTensor& labels = {}) {
   ScoreModel asked = model.score_model();
   asked.network = dale::captured([&model, labels](const Var& x, const Var& t) {
