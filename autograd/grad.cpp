@@ -152,15 +152,14 @@ bool recording() { return mode(Mode::records); }
 
 void FiniteSteps::look_at(const Tensor& y) {
   counts_.push_back(raw::count_not_finite(y));
-  if (y.device() == Device::cpu) check();  // where nothing is waited for
+  if (y.device() == Device::cpu && failed()) throw Failed{};  // where nothing is waited for
 }
 
-void FiniteSteps::check() {
-  if (counts_.empty()) return;
-  const std::vector<real> squares = raw::squared_norms(counts_).to_vector();
-  counts_.clear();
-  for (real square : squares)
-    if (++read_; square > 0) throw Failed{read_};
+Index FiniteSteps::failed() {
+  if (counts_.empty()) return failed_;
+  for (real square : raw::squared_norms(std::exchange(counts_, {})).to_vector())
+    if (++read_; square > 0 && !failed_) failed_ = read_;
+  return failed_;
 }
 
 Index live_nodes() { return nodes_alive; }

@@ -10,10 +10,11 @@
 namespace dale {
 namespace {
 
-/// The indices to check. Those of a captured function are not on the host: there is none.
-std::vector<std::int32_t> readable(const IntTensor& index) {
-  const bool captured = index.device() == Device::cuda && cuda_recording();
-  return captured ? std::vector<std::int32_t>{} : index.to_vector();
+/// Not of a captured function, which has none on the host.
+void check_indices(const char* op, const IntTensor& index, Index rows, const std::string& of) {
+  if (index.device() == Device::cuda && cuda_recording()) return;
+  for (std::int32_t i : index.to_vector())
+    if (i < 0 || i >= rows) invalid("[{}] index {} is outside the {} rows of {}", op, i, rows, of);
 }
 
 }  // namespace
@@ -113,9 +114,7 @@ Var sum_to(const Var& x, const Shape& shape) {
 Var gather(const Var& x, const IntTensor& index) {
   if (x.rank() < 1) invalid("[gather] x has no axis to index");
   same_device(x.device(), index.device(), "gather");
-  for (std::int32_t i : readable(index))
-    if (i < 0 || i >= x.dim(0))
-      invalid("[gather] index {} is outside the {} rows of x {}", i, x.dim(0), str(x.shape()));
+  check_indices("gather", index, x.dim(0), "x " + str(x.shape()));
   return record(
       "gather", raw::gather(x.value(), index), {x}, keep_nothing,
       [index](const Var& g, const Vars& x, const Var&) { return Vars{scatter_add(g, index, x[0].dim(0))}; });
@@ -125,8 +124,7 @@ Var scatter_add(const Var& x, const IntTensor& index, Index R) {
   same_device(x.device(), index.device(), "scatter_add");
   if (x.rank() < 1 || x.dim(0) != index.size())
     invalid("[scatter_add] x {} has not one row for each of the {} indices", str(x.shape()), index.size());
-  for (std::int32_t i : readable(index))
-    if (i < 0 || i >= R) invalid("[scatter_add] index {} is outside the {} rows of the result", i, R);
+  check_indices("scatter_add", index, R, "the result");
   return record("scatter_add", raw::scatter_add(x.value(), index, R), {x}, keep_nothing,
                 [index](const Var& g, const Vars&, const Var&) { return Vars{gather(g, index)}; });
 }

@@ -122,10 +122,6 @@ using Anomaly = While<Mode::checks, true>;
 /// The steps of one run of a loop whose results must be finite (finite_loop below).
 class FiniteSteps {
  public:
-  struct Failed {
-    Index step;  // the first of all that failed, from 1
-  };
-
   /// Step `watched` is run under Anomaly and the others are not looked at; with 0 all are.
   explicit FiniteSteps(Index watched = 0) : watched_(watched) {}
 
@@ -138,14 +134,15 @@ class FiniteSteps {
     if (!watched_) look_at(y.value());
     return y;
   }
-  /// Throws Failed unless all results so far were finite.
-  void check();
+  /// The first step whose result was not finite, from 1, or 0.
+  Index failed();
 
  private:
+  struct Failed {};
   void look_at(const Tensor& y);
 
-  Index watched_, step_ = 0, read_ = 0;  // begun; and those whose counts were read
-  std::vector<Tensor> counts_;           // of numbers that are not finite, in each of the steps behind these
+  Index watched_, step_ = 0, read_ = 0, failed_ = 0;
+  std::vector<Tensor> counts_;  // of numbers that are not finite, in each step behind the first read_
 };
 
 /// loop(steps)'s result, where loop makes the result of each of its steps by steps(f). The machine counts
@@ -155,24 +152,19 @@ class FiniteSteps {
 /// after `before` others. Any other error passes as it is, unless a step before it failed. REQUIRES loop to
 /// be a function of unchanged state.
 template <class Loop> auto finite_loop(const char* what, const Loop& loop, Index before = 0) {
-  Index failed = 0;
+  FiniteSteps steps;
   try {
-    FiniteSteps steps;
-    try {
-      auto result = loop(steps);
-      steps.check();
-      return result;
-    } catch (const FiniteSteps::Failed&) { throw; } catch (...) {
-      steps.check();
-      throw;
-    }
-  } catch (const FiniteSteps::Failed& first) { failed = first.step; }
+    auto result = loop(steps);
+    if (!steps.failed()) return result;
+  } catch (...) {
+    if (!steps.failed()) throw;
+  }
   try {
-    FiniteSteps steps(failed);
-    loop(steps);
+    FiniteSteps again(steps.failed());
+    loop(again);
     broken("a loop was shorter when it was run again");
   } catch (const NotFinite& error) {
-    throw NotFinite(fmt::format("{} {}: {}", what, before + failed, error.what()));
+    throw NotFinite(fmt::format("{} {}: {}", what, before + steps.failed(), error.what()));
   }
 }
 

@@ -20,6 +20,22 @@ void descend(Tensor& w, const Var& g, double rate) {
   raw::binary_into(Binary::subtract, w, (g * static_cast<real>(rate)).value());
 }
 
+/// In: the factor of gradients, (1 − momentum) scale, then a rate per kernel, in one array; gradient and
+/// momentum of each kernel. Out: the next momentum of each, and what its weights lose.
+std::vector<Tensor> muon_updates(double momentum, const std::vector<Tensor>& in) {
+  const real keep = static_cast<real>(momentum);
+  std::vector<Tensor> made;
+  for (std::size_t i = 1, kernel = 1; i + 1 < in.size(); i += 2, ++kernel) {
+    const auto setting = [&](Index k) { return slice(in[0], 0, k, k + 1); };
+    const Var g = in[i] * setting(0), m = keep * Var(in[i + 1]) + g;
+    const Index rows = g.dim(0), columns = g.size() / rows;
+    const Var X = orthogonalised(reshape(keep * m + g, {rows, columns}));
+    made.push_back(m.value());
+    made.push_back((reshape(X, g.shape()) * setting(static_cast<Index>(kernel))).value());
+  }
+  return made;
+}
+
 }  // namespace
 
 GradientDescent::GradientDescent(std::vector<NamedParameter> parameters, double momentum)
@@ -90,26 +106,6 @@ Var orthogonalised(const Var& x) {
   return X;
 }
 
-namespace {
-
-/// In: the factor of gradients, (1 − momentum) scale, then a rate per kernel, in one array; gradient and
-/// momentum of each kernel. Out: the next momentum of each, and what its weights lose.
-std::vector<Tensor> muon_updates(double momentum, const std::vector<Tensor>& in) {
-  const real keep = static_cast<real>(momentum);
-  std::vector<Tensor> made;
-  for (std::size_t i = 1, kernel = 1; i + 1 < in.size(); i += 2, ++kernel) {
-    const auto setting = [&](Index k) { return slice(in[0], 0, k, k + 1); };
-    const Var g = in[i] * setting(0), m = keep * Var(in[i + 1]) + g;
-    const Index rows = g.dim(0), columns = g.size() / rows;
-    const Var X = orthogonalised(reshape(keep * m + g, {rows, columns}));
-    made.push_back(m.value());
-    made.push_back((reshape(X, g.shape()) * setting(static_cast<Index>(kernel))).value());
-  }
-  return made;
-}
-
-}  // namespace
-
 Muon::Muon(std::vector<NamedParameter> parameters, const MuonSettings& settings)
     : parameters_(std::move(parameters)),
       rate_(settings.rate),
@@ -130,7 +126,6 @@ void Muon::step(const Vars& gradients, double lr, double scale) {
   check_gradients("muon", parameters_, gradients);
   const NoGrad off;
   Vars others;
-  std::vector<std::size_t> taken;
   std::vector<real> settings{static_cast<real>((1 - momentum_) * scale)};
   std::vector<Tensor> inputs(1);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -142,15 +137,15 @@ void Muon::step(const Vars& gradients, double lr, double scale) {
                  columns = static_cast<double>(gradients[i].size()) / rows;
     settings.push_back(static_cast<real>(lr * rate_ * std::sqrt(std::max(1.0, rows / columns))));
     inputs.insert(inputs.end(), {gradients[i].value(), m_[i]});
-    taken.push_back(i);
   }
-  if (!taken.empty()) {
+  if (inputs.size() > 1) {
     inputs[0] = Tensor({std::ssize(settings)}, settings, inputs[1].device());
     // Anomaly looks at results, which a graph cannot.
     const std::vector<Tensor> made = mode(Mode::checks) ? muon_updates(momentum_, inputs) : updates_(inputs);
-    for (std::size_t k = 0; k < taken.size(); ++k) {
-      raw::copy_into(m_[taken[k]], made[2 * k]);
-      raw::binary_into(Binary::subtract, parameters_[taken[k]].parameter->leaf_value(), made[2 * k + 1]);
+    for (std::size_t i = 0, k = 0; i < parameters_.size(); ++i) {
+      if (!m_[i].defined()) continue;
+      raw::copy_into(m_[i], made[k++]);
+      raw::binary_into(Binary::subtract, parameters_[i].parameter->leaf_value(), made[k++]);
     }
   }
   adam_.step(others, lr, scale);

@@ -74,21 +74,17 @@ void product(const Windows& a, In b, const Sums& sums, Index splits = 1) {
 
 constexpr Index multiprocessors = 132;  // of a large device: each should have a block, or two
 
-/// The larger tile reads each operand less often, but must leave no multiprocessor without work. Which it is
-/// changes no sum.
-void windows_times(const Windows& a, In b, const Sums& sums) {
-  const auto tiles = [&](Index m, Index n) { return (sums.M + m - 1) / m * ((sums.N + n - 1) / n); };
-  if (!a.simple()) return product<false, false, 128, 32>(a, b, sums);
-  if (sums.N <= 8) return product<true, false, 128, 8>(a, b, sums);
-  if (sums.N > 32 && tiles(128, 64) >= multiprocessors) return product<true, false, 128, 64>(a, b, sums);
-  if (tiles(128, 32) >= multiprocessors) return product<true, false, 128, 32>(a, b, sums);
-  product<true, false, 64, 32>(a, b, sums);
-}
-void turned_windows_times(const Windows& a, In b, const Sums& sums, Index splits) {
-  if (!a.simple()) return product<false, true, 128, 32>(a, b, sums, splits);
-  if (sums.N <= 8) return product<true, true, 128, 8>(a, b, sums, splits);
-  if (sums.N <= 32) return product<true, true, 128, 32>(a, b, sums, splits);
-  product<true, true, 128, 64>(a, b, sums, splits);
+/// The larger tile reads each operand less often, but must leave no multiprocessor without work; a transposed
+/// product has its splits for that. Which tile it is changes no sum.
+template <bool transposed> void windows_times(const Windows& a, In b, const Sums& sums, Index splits = 1) {
+  const auto serves = [&](Index m, Index n) {
+    return transposed || (sums.M + m - 1) / m * ((sums.N + n - 1) / n) >= multiprocessors;
+  };
+  if (!a.simple()) return product<false, transposed, 128, 32>(a, b, sums, splits);
+  if (sums.N <= 8) return product<true, transposed, 128, 8>(a, b, sums, splits);
+  if (sums.N > 32 && serves(128, 64)) return product<true, transposed, 128, 64>(a, b, sums, splits);
+  if (serves(128, 32)) return product<true, transposed, 128, 32>(a, b, sums, splits);
+  if constexpr (!transposed) product<true, transposed, 64, 32>(a, b, sums, splits);
 }
 
 /// w[o,c,tap] = Σ_s partial[s,(tap,c),o], and the row behind them, if any, in shift[o]. A block makes 32
@@ -128,16 +124,16 @@ void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
   const Scratch b(std::ssize(w));  // (taps,C,O)
   reorder(w, {taps, s.C, s.O}, {1, taps, K}, b.span());
   const Windows a = windows_of_x(s, x);
-  windows_times(a, b.span(),
-                {.M = a.rows(),
-                 .N = i(s.O),
-                 .K = a.columns,
-                 .length = a.columns,
-                 .pixels = i(s.OH * s.OW),
-                 .shifts_an_image = std::ssize(shift) == s.O ? 0 : i(s.O),
-                 .shift = shift,
-                 .residual = residual,
-                 .y = y});
+  windows_times<false>(a, b.span(),
+                       {.M = a.rows(),
+                        .N = i(s.O),
+                        .K = a.columns,
+                        .length = a.columns,
+                        .pixels = i(s.OH * s.OW),
+                        .shifts_an_image = std::ssize(shift) == s.O ? 0 : i(s.O),
+                        .shift = shift,
+                        .residual = residual,
+                        .y = y});
 }
 
 void conv2d_input(const ConvShape& s, In y, In w, Out x) {
@@ -145,10 +141,10 @@ void conv2d_input(const ConvShape& s, In y, In w, Out x) {
   const Index taps = s.kh * s.kw;
   const Windows a = windows_of_y(s, y);
   const Sums sums{.M = a.rows(), .N = i(s.C), .K = a.columns, .length = a.columns, .y = x};
-  if (taps == 1) return windows_times(a, w, sums);
+  if (taps == 1) return windows_times<false>(a, w, sums);
   const Scratch b(std::ssize(w));  // (taps,O,C)
   reorder(w, {taps, s.O, s.C}, {1, s.C * taps, taps}, b.span());
-  windows_times(a, b.span(), sums);
+  windows_times<false>(a, b.span(), sums);
 }
 
 void conv2d_weight(const ConvShape& s, In x, In y, Out w, Out shift) {
@@ -167,8 +163,8 @@ void conv2d_weight(const ConvShape& s, In x, In y, Out w, Out shift) {
   const Index splits = std::max<Index>(1, (pixels + length - 1) / length);
 
   const Scratch partial(splits * K * s.O);  // (splits,(taps,C),O)
-  turned_windows_times(
-      a, y, {.M = i(K), .N = i(s.O), .K = a.rows(), .length = i(length), .y = partial.span()}, splits);
+  windows_times<true>(a, y, {.M = i(K), .N = i(s.O), .K = a.rows(), .length = i(length), .y = partial.span()},
+                      splits);
   launch(sum_splits, (K * s.O + 31) / 32, threads, s, splits, partial.span(), w, shift);
 }
 

@@ -74,10 +74,9 @@ __global__ void lerp_elements(Span<const real> weight,
 
 template <class T> void copy_strided(const View<const T>& x, const View<T>& y) {
   const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
-  if (in_fours(walk, x.data, y.data))
-    launch(copy_elements<4, T>, blocks_for(walk.count / 4), threads, walk, elements(x), elements(y));
-  else
-    launch(copy_elements<1, T>, blocks_for(walk.count), threads, walk, elements(x), elements(y));
+  const bool fours = in_fours(walk, x.data, y.data);
+  launch(fours ? copy_elements<4, T> : copy_elements<1, T>, blocks_for(walk.count / (fours ? 4 : 1)), threads,
+         walk, elements(x), elements(y));
 }
 
 }  // namespace

@@ -71,7 +71,6 @@ template <class T, int n> __device__ void put(Span<T> y, Index i, const Vec<T, n
   put(y.data() + i, v);
 }
 #endif
-template <class T> __device__ Vec4<T> four(Span<const T> x, Index i) { return read<4>(x, i); }
 
 constexpr int threads = 256;  // a block
 

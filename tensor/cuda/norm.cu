@@ -10,13 +10,30 @@ namespace {
 constexpr int norm_threads = 512;  // of a block at most, so that a multiprocessor has two blocks
 
 /// V numbers of neighbouring channels.
-template <int V> struct alignas(std::min<std::size_t>(16, V * sizeof(real))) Channels {
-  real v[V];
-
+template <int V> struct Channels : Vec<real, V> {
   __device__ Channels operator+(const Channels& other) const {
     Channels sum;
-    for (int k = 0; k < V; ++k) sum.v[k] = v[k] + other.v[k];
+    for (int k = 0; k < V; ++k) sum.v[k] = this->v[k] + other.v[k];
     return sum;
+  }
+};
+
+/// An array, V numbers at a time: at once where it begins so that they can be, which changes no sum.
+template <class T, int V> struct Rows {
+  Span<T> x;
+  bool together;
+
+  explicit Rows(std::span<T> all)
+      : x(all), together(reinterpret_cast<std::uintptr_t>(all.data()) % alignof(Channels<V>) == 0) {}
+  __device__ Channels<V> operator[](Index i) const {
+    if (together) return {read<V>(x, V * i)};
+    Channels<V> c;
+    for (int k = 0; k < V; ++k) c.v[k] = x[V * i + k];
+    return c;
+  }
+  __device__ void put(Index i, const Channels<V>& c) const {
+    if (together) return cuda::put<real, V>(x, V * i, c);
+    for (int k = 0; k < V; ++k) x[V * i + k] = c.v[k];
   }
 };
 
@@ -90,9 +107,9 @@ __device__ bool has_group(const Share& s, const Place& at) {
 
 template <int V>
 __global__ void __launch_bounds__(norm_threads, 2)
-    normalise(const __grid_constant__ Share s, real eps, bool silu, Span<const Channels<V>> x,
-              Span<const Channels<V>> gamma, Span<const Channels<V>> beta, Span<Channels<V>> y,
-              Span<real> mean, Span<real> rstd) {
+    normalise(const __grid_constant__ Share s, real eps, bool silu, Rows<const real, V> x,
+              Rows<const real, V> gamma, Rows<const real, V> beta, Rows<real, V> y, Span<real> mean,
+              Span<real> rstd) {
   DALE_SHARED(real, partial, norm_threads);
   DALE_SHARED(real, centre, 32);  // of a group
   DALE_SHARED(real, scale, 32);
@@ -135,7 +152,7 @@ __global__ void __launch_bounds__(norm_threads, 2)
         z.v[k] = (z.v[k] - m) * r * ga.v[k] + be.v[k];
         if (silu) z.v[k] *= scalar::sigmoid(z.v[k]);
       }
-      y[i] = z;
+      y.put(i, z);
     });
   }
 }
@@ -143,10 +160,9 @@ __global__ void __launch_bounds__(norm_threads, 2)
 /// sums (N,C): S₁ of V channels and then their S₂.
 template <int V>
 __global__ void __launch_bounds__(norm_threads, 2)
-    differentiate(const __grid_constant__ Share s, bool silu, Span<const Channels<V>> g,
-                  Span<const Channels<V>> x, Span<const Channels<V>> gamma, Span<const Channels<V>> beta,
-                  Span<const real> mean, Span<const real> rstd, Span<Channels<V>> gx,
-                  Span<Channels<2 * V>> sums) {
+    differentiate(const __grid_constant__ Share s, bool silu, Rows<const real, V> g, Rows<const real, V> x,
+                  Rows<const real, V> gamma, Rows<const real, V> beta, Span<const real> mean,
+                  Span<const real> rstd, Rows<real, V> gx, Span<Channels<2 * V>> sums) {
   DALE_SHARED(Channels<2 * V>, partial, norm_threads);
   DALE_SHARED(real, A, 32);
   DALE_SHARED(real, B, 32);
@@ -200,7 +216,7 @@ __global__ void __launch_bounds__(norm_threads, 2)
     pixels(c, [&](Index i, const Channels<V>& hat, const Channels<V>& u) {
       Channels<V> out;
       for (int k = 0; k < V; ++k) out.v[k] = r * (ga.v[k] * u.v[k] - (constant + hat.v[k] * slope));
-      gx[i] = out;
+      gx.put(i, out);
     });
   }
 }
@@ -223,42 +239,6 @@ __global__ void __launch_bounds__(norm_threads, 2)
   }
 }
 
-template <int V> Span<const Channels<V>> packed(In x) {
-  return {reinterpret_cast<const Channels<V>*>(x.data()), x.size() / V};
-}
-template <int V> Span<Channels<V>> packed(Out x) {
-  return {reinterpret_cast<Channels<V>*>(x.data()), x.size() / V};
-}
-
-/// Memory that several channels can be read from and written to at once: an array's own, or where that begins
-/// elsewhere a copy's, so that no sum depends on where an array begins.
-class Together {
- public:
-  explicit Together(In x) : own_(fits(x) ? 0 : std::ssize(x)), span_(x) {
-    if (fits(x)) return;
-    copy(row(x.data(), x.size()), row(own_.span().data(), x.size()));
-    span_ = own_.span();
-  }
-  template <int V> Span<const Channels<V>> of() const { return packed<V>(span_); }
-
-  static bool fits(In x) { return reinterpret_cast<std::uintptr_t>(x.data()) % alignof(Channels<4>) == 0; }
-  template <class T> static View<T> row(T* data, std::size_t size) {
-    const Index n = static_cast<Index>(size);
-    return {data, n, {n}, {1}};
-  }
-
- private:
-  Scratch own_;
-  In span_;
-};
-/// Calls f(such memory), whose numbers are y's afterwards.
-template <class F> void written(Out y, const F& f) {
-  if (Together::fits(y)) return f(y);
-  const Scratch own(std::ssize(y));
-  f(own.span());
-  copy(Together::row<const real>(own.span().data(), y.size()), Together::row(y.data(), y.size()));
-}
-
 /// Calls f<V> for the most channels that threads read at once, groups being of `width` channels.
 template <class F> void with_channels(Index width, const F& f) {
   width % 4 == 0 ? f(std::integral_constant<int, 4>{}) : f(std::integral_constant<int, 1>{});
@@ -268,29 +248,26 @@ template <class F> void with_channels(Index width, const F& f) {
 
 void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, In x, In gamma, In beta, Out y,
                 Out mean, Out rstd) {
-  const Together in(x), factor(gamma), term(beta);
   with_channels(C / G, [&](auto v) {
     constexpr int V = v;
+    using R = Rows<const real, V>;
     const Share s(V, C, L, G);
-    written(y, [&](Out out) {
-      launch(normalise<V>, N * s.blocks_an_image(), s.threads(), s, eps, silu, in.of<V>(), factor.of<V>(),
-             term.of<V>(), packed<V>(out), mean, rstd);
-    });
+    launch(normalise<V>, N * s.blocks_an_image(), s.threads(), s, eps, silu, R(x), R(gamma), R(beta),
+           Rows<real, V>(y), mean, rstd);
   });
 }
 
 void group_norm_gradient(Index N, Index C, Index L, Index G, bool silu, In g, In x, In gamma, In beta,
                          In mean, In rstd, Out gx, Out ggamma, Out gbeta) {
-  const Together upstream(g), in(x), factor(gamma), term(beta);
   with_channels(C / G, [&](auto v) {
     constexpr int V = v;
+    using R = Rows<const real, V>;
     const Share s(V, C, L, G), images(V, C, N, C / V);
     const Scratch scratch(2 * N * C);
-    const auto sums = packed<2 * V>(scratch.span());
-    written(gx, [&](Out out) {
-      launch(differentiate<V>, N * s.blocks_an_image(), s.threads(), s, silu, upstream.of<V>(), in.of<V>(),
-             factor.of<V>(), term.of<V>(), mean, rstd, packed<V>(out), sums);
-    });
+    const std::span sums(reinterpret_cast<Channels<2 * V>*>(scratch.data()),
+                         static_cast<std::size_t>(N * C / V));
+    launch(differentiate<V>, N * s.blocks_an_image(), s.threads(), s, silu, R(g), R(x), R(gamma), R(beta),
+           mean, rstd, Rows<real, V>(gx), sums);
     launch(add_images<V>, images.blocks_an_image(), images.threads(), images, sums, ggamma, gbeta);
   });
 }

@@ -28,7 +28,9 @@ Plan plan_of(Index K, Index R, bool columns) {
   Plan p{};
   p.K = K, p.R = R;
   // Lanes of a column have some four terms at least, and are no more than keep a device at work.
-  const Index wanted = columns ? std::min({R / 4, enough_threads / std::max<Index>(1, K), Index{32}}) : R;
+  const Index wanted = R <= 16   ? 1
+                       : columns ? std::min({R / 4, enough_threads / std::max<Index>(1, K), Index{32}})
+                                 : R;
   p.width = static_cast<int>(std::bit_ceil(std::clamp<std::uint64_t>(wanted, 1, threads)));
   p.outputs = threads / p.width;
   p.lane_step = columns ? p.outputs : 1;
@@ -102,32 +104,9 @@ __global__ void reduce_pieces(F combine, real start, const __grid_constant__ Pla
   }
 }
 
-/// Where the terms of an output lie behind its first.
-struct Offsets {
-  static constexpr Index most = 16;
-  Index count, at[most];
-};
-
-template <class F>
-__global__ void reduce_few(F combine, real start, const __grid_constant__ Walk<1> kept,
-                           const __grid_constant__ Offsets terms, Span<const real> x, Span<real> y) {
-  for (Index k = first(); k < std::ssize(y); k += step()) {
-    const Index row = kept(k)[0];
-    real total = start;
-    for (Index r = 0; r < terms.count; ++r) total = combine(total, x[row + terms.at[r]]);
-    y[k] = total;
-  }
-}
-
 template <class F> void reduce_with(F combine, real start, const View<const real>& x, int kept_axes, Out y) {
   const Walk<1> kept(x.shape, {&x.strides}, 0, kept_axes);
   const Walk<1> rest(x.shape, {&x.strides}, kept_axes, x.shape.rank());
-  if (rest.count <= Offsets::most) {
-    Offsets terms{rest.count, {}};
-    for (Index r = 0; r < rest.count; ++r) terms.at[r] = rest(r)[0];
-    return launch(reduce_few<F>, blocks_for(kept.count), threads, combine, start, kept, terms, elements(x),
-                  y);
-  }
   const bool columns = kept.run_stride(0) == 1 && rest.run_stride(0) != 1 && kept.count >= 16;
   const Plan p = plan_of(kept.count, rest.count, columns);
   const Scratch pieces(p.pieces > 1 ? p.pieces * p.K : 0);

@@ -20,13 +20,11 @@ namespace dale::cuda {
 constexpr int outside = -(1 << 30);  // of a row or column of zeros: it meets no other in the image
 constexpr int ones = 1 << 30;        // of a column of ones
 
-struct Row {
-  unsigned at;  // the part of the place in memory, modulo 2³²
-  int h, w;     // the window's corner
-};
-struct Column {
+/// What a row or a column adds to the place where they meet: in memory, modulo 2³², and in the image, where a
+/// row is its window's corner and a column its tap's offset from there.
+struct Offset {
   unsigned at;
-  int h, w;  // the tap's offset from the corner
+  int h, w;
 };
 
 /// Windows of images (N,H,W,C). Row (n,i,j) and tap (a,b) meet at the position (i,j)·step + start +
@@ -48,20 +46,20 @@ struct Windows {
            static_cast<unsigned>(C);
   }
 
-  template <bool simple> __device__ Row row(int p, int end) const {
+  template <bool simple> __device__ Offset row(int p, int end) const {
     if (p >= end) return {0, outside, outside};
     const int n = p / (rows_h * rows_w), i = p / rows_w - n * rows_h, j = p % rows_w;
     const int h = i * step_h + start_h, w = j * step_w + start_w;
     return {offset(n * H, 0) + (simple ? offset(h, w) : 0), h, w};
   }
-  template <bool simple> __device__ Column column(int q) const {
+  template <bool simple> __device__ Offset column(int q) const {
     if (q >= columns) return {0, and_ones && q == columns ? ones : outside, outside};
     const int tap = q / C, a = tap / kw, h = a * tap_h, w = (tap - a * kw) * tap_w;
     return {static_cast<unsigned>(q - tap * C) + (simple ? offset(h, w) : 0), h, w};
   }
 
   /// Whether they meet in the image, and where.
-  template <bool simple> __device__ bool place(const Row& r, const Column& q, int& at) const {
+  template <bool simple> __device__ bool place(const Offset& r, const Offset& q, int& at) const {
     int h = r.h + q.h, w = r.w + q.w;
     if (!simple && (every_h > 1 || every_w > 1)) {
       if (h < 0 || w < 0 || h % every_h != 0 || w % every_w != 0) return false;
@@ -74,7 +72,7 @@ struct Windows {
   /// Columns q … q + 3, of simple windows the first alone.
   template <bool simple> struct Columns {
     static constexpr int count = simple ? 1 : 4;
-    Column of[count];
+    Offset of[count];
   };
   template <bool simple> __device__ Columns<simple> columns_at(int q) const {
     Columns<simple> some;
@@ -83,10 +81,10 @@ struct Windows {
   }
 
   /// Row r of these columns.
-  template <bool simple> __device__ Vec4<real> four(const Row& r, const Columns<simple>& q) const {
+  template <bool simple> __device__ Vec4<real> four(const Offset& r, const Columns<simple>& q) const {
     Vec4<real> v{};
     int at = 0;
-    if ((simple || fours) && place<simple>(r, q.of[0], at)) return cuda::four(x, at);
+    if ((simple || fours) && place<simple>(r, q.of[0], at)) return read<4>(x, at);
     for (int l = 0; l < q.count; ++l) {
       if (q.of[l].h == ones && r.h != outside) v.v[l] = 1;
       if (!simple && !fours && place<simple>(r, q.of[l], at)) v.v[l] = x[at];
@@ -139,7 +137,7 @@ __global__ void __launch_bounds__(threads, 2)
   static_assert(R % down_a == 0);
   DALE_SHARED(real, tile_a, R * Tile::pitch_a);
   DALE_SHARED(real, tile_b, BK * Tile::pitch_b);
-  DALE_SHARED(Row, slab_rows, transposed ? R : 1);
+  DALE_SHARED(Offset, slab_rows, transposed ? R : 1);
 
   const int t = static_cast<int>(threadIdx.x), tiles_n = (sums.N + BN - 1) / BN,
             tiles_m = (sums.M + BM - 1) / BM;
@@ -151,7 +149,7 @@ __global__ void __launch_bounds__(threads, 2)
   // The thread's places in the slabs, and what stays the same for the whole tile: its rows, or its column.
   const int row_a = t / across_a, column_a = t % across_a * 4, row_b = t / across_b,
             column_b = t % across_b * 4;
-  Row rows[a_each];
+  Offset rows[a_each];
   Windows::Columns<simple> columns;
   if constexpr (transposed)
     columns = a.columns_at<simple>(m0 + column_a);
@@ -162,7 +160,7 @@ __global__ void __launch_bounds__(threads, 2)
   };
 
   Vec4<real> next_a[a_each], next_b[b_each];
-  const auto read = [&](int k0) {
+  const auto fetch = [&](int k0) {
     if constexpr (!transposed) columns = a.columns_at<simple>(k0 + column_a);
 #pragma unroll
     for (int i = 0; i < a_each; ++i) {
@@ -174,7 +172,7 @@ __global__ void __launch_bounds__(threads, 2)
       const int k = k0 + row_b + i * down_b, n = n0 + column_b;
       next_b[i] = {};
       if (row_b + i * down_b >= BK || k >= end) continue;
-      if (b_fours && n < sums.N) next_b[i] = four(b, k * sums.N + n);
+      if (b_fours && n < sums.N) next_b[i] = read<4>(b, k * sums.N + n);
       for (int l = 0; !b_fours && l < 4; ++l)
         if (n + l < sums.N) next_b[i].v[l] = b[k * sums.N + n + l];
     }
@@ -196,13 +194,13 @@ __global__ void __launch_bounds__(threads, 2)
   Tile work;
   fill_rows(begin);
   if (transposed) __syncthreads();
-  if (begin < end) read(begin);
+  if (begin < end) fetch(begin);
   for (int k0 = begin; k0 < end; k0 += BK) {
     __syncthreads();
     write();
     fill_rows(k0 + BK);
     __syncthreads();
-    if (k0 + BK < end) read(k0 + BK);
+    if (k0 + BK < end) fetch(k0 + BK);
     work.add(tile_a, tile_b);
   }
   work.each([&](int m, int n, auto v) { sums.put(split, m0 + m, n0 + n, v); });

@@ -165,7 +165,7 @@ template <class... P> std::size_t bytes_of(const P&... parameters) {
   const auto look = [&](const auto& p) {
     if constexpr (requires { p.bytes(); })
       listed += p.bytes();
-    else if constexpr (requires { p.count; })  // of a walk, or of an output's terms
+    else if constexpr (requires { p.run_stride(0); })
       most = (most == SIZE_MAX ? 1 : most) * static_cast<std::size_t>(p.count);
   };
   (look(parameters), ...);
