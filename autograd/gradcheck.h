@@ -1,6 +1,6 @@
-// Gradients against finite differences. For f(x₁,…) and random directions u_i, v the number φ(x) = ⟨v, f(x)⟩
-// has the directional derivative
-//   (φ(x + hu) − φ(x − hu)) / 2h  =  Σ_i ⟨u_i, ∂φ/∂x_i⟩ + O(h²)                                   (II.6)
+// Gradients against finite differences. For f(x₁,…) and random directions u_i, v the number φ(x) =
+// ⟨v, f(x)⟩ has the directional derivative
+//   (φ(x + hu) − φ(x − hu)) / 2h  =  Σ_i ⟨u_i, ∂φ/∂x_i⟩ + O(h²)                     (II.6)
 // Order 2 is order 1 of the function x ↦ (∂φ/∂x_i)_i, made by grad() with a graph. Both sides are
 // extrapolated from two step lengths (Richardson), so the double build reaches 1e-9 on smooth functions; in
 // float it proves little.

@@ -83,8 +83,8 @@ Var concat(const Vars& xs, int axis);
 Var broadcast_to(const Var& x, const Shape& shape);
 /// Sums over the axes that broadcast_to would have stretched from `shape`: its adjoint.
 Var sum_to(const Var& x, const Shape& shape);
-/// Rows x[index[m]] of x (R,…) → (M,…). Throws std::invalid_argument for an index outside [0, R). A captured
-/// function does not check (nor that of scatter_add): REQUIRES indices inside.
+/// Rows x[index[m]] of x (R,…) → (M,…). Throws std::invalid_argument for an index outside [0, R). A
+/// captured function does not check, here nor in scatter_add: REQUIRES indices inside.
 Var gather(const Var& x, const IntTensor& index);
 /// y (R,…) with y[index[m]] += x[m] from zero: the adjoint of gather.
 Var scatter_add(const Var& x, const IntTensor& index, Index R);
@@ -120,8 +120,8 @@ Var log_softmax(const Var& x, int axis);
 Var norm(const Var& x, const Axes& axes = {}, bool keep = false);
 
 // ---- matmul.cpp
-/// op(a) op(b) for (…,M,K)·(…,K,N) → (…,M,N); leading axes broadcast, op transposes the last two axes if
-/// asked.
+/// op(a) op(b) for (…,M,K)·(…,K,N) → (…,M,N); leading axes broadcast, op transposes the last two
+/// axes if asked.
 Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false);
 
 // ---- conv.cpp: the triad of the trilinear form T of tensor/kernels.h
@@ -129,8 +129,8 @@ Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_
 struct Window {
   std::array<Index, 2> stride{1, 1}, padding{0, 0}, dilation{1, 1};
 };
-/// ∂T/∂y: x (N,C,H,W), w (O,C,kh,kw) → (N,O,OH,OW) with OH = ⌊(H + 2 padding − dilation (kh − 1) − 1)/stride⌋
-/// + 1.
+/// ∂T/∂y: x (N,C,H,W), w (O,C,kh,kw) → (N,O,OH,OW) with
+/// OH = ⌊(H + 2 padding − dilation (kh − 1) − 1)/stride⌋ + 1.
 Var conv2d(const Var& x, const Var& w, const Window& window = {});
 /// conv2d(x, w) + shift + residual in one pass: shift (O) or (N,O), residual (N,O,OH,OW), either left out as
 /// Var().

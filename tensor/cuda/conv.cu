@@ -40,9 +40,7 @@ bool fits(const ConvShape& s) {
 bool plainly(const ConvShape& s) { return cuda_products() == CudaProducts::plain || !fits(s); }
 
 /// Whether rows of so many elements can be read and written four at a time.
-bool in_fours(In data, Index row) {
-  return row % 4 == 0 && reinterpret_cast<std::uintptr_t>(data.data()) % alignof(Vec4<real>) == 0;
-}
+bool in_fours(In data, Index row) { return row % 4 == 0 && aligned<real, 4>(data.data()); }
 
 /// Windows of x (N,H,W,C) that the pixels of y see, and of y (N,OH,OW,O) that the pixels of x are seen by.
 Windows windows_of_x(const ConvShape& s, In x) {

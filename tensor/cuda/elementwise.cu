@@ -38,13 +38,10 @@ __global__ void copy_elements(const __grid_constant__ Walk<2> walk, Span<const T
   }
 }
 
-/// Whether both arrays of a walk, and what else lies at `more`, can be read and written four at a time.
-template <class A, class B>
-bool in_fours(const Walk<2>& walk, const A* a, const B* b, const void* more = nullptr) {
-  const auto whole = [](const void* place) {
-    return reinterpret_cast<std::uintptr_t>(place) % alignof(Vec4<A>) == 0;
-  };
-  bool all = whole(a) && whole(b) && whole(more) && walk.shape[walk.rank - 1] % 4 == 0;
+/// Whether both arrays of a walk, and all that begins at `places`, can be read and written four at a time.
+template <class T> bool in_fours(const Walk<2>& walk, std::initializer_list<const T*> places) {
+  bool all = walk.shape[walk.rank - 1] % 4 == 0;
+  for (const T* place : places) all = all && aligned<T, 4>(place);
   for (int k = 0; k < 2; ++k) {
     all = all && walk.run_stride(k) == 1;
     for (int i = 0; i + 1 < walk.rank; ++i) all = all && walk.strides[k][i] % 4 == 0;
@@ -74,7 +71,7 @@ __global__ void lerp_elements(Span<const real> weight,
 
 template <class T> void copy_strided(const View<const T>& x, const View<T>& y) {
   const Walk<2> walk(x.shape, {&x.strides, &y.strides}, 0, x.shape.rank());
-  const bool fours = in_fours(walk, x.data, y.data);
+  const bool fours = in_fours<T>(walk, {x.data, y.data});
   launch(fours ? copy_elements<4, T> : copy_elements<1, T>, blocks_for(walk.count / (fours ? 4 : 1)), threads,
          walk, elements(x), elements(y));
 }
@@ -92,7 +89,7 @@ void unary(Unary op, const View<const real>& x, Out y) {
 
 void binary(Binary op, const View<const real>& a, const View<const real>& b, Out y) {
   const Walk<2> walk(a.shape, {&a.strides, &b.strides}, 0, a.shape.rank());
-  const bool fours = in_fours(walk, a.data, b.data, y.data());
+  const bool fours = in_fours<real>(walk, {a.data, b.data, y.data()});
   with_formula(op, [&](auto formula) {
     using F = decltype(formula);
     launch(fours ? binary_elements<4, F> : binary_elements<1, F>, blocks_for(walk.count / (fours ? 4 : 1)),

@@ -42,6 +42,10 @@ template <class T> using Span = std::span<T>;
 /// aligned array.
 template <class T, int n> struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16) Vec { T v[n]; };
 template <class T> using Vec4 = Vec<T, 4>;
+/// Whether n of T can be read at once from there.
+template <class T, int n> bool aligned(const void* place) {
+  return reinterpret_cast<std::uintptr_t>(place) % alignof(Vec<T, n>) == 0;
+}
 #ifdef DALE_EMULATED
 template <class Place> auto four(Place p) { return Vec4<typename Place::value_type>{p[0], p[1], p[2], p[3]}; }
 template <class Place, class T, int n> void put(Place p, const Vec<T, n>& v) {

@@ -23,8 +23,7 @@ template <class T, int V> struct Rows {
   Span<T> x;
   bool together;
 
-  explicit Rows(std::span<T> all)
-      : x(all), together(reinterpret_cast<std::uintptr_t>(all.data()) % alignof(Channels<V>) == 0) {}
+  explicit Rows(std::span<T> all) : x(all), together(aligned<real, V>(all.data())) {}
   __device__ Channels<V> operator[](Index i) const {
     if (together) return {read<V>(x, V * i)};
     Channels<V> c;
