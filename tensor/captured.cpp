@@ -34,19 +34,16 @@ std::vector<Tensor> Captured::operator()(const std::vector<Tensor>& inputs) {
   }
   std::rotate(recordings_.begin(), known, known + 1);
   Recording& r = recordings_.front();
-  if (!r.graph) record(f_, r);
+  if (!r.graph) {
+    const PoolScope scope(Device::cuda);
+    Recording made{r.asked, {}, {}, {}};
+    for (const Tensor& x : r.asked) made.inputs.push_back(raw::laid_out_like(x, x.shape()));
+    made.graph = cuda_record([&] { made.outputs = f_(made.inputs); });
+    r = std::move(made);
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i) raw::copy_into(r.inputs[i], inputs[i]);
   cuda_replay(r.graph.get());
   return r.outputs;
-}
-
-void Captured::record(const Function& f, Recording& r) {
-  const MemoryPool::Scope scope(std::make_shared<MemoryPool>(Device::cuda));
-  std::vector<Tensor> inputs, outputs;
-  for (const Tensor& x : r.asked) inputs.push_back(raw::laid_out_like(x, x.shape()));
-  r.graph = cuda_record([&] { outputs = f(inputs); });
-  r.inputs = std::move(inputs);
-  r.outputs = std::move(outputs);
 }
 
 }  // namespace dale

@@ -36,7 +36,6 @@ class Captured {
     std::vector<Tensor> inputs, outputs;
     std::shared_ptr<void> graph;  // none yet before the second call
   };
-  static void record(const Function& f, Recording& r);
 
   Function f_;
   std::vector<Recording> recordings_;  // a handful, the last used first

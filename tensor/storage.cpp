@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <new>
 #include <utility>
+#include <vector>
 
 #include "tensor/check.h"
 #include "tensor/cuda/machine.h"
@@ -31,16 +33,15 @@ std::size_t size_class(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-struct Cache {
-  std::mutex mutex;
-  std::map<std::size_t, std::vector<void*>> free;  // by size
-  MemoryUse use{0, 0};
-};
+using Blocks = std::map<std::size_t, std::vector<void*>>;  // by size
 
-// Never destroyed: arrays with static lifetime may give blocks back after main has returned.
-Cache& cache(Device device) {
-  static Cache* caches = new Cache[2];
-  return caches[static_cast<int>(device)];
+/// The last block of a size, or nullptr.
+void* taken(Blocks& from, std::size_t size) {
+  std::vector<void*>& blocks = from[size];
+  if (blocks.empty()) return nullptr;
+  void* block = blocks.back();
+  blocks.pop_back();
+  return block;
 }
 
 void* system_allocate(std::size_t bytes, Device device) {
@@ -56,31 +57,61 @@ void system_free(void* block, Device device) {
     cuda_free(block);
 }
 
-/// The last block of a list, or nullptr.
-void* taken(std::vector<void*>& blocks) {
-  if (blocks.empty()) return nullptr;
-  void* block = blocks.back();
-  blocks.pop_back();
-  return block;
-}
+/// A machine's free blocks.
+struct Cache {
+  Device device;
+  std::mutex mutex{};
+  Blocks free{};
+  MemoryUse use{0, 0};
 
-/// A block is no longer anybody's. REQUIRES the cache locked; so for the next.
-void give_back(Cache& c, void* block, std::size_t size, Device device) {
-  c.use.live -= size;
-  if (caching)
-    c.free[size].push_back(block);
-  else
-    system_free(block, device);
-}
+  /// A block is no longer anybody's.
+  void take_back(void* block, std::size_t size) {
+    use.live -= size;
+    if (caching)
+      free[size].push_back(block);
+    else
+      system_free(block, device);
+  }
+  void empty() {
+    for (const auto& [size, blocks] : std::exchange(free, {}))
+      for (void* block : blocks) system_free(block, device);
+  }
+};
 
-void empty(Cache& c, Device device) {
-  for (auto& [size, blocks] : c.free)
-    while (void* block = taken(blocks)) system_free(block, device);
-}
+/// The cache of a machine, nobody else's for as long as this lives.
+class Locked {
+ public:
+  explicit Locked(Device device) : cache_(all()[static_cast<int>(device)]), lock_(cache_.mutex) {}
+  Cache* operator->() const { return &cache_; }
+
+ private:
+  static Cache* all() {
+    // Never destroyed: arrays with static lifetime may give blocks back after main has returned.
+    static Cache* const caches = new Cache[2]{{Device::cpu}, {Device::cuda}};
+    return caches;
+  }
+  Cache& cache_;
+  const std::lock_guard<std::mutex> lock_;
+};
 
 thread_local std::shared_ptr<MemoryPool> pool_in_scope;
 
 }  // namespace
+
+struct MemoryPool {
+  Device device;
+  Blocks free{};
+
+  ~MemoryPool() {
+    const Locked cache(device);
+    for (const auto& [size, blocks] : free)
+      for (void* block : blocks) cache->take_back(block, size);
+  }
+};
+
+PoolScope::PoolScope(Device device)
+    : before_(std::exchange(pool_in_scope, std::make_shared<MemoryPool>(device))) {}
+PoolScope::~PoolScope() { pool_in_scope = std::move(before_); }
 
 const char* str(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
 
@@ -93,59 +124,38 @@ Device device_named(const std::string& name) {
 }
 
 Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
-  Cache& c = cache(device);
-  std::lock_guard lock(c.mutex);
+  const Locked cache(device);
   const std::size_t size = size_class(bytes);
-  if (pool_in_scope && pool_in_scope->device_ == device) {
+  if (pool_in_scope && pool_in_scope->device == device) {
     pool_ = pool_in_scope;
-    data_ = taken(pool_->free_[size]);
+    data_ = taken(pool_->free, size);
     if (data_) return;  // counted when the pool took it
   }
   const std::size_t needed = caching || pool_ ? size : std::max<std::size_t>(1, bytes);
-  data_ = taken(c.free[size]);
+  data_ = taken(cache->free, size);
   if (!data_) data_ = system_allocate(needed, device);
   if (!data_ && !(device == Device::cuda && cuda_recording())) {  // to free a block would end the recording
-    empty(c, device);
+    cache->empty();
     data_ = system_allocate(needed, device);
   }
+  MemoryUse& use = cache->use;
   if (!data_)
     throw OutOfMemory(fmt::format("out of {} memory: asked for {} bytes while {} are in use, {} at the peak",
-                                  str(device), size, c.use.live, c.use.peak));
-  c.use.live += size;
-  c.use.peak = std::max(c.use.peak, c.use.live);
+                                  str(device), size, use.live, use.peak));
+  use.live += size;
+  use.peak = std::max(use.peak, use.live);
 }
 
 Storage::~Storage() {
-  Cache& c = cache(device_);
-  std::lock_guard lock(c.mutex);
+  const Locked cache(device_);
   const std::size_t size = size_class(bytes_);
   if (pool_)
-    pool_->free_[size].push_back(data_);
+    pool_->free[size].push_back(data_);
   else
-    give_back(c, data_, size, device_);
+    cache->take_back(data_, size);
 }
 
-MemoryPool::~MemoryPool() {
-  Cache& c = cache(device_);
-  std::lock_guard lock(c.mutex);
-  for (auto& [bytes, blocks] : free_)
-    while (void* block = taken(blocks)) give_back(c, block, bytes, device_);
-}
-
-MemoryPool::Scope::Scope(std::shared_ptr<MemoryPool> pool)
-    : before_(std::exchange(pool_in_scope, std::move(pool))) {}
-MemoryPool::Scope::~Scope() { pool_in_scope = std::move(before_); }
-
-MemoryUse memory_use(Device device) {
-  Cache& c = cache(device);
-  std::lock_guard lock(c.mutex);
-  return c.use;
-}
-
-void release_cached_memory(Device device) {
-  Cache& c = cache(device);
-  std::lock_guard lock(c.mutex);
-  empty(c, device);
-}
+MemoryUse memory_use(Device device) { return Locked(device)->use; }
+void release_cached_memory(Device device) { Locked(device)->empty(); }
 
 }  // namespace dale

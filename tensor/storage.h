@@ -6,11 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 namespace dale {
 
@@ -22,7 +20,7 @@ const char* str(Device device);
 /// build or not on this computer.
 Device device_named(const std::string& name);
 
-class MemoryPool;
+struct MemoryPool;
 
 /// A machine has no block as large as was asked for.
 struct OutOfMemory : std::runtime_error {
@@ -50,29 +48,17 @@ class Storage {
   std::shared_ptr<MemoryPool> pool_;  // that the block belongs to, if any
 };
 
-/// The blocks of a captured graph, whose addresses must stay put. Those that a thread takes while a Scope
-/// lives belong to the pool: they go back there, to be taken again within the scope and by nobody else, until
-/// the pool and all arrays in it are gone.
-class MemoryPool {
+/// The blocks of a captured graph, whose addresses must stay put. Those that a thread takes while one lives
+/// are a pool: they go back there, to be taken again within the scope and by nobody else, until all arrays in
+/// it are gone.
+class PoolScope {
  public:
-  explicit MemoryPool(Device device) : device_(device) {}
-  ~MemoryPool();
-  MemoryPool(const MemoryPool&) = delete;
-
-  class Scope {
-   public:
-    explicit Scope(std::shared_ptr<MemoryPool> pool);
-    ~Scope();
-    Scope(const Scope&) = delete;
-
-   private:
-    std::shared_ptr<MemoryPool> before_;
-  };
+  explicit PoolScope(Device device);
+  ~PoolScope();
+  PoolScope(const PoolScope&) = delete;
 
  private:
-  friend class Storage;
-  Device device_;
-  std::map<std::size_t, std::vector<void*>> free_;  // by size
+  std::shared_ptr<MemoryPool> before_;
 };
 
 /// Bytes now held by arrays and pools of a machine, and the most that were ever held.
