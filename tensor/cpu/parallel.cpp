@@ -4,7 +4,6 @@
 #include "tensor/cpu/parallel.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -22,28 +21,20 @@ class Pool {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
   }
   ~Pool() {
-    {
-      std::lock_guard lock(mutex_);
-      stop_ = true;
-      batch_.fetch_add(1);
-    }
-    wake_.notify_all();
+    stop_ = true;
+    wake();
     for (auto& w : workers_) w.join();
   }
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   void run(Index pieces, void (*call)(const void*, Index), const void* body) {
-    {
-      std::lock_guard lock(mutex_);
-      call_ = call;
-      body_ = body;
-      pieces_ = pieces;
-      next_.store(0);
-      busy_.store(static_cast<int>(workers_.size()));
-      batch_.fetch_add(1);
-    }
-    wake_.notify_all();
+    call_ = call;
+    body_ = body;
+    pieces_ = pieces;
+    next_.store(0);
+    busy_.store(static_cast<int>(workers_.size()));
+    wake();
     take_pieces();
     while (busy_.load() > 0) std::this_thread::yield();
     if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
@@ -56,33 +47,34 @@ class Pool {
       for (Index p; (p = next_.fetch_add(1)) < pieces_;) call_(body_, p);
     } catch (...) {
       next_.store(pieces_);
-      std::lock_guard lock(mutex_);
+      std::lock_guard lock(throwing_);
       if (!thrown_) thrown_ = std::current_exception();
     }
     inside_piece = false;
   }
 
+  void wake() {
+    batch_.fetch_add(1);
+    batch_.notify_all();
+  }
+
   void work() {
-    for (std::uint64_t seen = 0;;) {
+    for (int seen = 0;;) {
       for (int spin = 0; spin < 20000 && batch_.load(std::memory_order_relaxed) == seen; ++spin) {}
-      {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return batch_.load() != seen; });
-        seen = batch_.load();
-        if (stop_) return;
-      }
+      batch_.wait(seen);
+      seen = batch_.load();
+      if (stop_) return;
       take_pieces();
       busy_.fetch_sub(1);
     }
   }
 
   std::vector<std::thread> workers_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::atomic<std::uint64_t> batch_{0};  // counts the batches handed out
-  std::atomic<Index> next_{0};           // the next piece of this batch
-  std::atomic<int> busy_{0};             // workers that have not finished this batch
-  std::exception_ptr thrown_;            // by a piece of this batch
+  std::atomic<int> batch_{0};   // counts the batches handed out
+  std::atomic<Index> next_{0};  // the next piece of this batch
+  std::atomic<int> busy_{0};    // workers that have not finished this batch
+  std::mutex throwing_;
+  std::exception_ptr thrown_;  // by a piece of this batch
   bool stop_ = false;
   void (*call_)(const void*, Index) = nullptr;
   const void* body_ = nullptr;
