@@ -20,7 +20,6 @@
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/product.h"
 #include "tensor/cpu/winograd_matrices.h"
-#include "tensor/scratch.h"
 #include "tensor/walk.h"
 
 namespace dale::cpu::winograd {
@@ -90,44 +89,41 @@ Index summed_tiles(Index tiles, Index C, Index O) {
   return (tiles + blocks - 1) / blocks;
 }
 
-/// The pixel outside of an image.
-struct Zeros : Scratch {
-  explicit Zeros(Index channels) : Scratch(channels) { std::fill_n(data(), channels, real(0)); }
-};
+/// The 6×6 matrices F p Fᵀ, by `step`, of the n×n pixels p of the tiles [begin, end) of y (for_tiles): entry ξ
+/// of channel c of tile begin + t goes to to[ξ plane + place(t, c)].
+template <int n, class Step, class Place>
+void transform(const Step& step, const Tiling& y, Index begin, Index end, Index down, Index right,
+               const Tiling& of, const real* images, real* to, Index plane, const Place& place) {
+  const Scratch outside(of.C);
+  std::fill_n(outside.data(), of.C, real(0));
+  for_tiles<n>(
+      y, begin, end, down, right, of, images, outside.data(), [&](Index t, Index, auto& at, auto& next) {
+        for_lanes(of.C, [&](Index c, auto part) {
+          const auto get = [&](int i, int j) {
+            __builtin_prefetch(next[i][j] + c);
+            return load(at[i][j] + c, part);
+          };
+          real* entries = to + place(t - begin, c);
+          both_axes<6, n>(step, get,
+                          [&](int i, int j, const Lanes& v) { store(entries + (i * 6 + j) * plane, v); });
+        });
+      });
+}
 
 /// V_ξ[t − begin, c] of the tiles [begin, end) of a result y with ph×pw padding around x, rows of
 /// whole_lanes(C).
 void transform_windows(const Tiling& x, const Tiling& y, Index ph, Index pw, const real* images, Index begin,
                        Index end, real* V) {
-  const Index width = whole_lanes(x.C), plane = plane_size((end - begin) * width);
-  const Zeros zeros(x.C);
-  for_tiles<6>(y, begin, end, -ph, -pw, x, images, zeros.data(), [&](Index t, Index, auto& at, auto& next) {
-    real* to = V + (t - begin) * width;
-    for_lanes(x.C, [&](Index c, auto part) {
-      const auto get = [&](int i, int j) {
-        __builtin_prefetch(next[i][j] + c);
-        return load(at[i][j] + c, part);
-      };
-      both_axes<6, 6>(window, get,
-                      [&](int i, int j, const Lanes& v) { store(to + (i * 6 + j) * plane + c, v); });
-    });
-  });
+  const Index width = whole_lanes(x.C);
+  transform<6>(window, y, begin, end, -ph, -pw, x, images, V, plane_size((end - begin) * width),
+               [&](Index t, Index c) { return t * width + c; });
 }
 
 /// Y_ξ[t − begin, o] of the tiles [begin, end) of y, a right factor in panels.
 void transform_tiles(const Tiling& y, const real* images, Index begin, Index end, real* Y) {
-  const Index count = end - begin, plane = plane_size(count * whole_panels(y.C));
-  const Zeros zeros(y.C);
-  for_tiles<4>(y, begin, end, 0, 0, y, images, zeros.data(), [&](Index t, Index, auto& at, auto& next) {
-    for_lanes(y.C, [&](Index o, auto part) {
-      const auto get = [&](int i, int j) {
-        __builtin_prefetch(next[i][j] + o);
-        return load(at[i][j] + o, part);
-      };
-      real* to = Y + packed_place(count, t - begin, o);
-      both_axes<6, 4>(tile, get, [&](int i, int j, const Lanes& m) { store(to + (i * 6 + j) * plane, m); });
-    });
-  });
+  const Index count = end - begin;
+  transform<4>(tile, y, begin, end, 0, 0, y, images, Y, plane_size(count * whole_panels(y.C)),
+               [&](Index t, Index o) { return packed_place(count, t, o); });
 }
 
 /// What conv2d adds to its result.
@@ -156,12 +152,8 @@ void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const 
   });
 }
 
-/// The numbers of U, which is 36 right factors in panels (product.h), a plane each.
-Index taps_size(Index in, Index out) { return 36 * plane_size(in * whole_panels(out)); }
-
-/// U_ξ[c, o] of taps w (out,in,3,3), or of taps (in,out,3,3) turned by half.
-void transform_taps(Index in, Index out, bool turned, const real* w, real* U) {
-  const Index plane = plane_size(in * whole_panels(out));
+/// U_ξ[c, o] of taps w (out,in,3,3), or of taps (in,out,3,3) turned by half: right factors in panels.
+void transform_taps(Index in, Index out, bool turned, In w, Index plane, real* U) {
   parallel(in, [&](Index c) {
     for (Index o = 0; o < whole_lanes(out); o += lanes) {
       real* to = U + packed_place(in, c, o);
@@ -177,19 +169,21 @@ void transform_taps(Index in, Index out, bool turned, const real* w, real* U) {
 }
 
 /// y = Aᵀ (V U) A + shift + residual.
-void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, const real* from, const real* U,
-               const Addends& add, real* to) {
+void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, In from, In w, bool turned,
+               const Addends& add, Out to) {
   const Index C = x.C, row = whole_lanes(C), O = whole_lanes(y.C), T = block_tiles(y.tiles, C, y.C);
   const Index U_plane = plane_size(C * whole_panels(y.C));
+  const Scratch U(36 * U_plane);
+  transform_taps(C, y.C, turned, w, U_plane, U.data());
   parallel((y.tiles + T - 1) / T, [&](Index block) {
     const Index begin = block * T, end = std::min(y.tiles, begin + T), count = end - begin;
     const Index V_plane = plane_size(count * row), M_plane = plane_size(count * O);
     const Scratch V(36 * V_plane), M(36 * M_plane);
-    transform_windows(x, y, ph, pw, from, begin, end, V.data());
+    transform_windows(x, y, ph, pw, from.data(), begin, end, V.data());
     for (Index xi = 0; xi < 36; ++xi)
-      product(count, O, C, rows_of(V.data() + xi * V_plane, row), packed(U + xi * U_plane, C), false,
+      product(count, O, C, rows_of(V.data() + xi * V_plane, row), packed(U.data() + xi * U_plane, C), false,
               M.data() + xi * M_plane, O);
-    finish_tiles(y, M.data(), begin, end, add, to);
+    finish_tiles(y, M.data(), begin, end, add, to.data());
   });
 }
 
@@ -203,17 +197,11 @@ bool pays(const ConvShape& s) {
 }
 
 void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
-  const Scratch U(taps_size(s.C, s.O));
-  transform_taps(s.C, s.O, false, w.data(), U.data());
-  correlate({s.N, s.H, s.W, s.C}, {s.N, s.OH, s.OW, s.O}, s.ph, s.pw, x.data(), U.data(), {shift, residual},
-            y.data());
+  correlate({s.N, s.H, s.W, s.C}, {s.N, s.OH, s.OW, s.O}, s.ph, s.pw, x, w, false, {shift, residual}, y);
 }
 
 void conv2d_input(const ConvShape& s, In y, In w, Out x) {
-  const Scratch U(taps_size(s.O, s.C));
-  transform_taps(s.O, s.C, true, w.data(), U.data());
-  correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y.data(), U.data(), {},
-            x.data());
+  correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y, w, true, {}, x);
 }
 
 void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
