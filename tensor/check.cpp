@@ -1,6 +1,8 @@
 // Levenshtein's edit distance, so that a mistyped name is answered with the nearest known one.
 #include "tensor/check.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -34,10 +36,8 @@ void unknown_name(std::string_view what, std::string_view name, const std::vecto
   const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
     return edit_distance(name, a) < edit_distance(name, b);
   });
-  std::string list;
-  for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
   if (nearest == known.end()) invalid("unknown {} '{}'", what, name);
-  invalid("unknown {} '{}'; did you mean '{}'? (known: {})", what, name, *nearest, list);
+  invalid("unknown {} '{}'; did you mean '{}'? (known: {})", what, name, *nearest, fmt::join(known, ", "));
 }
 
 }  // namespace dale

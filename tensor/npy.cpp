@@ -2,6 +2,8 @@
 // and False, and a tuple of whole numbers.
 #include "tensor/npy.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -107,10 +109,9 @@ Header npy_header(std::string_view file, const std::string& name) {
 }  // namespace
 
 void write_npy(const std::filesystem::path& path, const Tensor& x) {
-  std::string sizes;
-  for (Index d : x.shape()) sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", d);
-  if (x.rank() == 1) sizes += ",";  // (3,) is a tuple to Python, (3) a number
-  std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", sizes);
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}", fmt::join(x.shape(), ", "),
+                  x.rank() == 1 ? "," : "");  // (3,) is a tuple to Python, (3) a number
   header.append(63 - (preamble + header.size()) % 64, ' ');
   header += '\n';
 

@@ -1,5 +1,7 @@
 #include "tensor/shape.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 namespace dale {
@@ -30,11 +32,7 @@ Shape shape_along(int axis, Index n, int rank) {
   return shape;
 }
 
-std::string str(const Dims& dims) {
-  std::string text;
-  for (Index d : dims) text += (text.empty() ? "" : ",") + std::to_string(d);
-  return "(" + text + ")";
-}
+std::string str(const Dims& dims) { return fmt::format("({})", fmt::join(dims, ",")); }
 
 int normal_axis(int axis, int rank, const char* op) {
   if (axis < -rank || axis >= rank) invalid("[{}] axis {} is outside an array of rank {}", op, axis, rank);

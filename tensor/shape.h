@@ -35,14 +35,10 @@ class Dims {
   }
   const Index* begin() const { return values_.data(); }
   const Index* end() const { return values_.data() + rank_; }
-  bool operator==(const Dims& other) const {
-    for (int i = 0; i < max_rank; ++i)
-      if (values_[i] != other.values_[i]) return false;
-    return rank_ == other.rank_;
-  }
+  bool operator==(const Dims&) const = default;
 
  private:
-  std::array<Index, max_rank> values_{};
+  std::array<Index, max_rank> values_{};  // 0 from rank_ on
   int rank_ = 0;
 };
 

@@ -21,11 +21,6 @@ void transfer(void* to, Device to_device, const void* from, Device from_device, 
                                                : Transfer::on_device);
 }
 
-void copy(const Kernels& k, const View<const real>& x, const View<real>& y) { k.copy(x, y); }
-void copy(const Kernels& k, const View<const std::int32_t>& x, const View<std::int32_t>& y) {
-  k.copy_int(x, y);
-}
-
 /// Strides under which the same storage reads as `to`, if there are any: each new axis must lie inside a run
 /// of old axes that are contiguous among themselves.
 std::optional<Strides> reshaped_strides(const Shape& from, const Strides& strides, const Shape& to) {
@@ -199,7 +194,10 @@ template <class T> Array<T> Array<T>::packed() const { return contiguous() ? *th
 
 template <class T> Array<T> Array<T>::clone() const {
   Array a(shape_, device_);
-  copy(kernels(device_), cview(), a.view());
+  if constexpr (std::is_same_v<T, real>)
+    kernels(device_).copy(cview(), a.view());
+  else
+    kernels(device_).copy_int(cview(), a.view());
   return a;
 }
 

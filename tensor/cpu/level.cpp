@@ -42,27 +42,22 @@ std::vector<Level> usable() {
   return found;
 }
 
-Level choose() {
-  const std::vector<Level> found = usable();
-  if (found.empty()) failed("this processor has no SSE4.2, the least that this build needs");
-  const char* asked = std::getenv("DALE_LEVEL");
-  if (!asked || !*asked) return found[0];
-  for (const Level& l : found)
-    if (l.name == asked) return l;
-  unknown_name("level of DALE_LEVEL on this processor", asked, cpu::levels());
-}
-
 const Level& chosen() {
-  static const Level level = choose();
+  static const Level level = [] {
+    const std::vector<Level> found = usable();
+    if (found.empty()) failed("this processor has no SSE4.2, the least that this build needs");
+    const char* asked = std::getenv("DALE_LEVEL");
+    if (!asked || !*asked) return found[0];
+    for (const Level& l : found)
+      if (l.name == asked) return l;
+    unknown_name("level of DALE_LEVEL on this processor", asked, cpu::levels());
+  }();
   return level;
 }
 
 }  // namespace
 
-const Kernels& cpu_kernels() {
-  static const Kernels& table = *chosen().table;
-  return table;
-}
+const Kernels& cpu_kernels() { return *chosen().table; }
 
 std::string cpu::level() { return chosen().name; }
 
