@@ -23,10 +23,10 @@ __global__ void binary_elements(F formula, const __grid_constant__ Walk<2> walk,
                                 Span<const real> b, Span<real> y) {
   for (Index i = n * first(); i < std::ssize(y); i += n * step()) {
     const auto at = walk(i);
-    const auto left = read<n>(a, at[0]), right = read<n>(b, at[1]);
+    const auto left = at_once<n>(a, at[0]), right = at_once<n>(b, at[1]);
     Vec<real, n> v;
     for (int l = 0; l < n; ++l) v.v[l] = formula(left.v[l], right.v[l]);
-    put(y, i, v);
+    at_once<n>(y, i) = v;
   }
 }
 
@@ -34,7 +34,7 @@ template <int n, class T>
 __global__ void copy_elements(const __grid_constant__ Walk<2> walk, Span<const T> x, Span<T> y) {
   for (Index i = n * first(); i < walk.count; i += n * step()) {
     const auto at = walk(i);
-    put(y, at[1], read<n>(x, at[0]));
+    at_once<n>(y, at[1]) = at_once<n>(x, at[0]);
   }
 }
 

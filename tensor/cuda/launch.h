@@ -1,5 +1,4 @@
-// What the CUDA kernels are made of: the machine's functions as promised in kernels.h, a check of the
-// runtime's answers, and one function that starts a kernel.
+// What the CUDA kernels are made of: a check of the runtime's answers, and one function that starts a kernel.
 //
 // launch() takes the place of the chevrons: the sources are then plain C++, and the tests compile them a
 // second time for the host, against headers that play the runtime (tests/emulated) and define DALE_EMULATED.
@@ -13,12 +12,9 @@
 #include <iterator>
 #include <type_traits>
 
-#include "tensor/scratch.h"
 #include "tensor/walk.h"
 
 namespace dale::cuda {
-
-DALE_VERBS(DALE_FUNCTION)
 
 /// Throws std::runtime_error unless the runtime agreed to `what`.
 inline void check(cudaError_t status, const char* what) {
@@ -40,7 +36,15 @@ template <class T> using Span = std::span<T>;
 
 /// Neighbours, which a device reads or writes at once. REQUIRES a place at a multiple of n elements of an
 /// aligned array.
-template <class T, int n> struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16) Vec { T v[n]; };
+template <class T, int n> struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16) Vec {
+  T v[n];
+
+  __host__ __device__ Vec operator+(const Vec& other) const {
+    Vec sum;
+    for (int l = 0; l < n; ++l) sum.v[l] = v[l] + other.v[l];
+    return sum;
+  }
+};
 template <class T> using Vec4 = Vec<T, 4>;
 /// Whether n of T can be read at once from there.
 template <class T, int n> bool aligned(const void* place) {
@@ -51,30 +55,21 @@ template <class Place> auto four(Place p) { return Vec4<typename Place::value_ty
 template <class Place, class T, int n> void put(Place p, const Vec<T, n>& v) {
   for (int l = 0; l < n; ++l) p[l] = v.v[l];
 }
-/// x[i], …, x[i + n − 1].
-template <int n, class T> auto read(Span<const T> x, Index i) {
-  emulated::expect_aligned(&x[i], alignof(Vec<T, n>));
-  Vec<T, n> v;
-  for (int l = 0; l < n; ++l) v.v[l] = x[i + l];
-  return v;
-}
-template <class T, int n> void put(Span<T> y, Index i, const Vec<T, n>& v) {
-  emulated::expect_aligned(&y[i], alignof(Vec<T, n>));
-  for (int l = 0; l < n; ++l) y[i + l] = v.v[l];
-}
 #else
 template <class T> __device__ Vec4<T> four(const T* p) { return *reinterpret_cast<const Vec4<T>*>(p); }
 template <class T, int n> __device__ void put(T* p, const Vec<T, n>& v) {
   *reinterpret_cast<Vec<T, n>*>(p) = v;
 }
-/// x[i], …, x[i + n − 1].
-template <int n, class T> __device__ Vec<T, n> read(Span<const T> x, Index i) {
-  return *reinterpret_cast<const Vec<T, n>*>(x.data() + i);
-}
-template <class T, int n> __device__ void put(Span<T> y, Index i, const Vec<T, n>& v) {
-  put(y.data() + i, v);
-}
 #endif
+/// x[i], …, x[i + n − 1], to read or to write at once.
+template <int n, class T> __device__ auto& at_once(Span<T> x, Index i) {
+  using V = Vec<std::remove_const_t<T>, n>;
+#ifdef DALE_EMULATED
+  emulated::expect_aligned(&x[i], alignof(V));
+  static_cast<void>(x[i + n - 1]);
+#endif
+  return *reinterpret_cast<std::conditional_t<std::is_const_v<T>, const V, V>*>(x.data() + i);
+}
 
 constexpr int threads = 256;  // a block
 
@@ -94,6 +89,25 @@ void launch(void (*kernel)(P...), Index blocks, int block_threads, std::type_ide
   config.blockDim = dim3(static_cast<unsigned>(block_threads));
   config.stream = stream();
   check(cudaLaunchKernelEx(&config, kernel, args...), "start a kernel, or an earlier one failed");
+}
+
+/// Combines the v of `lanes` threads, which are `apart` from one to the next, in the order of a tree: lane 0
+/// finds the result in its place of partial, an array of the block's threads. Ends, as it begins, at a barrier.
+template <class T, class Partial, class F>
+__device__ void combine_lanes(const F& combine, int lane, int lanes, int apart, T v, Partial& partial) {
+  const int t = static_cast<int>(threadIdx.x);
+  __syncthreads();
+  partial[t] = v;
+  int half = 1;
+  while (half < lanes) half *= 2;
+  for (half /= 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (lane < half && lane + half < lanes) {
+      const T mine = partial[t], other = partial[t + half * apart];
+      partial[t] = combine(mine, other);
+    }
+  }
+  __syncthreads();
 }
 
 __device__ inline Index first() { return Index{blockIdx.x} * blockDim.x + threadIdx.x; }

@@ -37,7 +37,7 @@ void cuda_transfer(void* to, const void* from, std::size_t bytes, Transfer direc
 void cuda_synchronize();
 
 /// What work() asks of the machine, written down and not done: kernels with their arguments and addresses.
-/// Memory must stay where it is for as long as the graph is replayed (MemoryPool).
+/// Memory must stay where it is for as long as the graph is replayed (PoolScope).
 std::shared_ptr<void> cuda_record(const std::function<void()>& work);
 bool cuda_recording();
 /// Does what was written down, after all work before it.

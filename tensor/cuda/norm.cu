@@ -9,14 +9,7 @@ namespace {
 
 constexpr int norm_threads = 512;  // of a block at most, so that a multiprocessor has two blocks
 
-/// V numbers of neighbouring channels.
-template <int V> struct Channels : Vec<real, V> {
-  __device__ Channels operator+(const Channels& other) const {
-    Channels sum;
-    for (int k = 0; k < V; ++k) sum.v[k] = this->v[k] + other.v[k];
-    return sum;
-  }
-};
+template <int V> using Channels = Vec<real, V>;  // of neighbouring channels
 
 /// An array, V numbers at a time: at once where it begins so that they can be, which changes no sum.
 template <class T, int V> struct Rows {
@@ -25,14 +18,16 @@ template <class T, int V> struct Rows {
 
   explicit Rows(std::span<T> all) : x(all), together(aligned<real, V>(all.data())) {}
   __device__ Channels<V> operator[](Index i) const {
-    if (together) return {read<V>(x, V * i)};
+    if (together) return at_once<V>(x, V * i);
     Channels<V> c;
     for (int k = 0; k < V; ++k) c.v[k] = x[V * i + k];
     return c;
   }
   __device__ void put(Index i, const Channels<V>& c) const {
-    if (together) return cuda::put<real, V>(x, V * i, c);
-    for (int k = 0; k < V; ++k) x[V * i + k] = c.v[k];
+    if (together)
+      at_once<V>(x, V * i) = c;
+    else
+      for (int k = 0; k < V; ++k) x[V * i + k] = c.v[k];
   }
 };
 
@@ -78,20 +73,10 @@ struct Place {
   }
 };
 
-/// Adds the threads' v down each column: partial[column] is the sum. Ends, as it begins, at a barrier.
+/// Adds the threads' v down each column: partial[column] is the sum.
 template <class T, class P> __device__ void sum_columns(const Share& s, const Place& at, T v, P& partial) {
-  __syncthreads();
-  partial[threadIdx.x] = v;
-  int half = 1;
-  while (half < s.lines) half *= 2;
-  for (half /= 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (at.line < half && at.line + half < s.lines) {
-      const T sum = partial[threadIdx.x], other = partial[threadIdx.x + half * s.columns];
-      partial[threadIdx.x] = sum + other;
-    }
-  }
-  __syncthreads();
+  const auto add = [](const T& a, const T& b) { return a + b; };
+  combine_lanes(add, at.line, s.lines, s.columns, v, partial);
 }
 
 /// Calls f(column) for the columns of the block's g-th group.

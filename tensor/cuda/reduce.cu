@@ -70,16 +70,8 @@ __device__ real over_lanes(const F& combine, real total, const Plan& p, Index be
 #pragma unroll 4
   for (Index r = begin + lane; r < end; r += p.width) total = combine(total, term(r));
   if (p.width == 1) return total;
-  __syncthreads();  // the sums before are read
-  partial[t] = total;
-  for (int half = p.width / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (lane < half) {
-      const real mine = partial[t], other = partial[t + half * p.lane_step];
-      partial[t] = combine(mine, other);
-    }
-  }
-  return lane == 0 ? real(partial[t]) : 0;
+  combine_lanes(combine, lane, p.width, p.lane_step, total, partial);
+  return partial[t];
 }
 
 template <class F>
@@ -114,19 +106,11 @@ template <class F> void reduce_with(F combine, real start, const View<const real
          elements(x), pieces.span(), y);
 }
 
-/// Σ of what the block's threads bring, in the order of a tree; thread 0 gets it.
+/// Σ of what the block's threads bring.
 __device__ real block_sum(real mine) {
   DALE_SHARED(real, sums, threads);
-  const int t = static_cast<int>(threadIdx.x);
-  sums[t] = mine;
-  for (int half = threads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (t < half) {
-      const real a = sums[t], b = sums[t + half];
-      sums[t] = a + b;
-    }
-  }
-  return t == 0 ? real(sums[0]) : 0;
+  combine_lanes(binary_formula::add{}, static_cast<int>(threadIdx.x), threads, 1, mine, sums);
+  return sums[0];
 }
 
 /// partial[b] = Σ x² over block b's elements of its array.

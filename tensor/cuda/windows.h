@@ -84,7 +84,7 @@ struct Windows {
   template <bool simple> __device__ Vec4<real> four(const Offset& r, const Columns<simple>& q) const {
     Vec4<real> v{};
     int at = 0;
-    if ((simple || fours) && place<simple>(r, q.of[0], at)) return read<4>(x, at);
+    if ((simple || fours) && place<simple>(r, q.of[0], at)) return at_once<4>(x, at);
     for (int l = 0; l < q.count; ++l) {
       if (q.of[l].h == ones && r.h != outside) v.v[l] = 1;
       if (!simple && !fours && place<simple>(r, q.of[l], at)) v.v[l] = x[at];
@@ -108,13 +108,10 @@ struct Sums {
     const int at = m * N + n, of_image = shift.empty() ? 0 : m / pixels * shifts_an_image;
     const Index of_split = Index{split} * M * N;
     if (fours) {
-      const auto add = [&](const Vec<real, count>& more) {
-#pragma unroll
-        for (int l = 0; l < count; ++l) v.v[l] += more.v[l];
-      };
-      if (!shift.empty()) add(read<count>(shift, of_image + n));
-      if (!residual.empty()) add(read<count>(residual, at));
-      return cuda::put(y, of_split + at, v);
+      if (!shift.empty()) v = v + at_once<count>(shift, of_image + n);
+      if (!residual.empty()) v = v + at_once<count>(residual, at);
+      at_once<count>(y, of_split + at) = v;
+      return;
     }
     for (int l = 0; l < count && n + l < N; ++l) {
       if (!shift.empty()) v.v[l] += shift[of_image + n + l];
@@ -172,7 +169,7 @@ __global__ void __launch_bounds__(threads, 2)
       const int k = k0 + row_b + i * down_b, n = n0 + column_b;
       next_b[i] = {};
       if (row_b + i * down_b >= BK || k >= end) continue;
-      if (b_fours && n < sums.N) next_b[i] = read<4>(b, k * sums.N + n);
+      if (b_fours && n < sums.N) next_b[i] = at_once<4>(b, k * sums.N + n);
       for (int l = 0; !b_fours && l < 4; ++l)
         if (n + l < sums.N) next_b[i].v[l] = b[k * sums.N + n + l];
     }

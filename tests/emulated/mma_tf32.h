@@ -1,4 +1,4 @@
-// The matrix units for tests: one instruction of tensor/cuda/mma.h. A warp's threads bring their parts of the
+// The matrix units for tests: one instruction of tensor/cuda/tiles.h. A warp's threads bring their parts of the
 // factors to one place, wait, and make their own part of the sum: of nine addends, each cut toward zero where
 // the 24 bits of the largest end, and the sum cut likewise. So the first devices were seen to do; later ones
 // keep bits more (Fasi et al. 2021).
