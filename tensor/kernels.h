@@ -135,15 +135,22 @@ struct Kernels {
   void (*lerp)(In weight, std::span<const LerpArrays> arrays);
 };
 
-/// The functions above by name, in their order: each machine's declarations and table come from this list.
+/// The functions above by name, in their order: each machine's declarations, below, and its table come from
+/// this list.
 // clang-format off
 #define DALE_VERBS(row)                                                                              \
   row(fill) row(unary) row(binary) row(copy) row(copy_int) row(reduce) row(matmul)                   \
   row(conv2d) row(conv2d_input) row(conv2d_weight) row(gather) row(scatter_add) row(random)          \
   row(group_norm) row(group_norm_gradient) row(squared_norms) row(adam) row(lerp)
 // clang-format on
-/// In a machine's namespace: its function of a verb.
 #define DALE_FUNCTION(verb) std::remove_pointer_t<decltype(Kernels::verb)> verb;
+namespace cpu {
+DALE_VERBS(DALE_FUNCTION)
+}
+namespace cuda {
+DALE_VERBS(DALE_FUNCTION)
+}
+#undef DALE_FUNCTION
 
 #define DALE_COUNT(verb) +1
 static_assert(sizeof(Kernels) == sizeof(Kernels::fill) * (DALE_VERBS(DALE_COUNT)), "DALE_VERBS lacks a verb");

@@ -1,4 +1,5 @@
-// Loops over strided arrays, for the kernels of both machines: the CPU's go by runs, CUDA's by index.
+// What the kernels of both machines are made of: memory for a call, and loops over strided arrays. The CPU's
+// go by runs, CUDA's by index.
 #pragma once
 
 #include <array>
@@ -6,6 +7,7 @@
 #include <limits>
 
 #include "tensor/kernels.h"
+#include "tensor/storage.h"
 
 // The iterations of the next loop may run in any order: an output overlaps an input only at the same element.
 #if defined(__clang__)
@@ -16,6 +18,25 @@
 #endif
 
 namespace dale {
+
+/// Memory for one call of a kernel, from the cache: uninitialised numbers, 64-byte aligned. On CUDA its next
+/// user is a later kernel of the same stream: it cannot be early.
+template <Device device> class ScratchOn {
+ public:
+  explicit ScratchOn(Index n) : block_(static_cast<std::size_t>(n) * sizeof(real), device) {}
+  real* data() const { return static_cast<real*>(block_.data()); }
+  Out span() const { return {data(), block_.bytes() / sizeof(real)}; }
+
+ private:
+  Storage block_;
+};
+
+namespace cpu {
+using Scratch = ScratchOn<Device::cpu>;
+}
+namespace cuda {
+using Scratch = ScratchOn<Device::cuda>;
+}
 
 /// K arrays of one shape walked together, after merging axes that lie together in all of them: contiguous and
 /// fully broadcast arrays have one axis left, and need no division.

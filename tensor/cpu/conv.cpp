@@ -30,11 +30,9 @@
 //
 // The products alone, 17 and 5.6 Gop, would take 178 and 59 ms at 95 Gop/s. What is left lies in memory: x
 // and y of a layer at 28×28 are larger than the second-level cache.
-#include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/product.h"
 #include "tensor/cpu/winograd.h"
-#include "tensor/scratch.h"
 #include "tensor/walk.h"
 
 namespace dale::cpu {

@@ -3,7 +3,6 @@
 // take the general loop.
 #include <cstring>
 
-#include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/walk.h"
 

@@ -1,8 +1,8 @@
 // Rows by index, and random fills.
-#include <cstring>
+#include <algorithm>
 
-#include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/kernels.h"
 #include "tensor/random.h"
 
 namespace dale::cpu {

@@ -10,10 +10,9 @@
 //   product.h                                      75    137       64    46
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/level.h"
-#include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/product.h"
-#include "tensor/scratch.h"
+#include "tensor/walk.h"
 
 namespace dale::cpu {
 namespace {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "tensor/cpu/lanes.h"
-#include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/walk.h"
 

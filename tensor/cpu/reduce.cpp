@@ -4,7 +4,6 @@
 // its lines.
 #include <vector>
 
-#include "tensor/cpu/machine.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/walk.h"
 

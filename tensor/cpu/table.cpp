@@ -1,6 +1,6 @@
 // The CPU machine: one constant table, compiled once for each level of vector instructions (Makefile:
 // LEVELS), under a name of its own.
-#include "tensor/cpu/machine.h"
+#include "tensor/kernels.h"
 
 namespace dale {
 
