@@ -196,10 +196,10 @@ std::string tensor_bytes(const Tensor& x, Index width) {
 
 Tensor tensor_from_bytes(const Shape& shape, std::string_view bytes, Index width) {
   Tensor x(shape);
-  if (width == 4)
-    read_numbers<float>(bytes, x.data());
-  else
-    read_numbers<double>(bytes, x.data());
+  const auto read = width == 1   ? read_numbers<std::uint8_t>
+                    : width == 4 ? read_numbers<float>
+                                 : read_numbers<double>;
+  read(bytes, x.data());
   return x;
 }
 

@@ -67,8 +67,8 @@ std::optional<Index> byte_count(const Shape& shape, Index width);
 /// 4 or 8.
 std::string tensor_bytes(const Tensor& x, Index width = 4);
 
-/// Elements from little-endian floating-point numbers of `width` bytes.
-/// REQUIRES width 4 or 8, and bytes.size() = byte_count(shape, width).
+/// Elements from little-endian floating-point numbers of `width` bytes, 4 or 8, or from whole numbers of one
+/// byte. REQUIRES bytes.size() = byte_count(shape, width).
 Tensor tensor_from_bytes(const Shape& shape, std::string_view bytes, Index width);
 
 }  // namespace dale

@@ -147,10 +147,7 @@ Tensor npy_array(std::string_view file, const std::string& name) {
     axes.push_back(header.fortran_order ? rank - 1 - i : i);
     shape.push_back(header.shape[axes.back()]);
   }
-  if (!bytes) return tensor_from_bytes(shape, data, width).permute(axes).packed();
-  Tensor x(shape);
-  std::transform(data.begin(), data.end(), x.data(), [](char c) { return static_cast<real>(c & 0xff); });
-  return x.permute(axes).packed();
+  return tensor_from_bytes(shape, data, width).permute(axes).packed();
 }
 
 }  // namespace dale

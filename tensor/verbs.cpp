@@ -50,30 +50,26 @@ Tensor laid_out_like(const Tensor& like, const Shape& shape) {
 }
 
 Tensor unary(Unary op, const Tensor& x) {
-  if (!x.contiguous()) {
-    const Axes order = memory_order(x);
-    const Tensor in_order = x.permute(order);
-    Tensor y(in_order.shape(), x.device());
-    kernels(x.device()).unary(op, in_order.cview(), y.span());
-    return restored(y, order);
-  }
-  Tensor y(x.shape(), x.device());
-  kernels(x.device()).unary(op, x.cview(), y.span());
-  return y;
+  const auto map = [op](const Tensor& in) {
+    Tensor y(in.shape(), in.device());
+    kernels(in.device()).unary(op, in.cview(), y.span());
+    return y;
+  };
+  if (x.contiguous()) return map(x);
+  const Axes order = memory_order(x);
+  return restored(map(x.permute(order)), order);
 }
 
 Tensor binary(Binary op, const Tensor& a, const Tensor& b) {
+  const auto zip = [op](const Tensor& left, const Tensor& right) {
+    Tensor y(left.shape(), left.device());
+    kernels(left.device()).binary(op, left.cview(), right.cview(), y.span());
+    return y;
+  };
   const Tensor& full = broadcast(a) ? b : a;
-  if (!full.contiguous() && !broadcast(full)) {
-    const Axes order = memory_order(full);
-    const Tensor x = a.permute(order);
-    Tensor y(x.shape(), a.device());
-    kernels(a.device()).binary(op, x.cview(), b.permute(order).cview(), y.span());
-    return restored(y, order);
-  }
-  Tensor y(a.shape(), a.device());
-  kernels(a.device()).binary(op, a.cview(), b.cview(), y.span());
-  return y;
+  if (full.contiguous() || broadcast(full)) return zip(a, b);
+  const Axes order = memory_order(full);
+  return restored(zip(a.permute(order), b.permute(order)), order);
 }
 
 void binary_into(Binary op, Tensor& y, const Tensor& b) {

@@ -1,13 +1,13 @@
-// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs. The inner loop runs along the last merged
-// axis and is compiled for the strides that matter, 1 (an array) and 0 (a broadcast value); other strides
-// take the general loop.
+// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs; rows by index; random fills; updates in
+// place. The inner loop runs along the last merged axis and is compiled for the strides that matter, 1 (an
+// array) and 0 (a broadcast value); other strides take the general loop.
 #include <cstring>
 
 #include "tensor/cpu/parallel.h"
+#include "tensor/random.h"
 #include "tensor/walk.h"
 
 namespace dale::cpu {
-
 namespace {
 
 /// Calls f(position, offsets, n) for the runs of a walk, in pieces.
@@ -76,6 +76,35 @@ void binary(Binary op, const View<const real>& a, const View<const real>& b, Out
 
 void copy(const View<const real>& x, const View<real>& y) { copy_elements(x, y); }
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_elements(x, y); }
+
+void gather(In x, Index K, std::span<const std::int32_t> i, Out y) {
+  const Index M = static_cast<Index>(i.size());
+  parallel_ranges(M, std::max<Index>(1, piece_size / std::max<Index>(1, K)), [&](Index begin, Index end) {
+    for (Index m = begin; m < end; ++m) std::copy_n(x.data() + i[m] * K, K, y.data() + m * K);
+  });
+}
+
+/// Columns are cut into pieces, not rows: a place is added to in order of m.
+void scatter_add(In x, Index K, std::span<const std::int32_t> i, Out y) {
+  fill(y, 0);
+  const Index M = static_cast<Index>(i.size());
+  parallel_ranges(K, std::max<Index>(16, piece_size / std::max<Index>(1, M)), [&](Index begin, Index end) {
+    for (Index m = 0; m < M; ++m)
+      for (Index k = begin; k < end; ++k) y[i[m] * K + k] += x[m * K + k];
+  });
+}
+
+void random(Random kind, std::span<const std::int32_t> state, Out y) {
+  const std::uint64_t key = joined(state[0], state[1]), counter = joined(state[2], state[3]);
+  parallel_ranges(static_cast<Index>(y.size()), [&](Index begin, Index end) {
+    for (Index e = begin; e < end;) {
+      const std::uint64_t element = counter + static_cast<std::uint64_t>(e);
+      const Words block = random_block(key, element / 4);
+      for (int lane = static_cast<int>(element % 4); lane < 4 && e < end; ++lane, ++e)
+        y[e] = kind == Random::uniform ? uniform_of(block.w[lane]) : normal_of(block, lane);
+    }
+  });
+}
 
 void adam(In settings, std::span<const AdamArrays> parameters) {
   for (const auto& [g, m, v, w] : parameters)

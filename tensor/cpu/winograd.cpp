@@ -89,8 +89,8 @@ Index summed_tiles(Index tiles, Index C, Index O) {
   return (tiles + blocks - 1) / blocks;
 }
 
-/// The 6×6 matrices F p Fᵀ, by `step`, of the n×n pixels p of the tiles [begin, end) of y (for_tiles): entry ξ
-/// of channel c of tile begin + t goes to to[ξ plane + place(t, c)].
+/// The 6×6 matrices F p Fᵀ, by `step`, of the n×n pixels p of the tiles [begin, end) of y (for_tiles):
+/// entry ξ of channel c of tile begin + t goes to to[ξ plane + place(t, c)].
 template <int n, class Step, class Place>
 void transform(const Step& step, const Tiling& y, Index begin, Index end, Index down, Index right,
                const Tiling& of, const real* images, real* to, Index plane, const Place& place) {

@@ -1,9 +1,10 @@
-// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs. A thread makes one element, or four
-// neighbours where they lie side by side everywhere, so that enough reads are under way for a device's
-// memory. Neighbouring threads take neighbouring elements of y. One kernel per op serves all strides: where
-// axes merge to one, its index is the offset. The updates of an optimiser and of an average go over all
-// parameters in one launch, because most parameters are small.
+// Maps, zips and copies: y[i] = op(a[i], b[i]) over strided inputs; rows by index; random fills. A thread
+// makes one element, or four neighbours where they lie side by side everywhere, so that enough reads are
+// under way for a device's memory. Neighbouring threads take neighbouring elements of y. One kernel per op
+// serves all strides: where axes merge to one, its index is the offset. The updates of an optimiser and of an
+// average go over all parameters in one launch, because most parameters are small.
 #include "tensor/cuda/multi_tensor.h"
+#include "tensor/random.h"
 
 namespace dale::cuda {
 namespace {
@@ -47,6 +48,37 @@ template <class T> bool in_fours(const Walk<2>& walk, std::initializer_list<cons
     for (int i = 0; i + 1 < walk.rank; ++i) all = all && walk.strides[k][i] % 4 == 0;
   }
   return all;
+}
+
+__global__ void gather_elements(Span<const real> x, Index K, Span<const std::int32_t> i, Span<real> y) {
+  for (Index e = first(); e < std::ssize(y); e += step()) y[e] = x[i[e / K] * K + e % K];
+}
+
+/// y[r,k] = Σ x[m,k] over the m with i[m] = r, in order of m.
+__global__ void scatter_elements(Span<const real> x, Index K, Span<const std::int32_t> i, Span<real> y) {
+  for (Index e = first(); e < std::ssize(y); e += step()) {
+    const Index r = e / K, k = e - r * K;
+    real sum = 0;
+    for (Index m = 0; m < std::ssize(i); ++m)
+      if (i[m] == r) sum += x[m * K + k];
+    y[e] = sum;
+  }
+}
+
+/// The CPU's bits: Philox makes four numbers at a time, so a thread takes a block of the stream and writes
+/// those of its four elements that lie in y, y[e] for e = 4 block + lane − counter. Blocks from counter/4 on,
+/// n/4 + 2 at most, have elements in y.
+__global__ void random_blocks(Random kind, Span<const std::int32_t> state, Span<real> y) {
+  const std::uint64_t key = joined(state[0], state[1]), counter = joined(state[2], state[3]);
+  const Index skipped = static_cast<Index>(counter % 4);  // elements of the first block that lie before y
+  for (Index b = first(); 4 * b - skipped < std::ssize(y); b += step()) {
+    const Words block = random_block(key, counter / 4 + static_cast<std::uint64_t>(b));
+    for (int lane = 0; lane < 4; ++lane) {
+      const Index e = 4 * b + lane - skipped;
+      if (e >= 0 && e < std::ssize(y))
+        y[e] = kind == Random::uniform ? uniform_of(block.w[lane]) : normal_of(block, lane);
+    }
+  }
 }
 
 __global__ void adam_elements(Span<const real> settings,
@@ -99,6 +131,18 @@ void binary(Binary op, const View<const real>& a, const View<const real>& b, Out
 
 void copy(const View<const real>& x, const View<real>& y) { copy_strided(x, y); }
 void copy_int(const View<const std::int32_t>& x, const View<std::int32_t>& y) { copy_strided(x, y); }
+
+void gather(In x, Index K, std::span<const std::int32_t> i, Out y) {
+  launch(gather_elements, blocks_for(std::ssize(y)), threads, x, K, i, y);
+}
+
+void scatter_add(In x, Index K, std::span<const std::int32_t> i, Out y) {
+  launch(scatter_elements, blocks_for(std::ssize(y)), threads, x, K, i, y);
+}
+
+void random(Random kind, std::span<const std::int32_t> state, Out y) {
+  if (!y.empty()) launch(random_blocks, blocks_for(std::ssize(y) / 4 + 2), threads, kind, state, y);
+}
 
 void adam(In settings, std::span<const AdamArrays> parameters) {
   launch_multi(parameters, [&](const MultiTensor<AdamArrays>& some) {

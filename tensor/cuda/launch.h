@@ -92,7 +92,7 @@ void launch(void (*kernel)(P...), Index blocks, int block_threads, std::type_ide
 }
 
 /// Combines the v of `lanes` threads, which are `apart` from one to the next, in the order of a tree: lane 0
-/// finds the result in its place of partial, an array of the block's threads. Ends, as it begins, at a barrier.
+/// finds the result in its place of partial, one for each thread. Ends, as it begins, at a barrier.
 template <class T, class Partial, class F>
 __device__ void combine_lanes(const F& combine, int lane, int lanes, int apart, T v, Partial& partial) {
   const int t = static_cast<int>(threadIdx.x);

@@ -1,10 +1,15 @@
-// The one stream that all work goes to, and graphs. A small network is bound by the host, which needs some
-// microseconds to start a kernel that runs for two; a graph of a thousand kernels is started as one. While it
-// is recorded, what is asked of the stream is written down, arguments and addresses included.
+// The machine: its table, the one stream that all work goes to, and graphs. A small network is bound by the
+// host, which needs some microseconds to start a kernel that runs for two; a graph of a thousand kernels is
+// started as one. While it is recorded, what is asked of the stream is written down, arguments and addresses
+// included.
 #include "tensor/cuda/launch.h"
 #include "tensor/cuda/machine.h"
 
 namespace dale {
+
+#define DALE_ENTRY(verb) .verb = cuda::verb,
+constinit const Kernels cuda_kernels{DALE_VERBS(DALE_ENTRY)};
+
 namespace {
 
 bool recording = false;

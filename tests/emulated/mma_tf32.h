@@ -1,7 +1,7 @@
-// The matrix units for tests: one instruction of tensor/cuda/tiles.h. A warp's threads bring their parts of the
-// factors to one place, wait, and make their own part of the sum: of nine addends, each cut toward zero where
-// the 24 bits of the largest end, and the sum cut likewise. So the first devices were seen to do; later ones
-// keep bits more (Fasi et al. 2021).
+// The matrix units for tests: mma() of tensor/cuda/tiles.h. A warp's threads bring their parts of the factors
+// to one place, wait, and make their own part of the sum: of nine addends, each cut toward zero where the 24
+// bits of the largest end, and the sum cut likewise. So the first devices were seen to do; later ones keep
+// bits more (Fasi et al. 2021).
 #pragma once
 
 #include <bit>
