@@ -99,9 +99,10 @@ thread_local std::shared_ptr<MemoryPool> pool_in_scope;
 }  // namespace
 
 struct MemoryPool {
-  Device device;
-  Blocks free{};
+  const Device device;
+  Blocks free;
 
+  explicit MemoryPool(Device of) : device(of) {}
   ~MemoryPool() {
     const Locked cache(device);
     for (const auto& [size, blocks] : free)

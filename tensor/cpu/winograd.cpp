@@ -91,9 +91,9 @@ Index summed_tiles(Index tiles, Index C, Index O) {
 
 /// The 6×6 matrices F p Fᵀ, by `step`, of the n×n pixels p of the tiles [begin, end) of y (for_tiles):
 /// entry ξ of channel c of tile begin + t goes to to[ξ plane + place(t, c)].
-template <int n, class Step, class Place>
-void transform(const Step& step, const Tiling& y, Index begin, Index end, Index down, Index right,
-               const Tiling& of, const real* images, real* to, Index plane, const Place& place) {
+template <int n, auto& step, class Place>
+void transform(const Tiling& y, Index begin, Index end, Index down, Index right, const Tiling& of,
+               const real* images, real* to, Index plane, const Place& place) {
   const Scratch outside(of.C);
   std::fill_n(outside.data(), of.C, real(0));
   for_tiles<n>(
@@ -115,15 +115,15 @@ void transform(const Step& step, const Tiling& y, Index begin, Index end, Index 
 void transform_windows(const Tiling& x, const Tiling& y, Index ph, Index pw, const real* images, Index begin,
                        Index end, real* V) {
   const Index width = whole_lanes(x.C);
-  transform<6>(window, y, begin, end, -ph, -pw, x, images, V, plane_size((end - begin) * width),
-               [&](Index t, Index c) { return t * width + c; });
+  transform<6, window>(y, begin, end, -ph, -pw, x, images, V, plane_size((end - begin) * width),
+                       [&](Index t, Index c) { return t * width + c; });
 }
 
 /// Y_ξ[t − begin, o] of the tiles [begin, end) of y, a right factor in panels.
 void transform_tiles(const Tiling& y, const real* images, Index begin, Index end, real* Y) {
   const Index count = end - begin;
-  transform<4>(tile, y, begin, end, 0, 0, y, images, Y, plane_size(count * whole_panels(y.C)),
-               [&](Index t, Index o) { return packed_place(count, t, o); });
+  transform<4, tile>(y, begin, end, 0, 0, y, images, Y, plane_size(count * whole_panels(y.C)),
+                     [&](Index t, Index o) { return packed_place(count, t, o); });
 }
 
 /// What conv2d adds to its result.
