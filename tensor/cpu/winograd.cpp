@@ -126,17 +126,13 @@ void transform_tiles(const Tiling& y, const real* images, Index begin, Index end
                      [&](Index t, Index o) { return packed_place(count, t, o); });
 }
 
-/// What conv2d adds to its result.
-struct Addends {
-  In shift, residual;  // as in kernels.h
-};
-
 /// The tiles [begin, end) of y = Aᵀ M A + shift + residual from M_ξ[t − begin, o], rows of whole_lanes(O).
-void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const Addends& add, real* images) {
+void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, In shifts, In residuals,
+                  real* images) {
   const Index O = y.C, width = whole_lanes(O), plane = plane_size((end - begin) * width);
-  const Index per_image = static_cast<Index>(add.shift.size()) == O ? 0 : O;
+  const Index per_image = std::ssize(shifts) == O ? 0 : O;
   for_tiles<4>(y, begin, end, 0, 0, y, images, nullptr, [&](Index t, Index image, auto& at, auto& next) {
-    const real* shift = add.shift.empty() ? nullptr : add.shift.data() + image * per_image;
+    const real* shift = shifts.empty() ? nullptr : shifts.data() + image * per_image;
     const real* from = M + (t - begin) * width;
     for_lanes(O, [&](Index o, auto part) {
       const Lanes added = shift ? load(shift + o, part) : Lanes{};
@@ -145,7 +141,7 @@ void finish_tiles(const Tiling& y, const real* M, Index begin, Index end, const 
         __builtin_prefetch(next[i][j] + o, 1);
         if (!at[i][j]) return;
         const Lanes sum = out + added;
-        const real* residual = add.residual.empty() ? nullptr : add.residual.data() + (at[i][j] - images);
+        const real* residual = residuals.empty() ? nullptr : residuals.data() + (at[i][j] - images);
         store(at[i][j] + o, residual ? sum + load(residual + o, part) : sum, part);
       });
     });
@@ -169,8 +165,8 @@ void transform_taps(Index in, Index out, bool turned, In w, Index plane, real* U
 }
 
 /// y = Aᵀ (V U) A + shift + residual.
-void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, In from, In w, bool turned,
-               const Addends& add, Out to) {
+void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, In from, In w, bool turned, In shift,
+               In residual, Out to) {
   const Index C = x.C, row = whole_lanes(C), O = whole_lanes(y.C), T = block_tiles(y.tiles, C, y.C);
   const Index U_plane = plane_size(C * whole_panels(y.C));
   const Scratch U(36 * U_plane);
@@ -183,7 +179,7 @@ void correlate(const Tiling& x, const Tiling& y, Index ph, Index pw, In from, In
     for (Index xi = 0; xi < 36; ++xi)
       product(count, O, C, rows_of(V.data() + xi * V_plane, row), packed(U.data() + xi * U_plane, C), false,
               M.data() + xi * M_plane, O);
-    finish_tiles(y, M.data(), begin, end, add, to.data());
+    finish_tiles(y, M.data(), begin, end, shift, residual, to.data());
   });
 }
 
@@ -197,11 +193,11 @@ bool pays(const ConvShape& s) {
 }
 
 void conv2d(const ConvShape& s, In x, In w, In shift, In residual, Out y) {
-  correlate({s.N, s.H, s.W, s.C}, {s.N, s.OH, s.OW, s.O}, s.ph, s.pw, x, w, false, {shift, residual}, y);
+  correlate({s.N, s.H, s.W, s.C}, {s.N, s.OH, s.OW, s.O}, s.ph, s.pw, x, w, false, shift, residual, y);
 }
 
 void conv2d_input(const ConvShape& s, In y, In w, Out x) {
-  correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y, w, true, {}, x);
+  correlate({s.N, s.OH, s.OW, s.O}, {s.N, s.H, s.W, s.C}, 2 - s.ph, 2 - s.pw, y, w, true, {}, {}, x);
 }
 
 void conv2d_weight(const ConvShape& s, In x, In y, Out w) {
