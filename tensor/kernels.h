@@ -135,8 +135,7 @@ struct Kernels {
   void (*lerp)(In weight, std::span<const LerpArrays> arrays);
 };
 
-/// The functions above by name, in their order: each machine's declarations, below, and its table come from
-/// this list.
+/// The functions above by name, in their order: each machine's declarations and table come from this list.
 // clang-format off
 #define DALE_VERBS(row)                                                                              \
   row(fill) row(unary) row(binary) row(copy) row(copy_int) row(reduce) row(matmul)                   \

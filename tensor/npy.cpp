@@ -128,11 +128,10 @@ bool npy_of_bytes(std::string_view file, const std::string& name) {
 
 Tensor npy_array(std::string_view file, const std::string& name) {
   const Header header = npy_header(file, name);
-  const bool bytes = header.descr == "|u1";
-  if (header.descr != "<f4" && header.descr != "<f8" && !bytes)
-    failed("{}: dtype '{}'; expected '<f4', '<f8' or '|u1'", name, header.descr);
+  const Index width = header.descr == "|u1" ? 1 : header.descr == "<f4" ? 4 : header.descr == "<f8" ? 8 : 0;
+  if (width == 0) failed("{}: dtype '{}'; expected '<f4', '<f8' or '|u1'", name, header.descr);
   const std::string_view data = file.substr(header.length);
-  const Index width = bytes ? 1 : header.descr == "<f4" ? 4 : 8, found = static_cast<Index>(data.size());
+  const Index found = static_cast<Index>(data.size());
   const auto expected = byte_count(header.shape, width);
   if (!expected) failed("{}: the shape {} overflows; expected less than 2^63 bytes", name, str(header.shape));
   if (found != *expected)

@@ -10,7 +10,6 @@
 // Normals are made in float in both builds: the double build sees the very same noise.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "tensor/scalar.h"

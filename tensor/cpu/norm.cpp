@@ -5,6 +5,7 @@
 //   the group of M = C/G · L elements.
 // Channels lie side by side, so loops run along them; sums over pixels are made a channel each, in blocks
 // that are added up in double, and then over the channels of a group.
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -83,16 +84,14 @@ void group_norm(Index N, Index C, Index L, Index G, real eps, bool silu, In x, I
       scale[p] = rstd[n * G + g] * gamma[c];
       shift[p] = beta[c] - mu[p] * scale[p];
     });
-    for (Index row = 0; row < L * C; row += P) {
-      if (silu) {
-        DALE_INDEPENDENT for (Index p = 0; p < P; ++p) {
-          const real z = in[row + p] * scale[p] + shift[p];
-          out[row + p] = z * scalar::sigmoid(z);
-        }
-      } else {
-        DALE_INDEPENDENT for (Index p = 0; p < P; ++p) out[row + p] = in[row + p] * scale[p] + shift[p];
-      }
-    }
+    const auto write = [&](const auto& y_of) {
+      for (Index row = 0; row < L * C; row += P)
+        DALE_INDEPENDENT for (Index p = 0; p < P; ++p) out[row + p] = y_of(in[row + p] * scale[p] + shift[p]);
+    };
+    if (silu)
+      write(unary_formula::silu{});
+    else
+      write(std::identity{});
   });
 }
 
