@@ -1,8 +1,7 @@
 // Training from scratch: a perceptron learns the surface sin(3u) cos(2v) from points (u, v), each seen once.
 // A step is a batch, a loss, its gradient cut to norm 1, and Adam at a rate that falls to 0; beside it goes
 // the average of the weights. All of it follows from one key, and so does what it prints, anywhere.
-#include "nn/ema.h"
-#include "nn/mlp.h"
+#include "nn/layers.h"
 #include "nn/optim.h"
 
 using namespace dale;
