@@ -150,16 +150,11 @@ bool& mode(Mode m) {
 }
 bool recording() { return mode(Mode::records); }
 
-void FiniteSteps::look_at(const Tensor& y) {
-  counts_.push_back(raw::count_not_finite(y));
-  if (y.device() == Device::cpu && failed()) throw Failed{};  // where nothing is waited for
-}
-
-Index FiniteSteps::failed() {
-  if (counts_.empty()) return failed_;
-  for (real square : raw::squared_norms(std::exchange(counts_, {})).to_vector())
-    if (++read_; square > 0 && !failed_) failed_ = read_;
-  return failed_;
+Index first_above_0(const std::vector<Tensor>& counts) {
+  if (counts.empty()) return 0;
+  const std::vector<real> squares = raw::squared_norms(counts).to_vector();
+  const auto at = std::find_if(squares.begin(), squares.end(), [](real square) { return square > 0; });
+  return at == squares.end() ? 0 : at - squares.begin() + 1;
 }
 
 Index live_nodes() { return nodes_alive; }

@@ -11,8 +11,8 @@
 
 #include <cmath>
 
-#include "diffusion/divergence.h"
-#include "diffusion/score_model.h"
+#include "autograd/transforms.h"
+#include "diffusion/denoiser.h"
 
 namespace dale {
 

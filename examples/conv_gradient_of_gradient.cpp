@@ -2,7 +2,7 @@
 // inside a loss: a small convolutional critic f is trained until |∂f/∂x| is 1 at every image, by the gradient
 // penalty E (|∂f/∂x| − 1)² (Gulrajani et al. 2017). The penalty's own gradient is of second order, through
 // convolutions and SiLU; it is compared with finite differences.
-#include "autograd/gradcheck.h"
+#include "autograd/transforms.h"
 
 using namespace dale;
 
