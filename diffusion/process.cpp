@@ -2,12 +2,22 @@
 
 #include <cmath>
 
+#include "diffusion/additive.h"
+#include "diffusion/multiplicative.h"
+
 namespace dale {
 
 double LinearRate::time_of(double value) const {
   // slope t²/2 + at0 t − value = 0, solved without cancellation.
   const double root = std::sqrt(at0 * at0 + 2 * slope * value);
   return value == 0 ? 0 : 2 * value / (at0 + root);
+}
+
+void LinearRate::expect_noise(const std::string& process, double T) const {
+  const double first = (*this)(0), last = (*this)(T);
+  if (!(T > 0) || !(first >= 0) || !(last >= 0) || !(integral(T) > 0))
+    invalid("{} needs T > 0 and a variance rate that is not negative, not T {} and a rate from {} to {}",
+            process, T, first, last);
 }
 
 Prior Process::prior(double data_mean, double data_deviation) const {

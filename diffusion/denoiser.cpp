@@ -1,6 +1,8 @@
-#include "diffusion/score_model.h"
+#include "diffusion/denoiser.h"
 
 #include <cmath>
+
+#include "tensor/captured.h"
 
 namespace dale {
 namespace {
@@ -8,6 +10,42 @@ namespace {
 constexpr const char* names[] = {"denoised", "noise", "score", "hyvarinen", "stein"};
 
 }  // namespace
+
+Network captured(Network network) {
+  auto graphs = std::make_shared<Captured>([network](const std::vector<Tensor>& in) {
+    return std::vector<Tensor>{network(in[0], in[1]).value()};
+  });
+  return [network, graphs](const Var& x, const Var& c_noise) -> Var {
+    if (recording() || mode(Mode::checks)) return network(x, c_noise);
+    const Tensor F = (*graphs)({x.value(), c_noise.value()})[0];
+    if (F.device() == Device::cpu) return F;
+    const Tensor kept = raw::laid_out_like(F, F.shape());  // the next call writes F again
+    raw::copy_into(kept, F);
+    return kept;
+  };
+}
+
+Edm Edm::fitted(const Tensor& y) {
+  const std::vector<real> values = y.to_vector();
+  double sum = 0, squares = 0;
+  for (real v : values) sum += static_cast<double>(v);
+  const double n = static_cast<double>(values.size()), mean = sum / n;
+  for (real v : values) squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
+  const double deviation = std::sqrt(squares / n);
+  if (!std::isfinite(mean) || !(deviation > 0) || !std::isfinite(deviation))
+    invalid("the data has mean {} and standard deviation {} in the chart; it must vary and be finite", mean,
+            deviation);
+  return {mean, deviation};
+}
+
+Denoiser Edm::denoiser(Network network) const {
+  return [edm = *this, network = std::move(network)](const Var& y, double s) {
+    const Var centred = y - edm.mean;
+    const Var noise_level = Var(Tensor::full({y.dim(0)}, edm.c_noise(s), y.device()));
+    const Var F = network(centred * edm.c_in(s), noise_level);
+    return centred * edm.c_skip(s) + F * edm.c_out(s) + edm.mean;
+  };
+}
 
 const char* str(Parameterisation p) { return names[static_cast<int>(p)]; }
 
@@ -69,6 +107,22 @@ Denoiser ScoreModel::denoiser() const {
     const std::vector<double> times(static_cast<std::size_t>(y.dim(0)), t);
     const Var u = model.score(state, model.schedule(times, y.device()));
     return y + law.s * law.s / law.a * u;
+  };
+}
+
+Denoiser guided(Denoiser with_class, Denoiser without, double w) {
+  if (w == 1) return with_class;
+  if (w == 0) return without;
+  return [with_class = std::move(with_class), without = std::move(without), w](const Var& y, double s) {
+    const Var none = without(y, s);
+    return none + w * (with_class(y, s) - none);
+  };
+}
+
+Denoiser replaced(Denoiser D, Var known, Var mask) {
+  return [D = std::move(D), known = std::move(known), mask = std::move(mask)](const Var& y, double s) {
+    const Var free = D(y, s);
+    return where(broadcast_to(mask, free.shape()), broadcast_to(known, free.shape()), free);
   };
 }
 
