@@ -4,6 +4,7 @@
 // lasts.
 #include <algorithm>
 #include <atomic>
+#include <queue>
 #include <utility>
 
 #include "autograd/ops.h"
@@ -21,10 +22,9 @@ std::string shapes_of(const Vars& inputs) {
   return text;
 }
 
-/// The nodes between y and the xs, newest first, each with the gradient gathered for it so far. Where a node
-/// stands in the list is the walk's own knowledge, so that walks in several threads, or of a rule inside a
-/// walk, may meet in shared nodes: a table by the node's number, which spreads evenly because numbers are
-/// consecutive.
+/// The nodes between y and the xs, newest first, each with the gradient gathered for it so far. What is known
+/// of a node is the walk's own, so that walks in several threads, or of a rule inside a walk, may meet in
+/// shared nodes.
 class Walk {
  public:
   struct Stop {
@@ -38,40 +38,33 @@ class Walk {
   Walk(const Var& y, const Vars& xs) {
     std::uint64_t oldest = ~std::uint64_t{0};
     for (const Var& x : xs) oldest = std::min(oldest, x.node()->order);
-    std::vector<Node*> stack;
-    const auto add = [&](Node* node) {
+    const auto older = [](const Node* a, const Node* b) { return a->order < b->order; };
+    std::priority_queue<Node*, std::vector<Node*>, decltype(older)> ahead(older);
+    ahead.push(y.node().get());
+    while (!ahead.empty()) {
+      Node* node = ahead.top();
+      ahead.pop();
+      if (!stops_.empty() && stops_.back().node == node) continue;  // an input of several
       stops_.push_back({node});
-      if (2 * stops_.size() > table_.size())
-        grow();
-      else
-        table_[place_of(node)] = static_cast<Index>(stops_.size());
-      stack.push_back(node);
-    };
-    add(y.node().get());
-    while (!stack.empty()) {
-      Node* node = stack.back();
-      stack.pop_back();
       for (const Var& x : node->inputs)
-        if (x.tracked() && x.node()->order >= oldest && !at(x)) add(x.node().get());
+        if (x.tracked() && x.node()->order >= oldest) ahead.push(x.node().get());
     }
-    std::sort(stops_.begin(), stops_.end(),
-              [](const Stop& a, const Stop& b) { return a.node->order > b.node->order; });
-    fill();
     for (const Var& x : xs)
       if (Stop* stop = at(x)) stop->wanted = stop->needed = true;
     for (auto stop = stops_.rbegin(); stop != stops_.rend(); ++stop)
       for (const Var& x : stop->node->inputs)
         if (const Stop* input = at(x); input && input->needed) stop->needed = true;
   }
-  Walk(const Walk&) = delete;
 
   std::vector<Stop>& stops() { return stops_; }
 
   /// Where x stands in the list, or nullptr.
   Stop* at(const Var& x) {
     if (!x.tracked()) return nullptr;
-    const Index number = table_[place_of(x.node().get())];
-    return number ? &stops_[static_cast<std::size_t>(number - 1)] : nullptr;
+    const auto stop =
+        std::lower_bound(stops_.begin(), stops_.end(), x.node()->order,
+                         [](const Stop& s, std::uint64_t order) { return s.node->order > order; });
+    return stop != stops_.end() && stop->node == x.node().get() ? &*stop : nullptr;
   }
 
   /// stop's gradient += g. A sum that nobody else can see is added to in place.
@@ -88,25 +81,7 @@ class Walk {
   }
 
  private:
-  /// The node's place in the table, or the empty place where it would be.
-  std::size_t place_of(const Node* node) const {
-    std::size_t place = node->order & (table_.size() - 1);
-    while (table_[place] && stops_[static_cast<std::size_t>(table_[place] - 1)].node != node)
-      place = (place + 1) & (table_.size() - 1);
-    return place;
-  }
-  void grow() {
-    table_.resize(2 * table_.size());
-    fill();
-  }
-  void fill() {
-    std::fill(table_.begin(), table_.end(), 0);
-    for (std::size_t i = 0; i < stops_.size(); ++i)
-      table_[place_of(stops_[i].node)] = static_cast<Index>(i + 1);
-  }
-
   std::vector<Stop> stops_;
-  std::vector<Index> table_ = std::vector<Index>(16);  // 1 + number of the stop; 0 is empty; a power of two
 };
 
 void check_gradient(const Node& node, const Var& g, const Var& x, std::size_t i) {
