@@ -56,31 +56,30 @@ Parameterisation parameterisation_named(const std::string& name) {
 }
 
 Tensor ScoreModel::schedule(const std::vector<double>& t, Device device) const {
-  const std::size_t N = t.size();
-  std::vector<real> values(rows * N);
-  for (std::size_t n = 0; n < N; ++n) {
-    const Marginal law = process->marginal(t[n]);
+  std::vector<real> values;
+  for (double time : t) {
+    const Marginal law = process->marginal(time);
     const double level = law.level();
-    const double of_image[rows] = {
-        t[n], law.a, law.m, law.s, edm.c_in(level), edm.c_noise(level), edm.c_skip(level), edm.c_out(level)};
-    for (std::size_t k = 0; k < rows; ++k) values[k * N + n] = static_cast<real>(of_image[k]);
+    for (double of_image : {time, law.a, law.m, law.s, edm.c_in(level), edm.c_noise(level), edm.c_skip(level),
+                            edm.c_out(level)})
+      values.push_back(static_cast<real>(of_image));
   }
-  return Tensor({rows, static_cast<Index>(N)}, values, device);
+  return Tensor({std::ssize(t), quantities}, values, device);
 }
 
-Var ScoreModel::column(const Tensor& schedule, Row k, int rank) {
-  return schedule.slice(0, k, k + 1).reshape(shape_along(0, schedule.dim(1), rank));
+Var ScoreModel::column(const Tensor& schedule, Quantity k, int rank) {
+  return schedule.slice(1, k, k + 1).reshape(shape_along(0, schedule.dim(0), rank));
 }
 
 Var ScoreModel::score(const Var& y, const Tensor& schedule) const {
-  if (y.rank() < 1 || y.dim(0) != schedule.dim(1))
-    invalid("[score] y {} must have one image for each of the {} times", str(y.shape()), schedule.dim(1));
-  const auto of = [&](Row k) { return column(schedule, k, y.rank()); };
-  const auto flat = [&](Row k) { return column(schedule, k, 1); };
-  const Var s = of(row_s);
+  if (y.rank() < 1 || y.dim(0) != schedule.dim(0))
+    invalid("[score] y {} must have one image for each of the {} times", str(y.shape()), schedule.dim(0));
+  const auto of = [&](Quantity k) { return column(schedule, k, y.rank()); };
+  const auto flat = [&](Quantity k) { return column(schedule, k, 1); };
+  const Var s = of(law_s);
   switch (meaning) {
     case Parameterisation::denoised: {
-      const Var a = of(row_a), m = of(row_m), centred = (y - m) / a - edm.mean;
+      const Var a = of(law_a), m = of(law_m), centred = (y - m) / a - edm.mean;
       const Var D = of(c_skip) * centred + of(c_out) * network(of(c_in) * centred, flat(c_noise)) + edm.mean;
       return (a * D + m - y) / square(s);
     }

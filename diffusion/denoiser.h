@@ -62,14 +62,14 @@ struct ScoreModel {
   Parameterisation meaning;
   Network network;
 
-  /// All that score() needs of the times t[n] > 0, a row a quantity, because a captured function
+  /// All that score() needs of the times t[n] > 0, a row a time, because a captured function
   /// (tensor/captured.h) takes what changes from call to call as arrays.
-  enum Row { time, row_a, row_m, row_s, c_in, c_noise, c_skip, c_out, rows };
-  Tensor schedule(const std::vector<double>& t, Device device) const;  // (rows,N)
+  enum Quantity { time, law_a, law_m, law_s, c_in, c_noise, c_skip, c_out, quantities };
+  Tensor schedule(const std::vector<double>& t, Device device) const;  // (N,quantities)
   /// u at Y_t = y (N,…), image n at time t[n].
   Var score(const Var& y, const Tensor& schedule) const;
-  /// Row k of a schedule, one number per image, to broadcast against y (N,…).
-  static Var column(const Tensor& schedule, Row k, int rank);
+  /// Quantity k of a schedule, one number per image, to broadcast against y (N,…).
+  static Var column(const Tensor& schedule, Quantity k, int rank);
   /// E[y₀ | y] in the frame y₀ + sZ, through u: D = (y + s²u − m)/a at the time whose level is s.
   Denoiser denoiser() const;
 };
