@@ -31,9 +31,3 @@ int main() {
     fmt::print("derivative {} at 0.3: {:.2f}\n", order, y.item());
   }
 }
-// It prints
-//   order 1 agrees with finite differences
-//   order 2 agrees with finite differences
-//   derivative 1 at 0.3: 1.93
-//   derivative 2 at 0.3: 1.45
-//   derivative 3 at 0.3: -14.91

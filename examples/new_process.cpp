@@ -38,5 +38,3 @@ int main() {
   fmt::print("mean {:.2f}, exactly {:.2f}; smallest above 0: {}\n", mean(x).item(),
              scalar::exp(mean_log + variance / 2), min(x).item() > 0);
 }
-// It prints:
-//   mean 1.25, exactly 1.25; smallest above 0: true

@@ -29,10 +29,3 @@ int main() {
   for (std::size_t i = 0; i < all.size(); ++i) all[i].parameter->leaf_value() = ema.average()[i];
   fmt::print("averaged weights, other points: loss {:.4f}\n", loss_at(300).item());
 }
-// It prints:
-//   step 1: loss 0.2260
-//   step 10: loss 0.1140
-//   step 30: loss 0.0359
-//   step 100: loss 0.0024
-//   step 300: loss 0.0005
-//   averaged weights, other points: loss 0.0005
