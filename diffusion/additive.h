@@ -31,8 +31,6 @@ class AdditiveProcess : public Process {
 class VarianceExploding : public AdditiveProcess {
  public:
   VarianceExploding(LinearRate variance, double T) : AdditiveProcess(variance, T, "ve") {}
-  /// s(t) = t.
-  static VarianceExploding edm(double T) { return {{0, 2}, T}; }
 
   Var drift(const Var& x, double) const override { return 0 * x; }
   Marginal marginal(double t) const override { return {1, 0, std::sqrt(rate_.integral(t))}; }

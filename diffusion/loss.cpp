@@ -40,8 +40,7 @@ std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight,
   for (double time : t) {
     const Marginal law = model.process->marginal(time);
     const double s2 = law.s * law.s;
-    root.push_back(static_cast<real>(weight == Weight::uniform ? 1
-                                     : weight == Weight::noise ? law.s
+    root.push_back(static_cast<real>(weight == Weight::noise   ? law.s
                                      : weight == Weight::paper ? s2
                                                                : s2 / model.edm.c_out(law.level())));
   }

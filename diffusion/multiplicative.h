@@ -25,8 +25,6 @@ class GeometricBrownianMotion : public Process {
       invalid("geometric Brownian motion needs sigma > 0 and T > 0, not {} and {}", sigma, T);
     return {{sigma * sigma}, {sigma * sigma / 2}, T};
   }
-  /// s(t) = t: σ² = 2t, μ = t. EDM's clock, on which time is the noise level.
-  static GeometricBrownianMotion edm(double T) { return {{0, 2}, {0, 1}, T, "gbm"}; }
 
   bool multiplicative() const override { return true; }
   Var chart(const Var& x) const override { return log(x); }

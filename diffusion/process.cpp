@@ -41,8 +41,9 @@ Var Process::conditional_hyvarinen_score(const Var& x, const Var& x0, double t) 
 }
 
 const Process& process_named(std::string_view name) {
-  static const GeometricBrownianMotion gbm = GeometricBrownianMotion::edm(80), paper;
-  static const VarianceExploding ve = VarianceExploding::edm(80);
+  // On EDM's clock time is the noise level: s(t) = t, σ² = 2t, and μ = t.
+  static const GeometricBrownianMotion gbm({0, 2}, {0, 1}, 80, "gbm"), paper;
+  static const VarianceExploding ve({0, 2}, 80);
   static const VariancePreserving vp;
   for (const Process* p : std::initializer_list<const Process*>{&gbm, &paper, &ve, &vp})
     if (p->name() == name) return *p;

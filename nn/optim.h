@@ -39,7 +39,6 @@ class Adam {
  public:
   explicit Adam(std::vector<NamedParameter> parameters, const AdamSettings& settings = {});
   void step(const Vars& gradients, double learning_rate, double gradient_scale = 1);
-  Index steps() const { return steps_; }
 
   /// For checkpoints: the moments by name ("m.stem.weight", "v.stem.weight", …), to be read or replaced, and
   /// the number of steps behind them.
