@@ -41,12 +41,10 @@ void check_images(const char* op, const Var& x, Index factor) {
 Var interpolation(Index n, Index factor, Device device) {
   std::vector<real> weights(static_cast<std::size_t>(element_count({n, factor, n})));
   for (Index i = 0; i < n * factor; ++i) {
-    const double at = std::clamp((static_cast<double>(i) + 0.5) / static_cast<double>(factor) - 0.5, 0.0,
-                                 static_cast<double>(n - 1));
+    const double at = std::clamp((i + 0.5) / factor - 0.5, 0.0, n - 1.0);
     const Index left = static_cast<Index>(at), right = std::min(left + 1, n - 1);
-    weights[static_cast<std::size_t>(i * n + left)] +=
-        static_cast<real>(1 - (at - static_cast<double>(left)));
-    weights[static_cast<std::size_t>(i * n + right)] += static_cast<real>(at - static_cast<double>(left));
+    weights[i * n + left] += static_cast<real>(1 - (at - left));
+    weights[i * n + right] += static_cast<real>(at - left);
   }
   return Tensor({n * factor, n}, weights, device);
 }

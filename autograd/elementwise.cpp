@@ -12,11 +12,15 @@ Var zip(const char* op, Binary verb, const Var& a0, const Var& b0, unsigned keep
   const Shape shape = a0.shape() == b0.shape() ? a0.shape() : broadcast_shape(a0.shape(), b0.shape(), op);
   Var a = broadcast_to(a0, shape), b = broadcast_to(b0, shape);
   Tensor y = raw::binary(verb, a.value(), b.value());
-  return record(op, std::move(y), pack(std::move(a), std::move(b)), keep, std::move(rule));
+  Vars inputs;
+  inputs.reserve(2);
+  inputs.push_back(std::move(a));
+  inputs.push_back(std::move(b));
+  return record(op, std::move(y), std::move(inputs), keep, std::move(rule));
 }
 
 Var map(const char* op, Unary verb, const Var& x, unsigned keep, Rule rule) {
-  return record(op, raw::unary(verb, x.value()), pack(x), keep, std::move(rule));
+  return record(op, raw::unary(verb, x.value()), {x}, keep, std::move(rule));
 }
 
 /// A map from pairs to 0 and 1, which has no gradient.
@@ -107,8 +111,7 @@ Var not_equal(const Var& a, const Var& b) { return 1 - equal(a, b); }
 Var masked(const Var& x, const Var& mask) {
   return zip("masked", Binary::masked, x, mask.detach(), keep_input(1),
              [](const Var& g, const Vars& x, const Var&) {
-               return each(
-                   x, [&] { return masked(g, x[1]); }, [] { return Var(); });
+               return Vars{masked(g, x[1]), Var()};
              });
 }
 

@@ -4,6 +4,7 @@
 // lasts.
 #include <algorithm>
 #include <atomic>
+#include <queue>
 #include <utility>
 
 #include "autograd/ops.h"
@@ -21,93 +22,61 @@ std::string shapes_of(const Vars& inputs) {
   return text;
 }
 
-/// The nodes between y and the xs, newest first, each with the gradient gathered for it so far. Where a node
-/// stands in the list is the walk's own knowledge, so that walks in several threads, or of a rule inside a
-/// walk, may meet in shared nodes: a table by the node's number, which spreads evenly because numbers are
-/// consecutive.
-class Walk {
- public:
-  struct Stop {
-    Node* node;
-    bool wanted = false;  // an x itself
-    bool needed = false;  // some x can be reached from here
-    bool owned = false;   // the engine made this sum and has not handed it out
-    Var gradient{};
-  };
-
-  Walk(const Var& y, const Vars& xs) {
-    std::uint64_t oldest = ~std::uint64_t{0};
-    for (const Var& x : xs) oldest = std::min(oldest, x.node()->order);
-    std::vector<Node*> stack;
-    const auto add = [&](Node* node) {
-      stops_.push_back({node});
-      if (2 * stops_.size() > table_.size())
-        grow();
-      else
-        table_[place_of(node)] = static_cast<Index>(stops_.size());
-      stack.push_back(node);
-    };
-    add(y.node().get());
-    while (!stack.empty()) {
-      Node* node = stack.back();
-      stack.pop_back();
-      for (const Var& x : node->inputs)
-        if (x.tracked() && x.node()->order >= oldest && !at(x)) add(x.node().get());
-    }
-    std::sort(stops_.begin(), stops_.end(),
-              [](const Stop& a, const Stop& b) { return a.node->order > b.node->order; });
-    fill();
-    for (const Var& x : xs)
-      if (Stop* stop = at(x)) stop->wanted = stop->needed = true;
-    for (auto stop = stops_.rbegin(); stop != stops_.rend(); ++stop)
-      for (const Var& x : stop->node->inputs)
-        if (const Stop* input = at(x); input && input->needed) stop->needed = true;
-  }
-  Walk(const Walk&) = delete;
-
-  std::vector<Stop>& stops() { return stops_; }
-
-  /// Where x stands in the list, or nullptr.
-  Stop* at(const Var& x) {
-    if (!x.tracked()) return nullptr;
-    const Index number = table_[place_of(x.node().get())];
-    return number ? &stops_[static_cast<std::size_t>(number - 1)] : nullptr;
-  }
-
-  /// stop's gradient += g. A sum that nobody else can see is added to in place.
-  static void gather(Stop& stop, Var g) {
-    if (!stop.gradient.value().defined()) {
-      stop.gradient = std::move(g);
-    } else if (stop.owned && !recording()) {
-      Tensor sum = stop.gradient.value();
-      raw::binary_into(Binary::add, sum, g.value());
-    } else {
-      stop.gradient = stop.gradient + g;
-      stop.owned = true;
-    }
-  }
-
- private:
-  /// The node's place in the table, or the empty place where it would be.
-  std::size_t place_of(const Node* node) const {
-    std::size_t place = node->order & (table_.size() - 1);
-    while (table_[place] && stops_[static_cast<std::size_t>(table_[place] - 1)].node != node)
-      place = (place + 1) & (table_.size() - 1);
-    return place;
-  }
-  void grow() {
-    table_.resize(2 * table_.size());
-    fill();
-  }
-  void fill() {
-    std::fill(table_.begin(), table_.end(), 0);
-    for (std::size_t i = 0; i < stops_.size(); ++i)
-      table_[place_of(stops_[i].node)] = static_cast<Index>(i + 1);
-  }
-
-  std::vector<Stop> stops_;
-  std::vector<Index> table_ = std::vector<Index>(16);  // 1 + number of the stop; 0 is empty; a power of two
+/// A node between y and the xs, and the gradient gathered for it so far. This is a walk's own knowledge, so
+/// that walks in several threads, or of a rule inside a walk, may meet in shared nodes.
+struct Stop {
+  Node* node;
+  bool wanted = false;  // an x itself
+  bool needed = false;  // some x can be reached from here
+  bool owned = false;   // the engine made this sum and has not handed it out
+  Var gradient{};
 };
+
+/// x's among the stops, which are newest first, or nullptr.
+Stop* at(std::vector<Stop>& stops, const Var& x) {
+  if (!x.tracked()) return nullptr;
+  const auto stop =
+      std::lower_bound(stops.begin(), stops.end(), x.node()->order,
+                       [](const Stop& s, std::uint64_t order) { return s.node->order > order; });
+  return stop != stops.end() && stop->node == x.node().get() ? &*stop : nullptr;
+}
+
+/// All nodes between y and the xs, newest first.
+std::vector<Stop> stops_between(const Var& y, const Vars& xs) {
+  std::uint64_t oldest = ~std::uint64_t{0};
+  for (const Var& x : xs) oldest = std::min(oldest, x.node()->order);
+  const auto older = [](const Node* a, const Node* b) { return a->order < b->order; };
+  std::priority_queue<Node*, std::vector<Node*>, decltype(older)> ahead(older);
+  ahead.push(y.node().get());
+  std::vector<Stop> stops;
+  while (!ahead.empty()) {
+    Node* node = ahead.top();
+    ahead.pop();
+    if (!stops.empty() && stops.back().node == node) continue;  // an input of several
+    stops.push_back({node});
+    for (const Var& x : node->inputs)
+      if (x.tracked() && x.node()->order >= oldest) ahead.push(x.node().get());
+  }
+  for (const Var& x : xs)
+    if (Stop* stop = at(stops, x)) stop->wanted = stop->needed = true;
+  for (auto stop = stops.rbegin(); stop != stops.rend(); ++stop)
+    for (const Var& x : stop->node->inputs)
+      if (const Stop* input = at(stops, x); input && input->needed) stop->needed = true;
+  return stops;
+}
+
+/// stop's gradient += g. A sum that nobody else can see is added to in place.
+void add_to(Stop& stop, Var g) {
+  if (!stop.gradient.value().defined()) {
+    stop.gradient = std::move(g);
+  } else if (stop.owned && !recording()) {
+    Tensor sum = stop.gradient.value();
+    raw::binary_into(Binary::add, sum, g.value());
+  } else {
+    stop.gradient = stop.gradient + g;
+    stop.owned = true;
+  }
+}
 
 void check_gradient(const Node& node, const Var& g, const Var& x, std::size_t i) {
   if (!(g.shape() == x.shape()))
@@ -150,16 +119,11 @@ bool& mode(Mode m) {
 }
 bool recording() { return mode(Mode::records); }
 
-void FiniteSteps::look_at(const Tensor& y) {
-  counts_.push_back(raw::count_not_finite(y));
-  if (y.device() == Device::cpu && failed()) throw Failed{};  // where nothing is waited for
-}
-
-Index FiniteSteps::failed() {
-  if (counts_.empty()) return failed_;
-  for (real square : raw::squared_norms(std::exchange(counts_, {})).to_vector())
-    if (++read_; square > 0 && !failed_) failed_ = read_;
-  return failed_;
+Index first_above_0(const std::vector<Tensor>& counts) {
+  if (counts.empty()) return 0;
+  const std::vector<real> squares = raw::squared_norms(counts).to_vector();
+  const auto at = std::find_if(squares.begin(), squares.end(), [](real square) { return square > 0; });
+  return at == squares.end() ? 0 : at - squares.begin() + 1;
 }
 
 Index live_nodes() { return nodes_alive; }
@@ -221,9 +185,9 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
         "[grad] y depends on no parameter, or was not recorded: make it outside NoGrad, and a gradient that "
         "is differentiated again with create_graph");
   const WithGrad recorded(graph == Graph::created);
-  Walk walk(y, xs);
-  walk.stops()[0].gradient = g;
-  for (Walk::Stop& stop : walk.stops()) {
+  std::vector<Stop> stops = stops_between(y, xs);
+  stops[0].gradient = g;
+  for (Stop& stop : stops) {
     Node& node = *stop.node;
     if (!stop.needed || node.inputs.empty() || !stop.gradient.value().defined()) continue;
     const Var upstream = stop.wanted ? stop.gradient : std::exchange(stop.gradient, Var());
@@ -238,15 +202,15 @@ Vars walk_back(const Var& y, const Var& g, const Vars& xs, Graph graph) {
     if (parts.size() != node.inputs.size())
       broken("[{}] the rule returned {} gradients for {} inputs", node.op, parts.size(), node.inputs.size());
     for (std::size_t k = 0; k < parts.size(); ++k)
-      if (Walk::Stop* input = walk.at(node.inputs[k]); input && input->needed) {
+      if (Stop* input = at(stops, node.inputs[k]); input && input->needed) {
         check_gradient(node, parts[k], node.inputs[k], k);
-        Walk::gather(*input, std::move(parts[k]));
+        add_to(*input, std::move(parts[k]));
       }
     if (graph == Graph::released) node.release();
   }
   Vars out;
   for (const Var& x : xs) {
-    const Walk::Stop* stop = walk.at(x);
+    const Stop* stop = at(stops, x);
     Var slope = stop ? stop->gradient : Var();
     if (!slope.value().defined()) slope = Tensor::full(x.shape(), 0, x.device());
     if (graph == Graph::created && !slope.tracked()) slope = parameter(slope.value());  // 0, not an error

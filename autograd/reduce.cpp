@@ -1,5 +1,8 @@
 // Reductions over named axes. Sums are sum_to and a reshape; the others are formulas of sums, but for max:
 //   y = max x,   ∂y/∂x = [x = y] / #{x = y}
+#include <algorithm>
+#include <cmath>
+
 #include "autograd/ops.h"
 
 namespace dale {
@@ -60,22 +63,23 @@ Var max(const Var& x, const Axes& axes, bool keep) {
 Var min(const Var& x, const Axes& axes, bool keep) { return -max(-x, axes, keep); }
 
 IntTensor argmax(const Var& x, int axis) {
-  const NoGrad off;
   axis = normal_axis(axis, x.rank(), "argmax");
-  if (x.dim(axis) == 0) invalid("[argmax] axis {} of {} has no elements", axis, str(x.shape()));
-  if (x.dim(axis) > Index{1} << 24)
-    invalid("[argmax] axis {} of {} is longer than 2^24, up to which indices are exact", axis,
-            str(x.shape()));
-  // The least index among those that hold the maximum (or NaN), found in exact small numbers.
-  std::vector<real> count(static_cast<std::size_t>(x.dim(axis)));
-  for (std::size_t i = 0; i < count.size(); ++i) count[i] = static_cast<real>(i);
-  const Shape along = shape_along(axis, x.dim(axis), x.rank());
-  const Var index = broadcast_to(Tensor(along, count, x.device()), x.shape());
-  const Var hit = equal(x, max(x, {axis}, true)) + not_equal(x, x);
-  const Var first = min(where(hit, index, constant(static_cast<real>(x.dim(axis)), x)), {axis});
+  const Index n = x.dim(axis);
+  if (n == 0) invalid("[argmax] axis {} of {} has no elements", axis, str(x.shape()));
+  Axes to_last;
+  Shape dropped;
+  for (int i = 0; i < x.rank(); ++i)
+    if (i != axis) {
+      to_last.push_back(i);
+      dropped.push_back(x.dim(i));
+    }
+  to_last.push_back(axis);
+  const std::vector<real> rows = x.value().permute(to_last).to_vector();
+  const auto less = [](real a, real b) { return a < b || (std::isnan(b) && !std::isnan(a)); };
   std::vector<std::int32_t> out;
-  for (real v : first.value().to_vector()) out.push_back(static_cast<std::int32_t>(v));
-  return IntTensor(first.shape(), out, x.device());
+  for (auto row = rows.begin(); row != rows.end(); row += n)
+    out.push_back(static_cast<std::int32_t>(std::max_element(row, row + n, less) - row));
+  return IntTensor(dropped, out, x.device());
 }
 
 Var variance(const Var& x, const Axes& axes, bool keep, Index correction) {

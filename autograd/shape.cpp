@@ -10,6 +10,13 @@
 namespace dale {
 namespace {
 
+/// y = A x of a linear A, whose rule is its adjoint(g, x's shape) = Aᵀ g.
+template <class Adjoint> Var linear(const char* op, Tensor y, const Var& x, Adjoint adjoint) {
+  return record(op, std::move(y), {x}, keep_nothing, [adjoint](const Var& g, const Vars& in, const Var&) {
+    return Vars{adjoint(g, in[0].shape())};
+  });
+}
+
 /// Not of a captured function, which has none on the host.
 void check_indices(const char* op, const IntTensor& index, Index rows, const std::string& of) {
   if (index.device() == Device::cuda && cuda_recording()) return;
@@ -20,26 +27,20 @@ void check_indices(const char* op, const IntTensor& index, Index rows, const std
 }  // namespace
 
 Var reshape(const Var& x, const Shape& shape) {
-  if (shape == x.shape()) return x;
-  return record("reshape", x.value().reshape(shape), {x}, keep_nothing,
-                [](const Var& g, const Vars& x, const Var&) { return Vars{reshape(g, x[0].shape())}; });
+  return shape == x.shape() ? x : linear("reshape", x.value().reshape(shape), x, reshape);
 }
 
 Var permute(const Var& x, const Axes& axes) {
-  return record("permute", x.value().permute(axes), {x}, keep_nothing,
-                [axes](const Var& g, const Vars&, const Var&) {
-                  const int rank = static_cast<int>(axes.size());
-                  Axes inverse(axes.size());
-                  for (int k = 0; k < rank; ++k) inverse[normal_axis(axes[k], rank, "permute")] = k;
-                  return Vars{permute(g, inverse)};
-                });
+  return linear("permute", x.value().permute(axes), x, [axes](const Var& g, const Shape&) {
+    Axes inverse(axes.size());
+    for (int k = 0; k < g.rank(); ++k) inverse[normal_axis(axes[k], g.rank(), "permute")] = k;
+    return permute(g, inverse);
+  });
 }
 
 Var slice(const Var& x, int axis, Index begin, Index end, Index step) {
-  return record("slice", x.value().slice(axis, begin, end, step), {x}, keep_nothing,
-                [=](const Var& g, const Vars& x, const Var&) {
-                  return Vars{place(g, axis, begin, step, x[0].dim(axis))};
-                });
+  return linear("slice", x.value().slice(axis, begin, end, step), x,
+                [=](const Var& g, const Shape& of) { return place(g, axis, begin, step, of[axis]); });
 }
 
 Var place(const Var& x, int axis, Index begin, Index step, Index length) {
@@ -55,9 +56,7 @@ Var place(const Var& x, int axis, Index begin, Index step, Index length) {
   Tensor y = raw::laid_out_like(x.value(), shape);
   raw::fill(y, 0);
   raw::copy_into(y.slice(axis, begin, end, step), x.value());
-  return record("place", y, {x}, keep_nothing, [=](const Var& g, const Vars&, const Var&) {
-    return Vars{slice(g, axis, begin, end, step)};
-  });
+  return linear("place", y, x, [=](const Var& g, const Shape&) { return slice(g, axis, begin, end, step); });
 }
 
 Var concat(const Vars& xs, int axis) {
@@ -91,9 +90,7 @@ Var concat(const Vars& xs, int axis) {
 }
 
 Var broadcast_to(const Var& x, const Shape& shape) {
-  if (shape == x.shape()) return x;
-  return record("broadcast_to", x.value().broadcast_to(shape), {x}, keep_nothing,
-                [](const Var& g, const Vars& x, const Var&) { return Vars{sum_to(g, x[0].shape())}; });
+  return shape == x.shape() ? x : linear("broadcast_to", x.value().broadcast_to(shape), x, sum_to);
 }
 
 Var sum_to(const Var& x, const Shape& shape) {
@@ -107,17 +104,15 @@ Var sum_to(const Var& x, const Shape& shape) {
     else
       sums = shape[i - missing] == x.dim(i);
   if (!sums) invalid("[sum_to] the shape {} does not sum to {}", str(x.shape()), str(shape));
-  return record("sum_to", raw::reduce(Reduce::sum, x.value(), axes).reshape(shape), {x}, keep_nothing,
-                [](const Var& g, const Vars& x, const Var&) { return Vars{broadcast_to(g, x[0].shape())}; });
+  return linear("sum_to", raw::reduce(Reduce::sum, x.value(), axes).reshape(shape), x, broadcast_to);
 }
 
 Var gather(const Var& x, const IntTensor& index) {
   if (x.rank() < 1) invalid("[gather] x has no axis to index");
   same_device(x.device(), index.device(), "gather");
   check_indices("gather", index, x.dim(0), "x " + str(x.shape()));
-  return record(
-      "gather", raw::gather(x.value(), index), {x}, keep_nothing,
-      [index](const Var& g, const Vars& x, const Var&) { return Vars{scatter_add(g, index, x[0].dim(0))}; });
+  return linear("gather", raw::gather(x.value(), index), x,
+                [index](const Var& g, const Shape& of) { return scatter_add(g, index, of[0]); });
 }
 
 Var scatter_add(const Var& x, const IntTensor& index, Index R) {
@@ -125,8 +120,8 @@ Var scatter_add(const Var& x, const IntTensor& index, Index R) {
   if (x.rank() < 1 || x.dim(0) != index.size())
     invalid("[scatter_add] x {} has not one row for each of the {} indices", str(x.shape()), index.size());
   check_indices("scatter_add", index, R, "the result");
-  return record("scatter_add", raw::scatter_add(x.value(), index, R), {x}, keep_nothing,
-                [index](const Var& g, const Vars&, const Var&) { return Vars{gather(g, index)}; });
+  return linear("scatter_add", raw::scatter_add(x.value(), index, R), x,
+                [index](const Var& g, const Shape&) { return gather(g, index); });
 }
 
 Var pad(const Var& x, int axis, Index before, Index after) {

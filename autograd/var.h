@@ -74,14 +74,6 @@ inline unsigned keep_others(const Var& a, const Var& b) {
 /// dropped.
 Var record(const char* op, Tensor value, Vars inputs, unsigned keep, Rule rule);
 
-/// The inputs of a record, moved into place.
-template <class... V> Vars pack(V&&... inputs) {
-  Vars all;
-  all.reserve(sizeof...(V));
-  (all.push_back(std::forward<V>(inputs)), ...);
-  return all;
-}
-
 /// For rules: calls the i-th function only when input i is tracked, and returns no gradient for the others.
 template <class... F> Vars each(const Vars& inputs, const F&... gradient) {
   std::size_t i = 0;
@@ -119,59 +111,49 @@ using WithGrad = While<Mode::records, true>;
 /// NotFinite naming the op and its inputs' shapes. Costs a pass over each result.
 using Anomaly = While<Mode::checks, true>;
 
-/// The steps of one run of a loop whose results must be finite (finite_loop below).
-class FiniteSteps {
- public:
-  /// Step `watched` is run under Anomaly and the others are not looked at; with 0 all are.
-  explicit FiniteSteps(Index watched = 0) : watched_(watched) {}
+/// The first of these counts that is not 0, from 1; 0 where there is none.
+Index first_above_0(const std::vector<Tensor>& counts);
 
-  /// f()'s result, of the next step.
-  template <class F> Var operator()(const F& f) {
-    const bool watched = ++step_ == watched_;
-    const Anomaly watch(watched || mode(Mode::checks));
-    Var y = f();
-    if (watched) throw NotFinite("the result is not finite");
-    if (!watched_) look_at(y.value());
-    return y;
-  }
-  /// The first step whose result was not finite, from 1, or 0.
-  Index failed();
-
- private:
-  struct Failed {};
-  void look_at(const Tensor& y);
-
-  Index watched_, step_ = 0, read_ = 0, failed_ = 0;
-  std::vector<Tensor> counts_;  // of numbers that are not finite, in each step behind the first read_
-};
-
-/// loop(steps)'s result, where loop makes the result of each of its steps by steps(f). The machine counts
-/// what is not finite. On the CPU the counts are read after each step; on a device once, at the end, so that
-/// the host does not wait. Where a step failed the loop is run again, with Anomaly watching that step, and
-/// NotFinite says `<what> <number>: [op] made a value that is not finite; …`, the number being the step's,
-/// after `before` others. Any other error passes as it is, unless a step before it failed. REQUIRES loop to
-/// be a function of unchanged state.
+/// loop(step)'s result, where loop makes the result of each of its steps by step(f), f giving a Var. The
+/// machine counts what is not finite. On the CPU the counts are read after each step; on a device once, at
+/// the end, so that the host does not wait. Where a step failed the loop is run again, with Anomaly watching
+/// that step, and NotFinite says `<what> <number>: [op] made a value that is not finite; …`, the number being
+/// the step's, after `before` others. Any other error passes as it is, unless a step before it failed.
+/// REQUIRES loop to be a function of unchanged state.
 template <class Loop> auto finite_loop(const char* what, const Loop& loop, Index before = 0) {
-  FiniteSteps steps;
+  struct Failed {};
+  std::vector<Tensor> counts;  // of numbers that are not finite, in each step's result
   try {
-    auto result = loop(steps);
-    if (!steps.failed()) return result;
+    auto result = loop([&](const auto& f) {
+      Var y = f();
+      counts.push_back(raw::count_not_finite(y.value()));
+      if (y.device() == Device::cpu && counts.back().item() > 0) throw Failed{};
+      return y;
+    });
+    if (!first_above_0(counts)) return result;
   } catch (...) {
-    if (!steps.failed()) throw;
+    if (!first_above_0(counts)) throw;
   }
+  const Index failed = first_above_0(counts);
+  Index number = 0;
   try {
-    FiniteSteps again(steps.failed());
-    loop(again);
+    loop([&](const auto& f) {
+      const bool watched = ++number == failed;
+      const Anomaly watch(watched || mode(Mode::checks));
+      Var y = f();
+      if (watched) throw NotFinite("the result is not finite");
+      return y;
+    });
     broken("a loop was shorter when it was run again");
   } catch (const NotFinite& error) {
-    throw NotFinite(fmt::format("{} {}: {}", what, before + steps.failed(), error.what()));
+    throw NotFinite(fmt::format("{} {}: {}", what, before + failed, error.what()));
   }
 }
 
 /// The same for one step, f.
 template <class F> Var finite_step(const char* what, Index number, const F& f) {
   return finite_loop(
-      what, [&](FiniteSteps& steps) { return steps(f); }, number - 1);
+      what, [&](const auto& step) { return step(f); }, number - 1);
 }
 
 /// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are

@@ -19,8 +19,7 @@ std::vector<Tensor> consistency_inputs(const Edm& edm, const ConsistencySettings
   const std::uint64_t pixels = N ? static_cast<std::uint64_t>(y0.size() / N) : 0;
   std::vector<real> levels[2];
   for (real xi : normal(key.split(0), {N}, first).to_vector()) {
-    const double t =
-        std::clamp(o.law.level(edm, static_cast<double>(xi)), o.s_min, o.s_max_factor * edm.deviation);
+    const double t = std::clamp(o.law.level(edm, xi), o.s_min, o.s_max_factor * edm.deviation);
     levels[0].push_back(static_cast<real>(t));
     levels[1].push_back(static_cast<real>(earlier_level(edm, o, stage, t)));
   }

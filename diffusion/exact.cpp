@@ -18,7 +18,7 @@ double LogNormal::variance_after(const Steps& steps) const {
   double variance = v + steps.at(0).s * steps.at(0).s;
   for (const Step& step : steps) {
     const double A = step.keep + (1 - step.keep) * v / (v + step.s * step.s);
-    for (int r = 0; r < step.repeats; ++r) variance = A * A * variance + step.noise * step.noise;
+    variance = A * A * variance + step.noise * step.noise;
   }
   return variance;
 }
@@ -75,8 +75,7 @@ Tensor Mixture::draw(Index n, Key key) const {
     std::size_t k = 0;
     for (double left = static_cast<double>(u[i]); k + 1 < weights.size() && (left -= weights[k]) >= 0;) ++k;
     for (std::size_t j = 0; j < means[k].size(); ++j)
-      y.push_back(
-          static_cast<real>(means[k][j] + deviations[k] * static_cast<double>(z[i * means[k].size() + j])));
+      y.push_back(static_cast<real>(means[k][j] + deviations[k] * z[i * means[k].size() + j]));
   }
   return Tensor({n, dimension()}, y);
 }
@@ -139,13 +138,11 @@ Tensor spirals(Index n, Key key) {
                           z = normal(key.split(1), {n, 2}).to_vector();
   std::vector<real> points;
   for (Index i = 0; i < n; ++i) {
-    const double along = std::sqrt(static_cast<double>(u[2 * i])),
-                 arm = u[2 * i + 1] < 0.5 ? 0 : std::numbers::pi;
-    const double angle = 1.5 * 2 * std::numbers::pi * along, radius = 0.4 + 3 * along;
-    points.push_back(
-        static_cast<real>(5 + radius * scalar::cos(angle + arm) + 0.06 * static_cast<double>(z[2 * i])));
-    points.push_back(
-        static_cast<real>(5 + radius * scalar::sin(angle + arm) + 0.06 * static_cast<double>(z[2 * i + 1])));
+    const double along = std::sqrt(static_cast<double>(u[2 * i])), radius = 0.4 + 3 * along;
+    const double arm = u[2 * i + 1] < 0.5 ? 0 : std::numbers::pi;
+    const double angle = 1.5 * 2 * std::numbers::pi * along + arm;
+    points.push_back(static_cast<real>(5 + radius * scalar::cos(angle) + 0.06 * z[2 * i]));
+    points.push_back(static_cast<real>(5 + radius * scalar::sin(angle) + 0.06 * z[2 * i + 1]));
   }
   return Tensor({n, 2}, points);
 }

@@ -37,12 +37,10 @@ std::vector<double> bits_per_dimension(const Process& process, const Embedding& 
                                        Trace trace, Key key, std::uint64_t first) {
   const Index N = data.dim(0), d = N ? data.size() / N : 0;
   const bool pixels = embedding == Embedding{};
-  const auto dequantised = [&] {
-    return 1 + (255 * Var(data) +
-                uniform(key.split(0), data.shape(), first * static_cast<std::uint64_t>(d), data.device())) /
-                   256;
+  const auto uniforms = [&] {
+    return uniform(key.split(0), data.shape(), first * static_cast<std::uint64_t>(d), data.device());
   };
-  const Var x = pixels ? dequantised() : embedding.embed(data);
+  const Var x = pixels ? 1 + (255 * Var(data) + uniforms()) / 256 : embedding.embed(data);
   const Tensor log_y = log_likelihood(D, edm, process.chart(x), levels, trace, key.split(1), first);
   const Var slope = embedding.log_slope(data);
   const Tensor log_jacobian =
@@ -50,8 +48,7 @@ std::vector<double> bits_per_dimension(const Process& process, const Embedding& 
   const std::vector<real> a = log_y.to_vector(), b = log_jacobian.to_vector();
   std::vector<double> bits;
   for (std::size_t n = 0; n < a.size(); ++n)
-    bits.push_back((pixels ? 8 : 0) - (static_cast<double>(a[n]) + static_cast<double>(b[n])) /
-                                          static_cast<double>(d) / std::numbers::ln2);
+    bits.push_back((pixels ? 8 : 0) - (static_cast<double>(a[n]) + b[n]) / d / std::numbers::ln2);
   return bits;
 }
 

@@ -6,10 +6,9 @@
 // and of data in units of their own, E their embedding, −log₂ (p_X(E(data)) |E′(data)|)/d.
 #pragma once
 
-#include "diffusion/divergence.h"
+#include "autograd/transforms.h"
+#include "diffusion/denoiser.h"
 #include "diffusion/embedding.h"
-#include "diffusion/precondition.h"
-#include "diffusion/process.h"
 
 namespace dale {
 

@@ -35,27 +35,24 @@ std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight,
     invalid("[score_matching_loss] y0 {}, z {} and the {} times must belong to the same images",
             str(y0.shape()), str(z.shape()), t.size());
   const Tensor schedule = model.schedule(t, y0.device());
-  const auto column = [&](ScoreModel::Row k) { return ScoreModel::column(schedule, k, y0.rank()); };
+  const auto column = [&](ScoreModel::Quantity k) { return ScoreModel::column(schedule, k, y0.rank()); };
   std::vector<real> root;  // root² = w
   for (double time : t) {
     const Marginal law = model.process->marginal(time);
     const double s2 = law.s * law.s;
-    root.push_back(static_cast<real>(weight == Weight::uniform ? 1
-                                     : weight == Weight::noise ? law.s
+    root.push_back(static_cast<real>(weight == Weight::noise   ? law.s
                                      : weight == Weight::paper ? s2
                                                                : s2 / model.edm.c_out(law.level())));
   }
   const Var y =
-      column(ScoreModel::row_a) * Var(y0) + column(ScoreModel::row_m) + column(ScoreModel::row_s) * z;
-  return {y.value(), z.value(), Tensor(shape_along(0, y0.dim(0), y0.rank()), root, y0.device()),
-          schedule.permute({1, 0}).packed()};
+      column(ScoreModel::law_a) * Var(y0) + column(ScoreModel::law_m) + column(ScoreModel::law_s) * z;
+  return {y.value(), z.value(), Tensor(shape_along(0, y0.dim(0), y0.rank()), root, y0.device()), schedule};
 }
 
 Var score_matching_loss(const ScoreModel& model, const std::vector<Tensor>& draws) {
   const Var y = draws[0], z = draws[1], root = draws[2];
-  const Tensor schedule = draws[3].permute({1, 0}).packed();
-  const Var s = ScoreModel::column(schedule, ScoreModel::row_s, y.rank());
-  return 0.5 * mean(square(root * (model.score(y, schedule) + z / s)));
+  const Var s = ScoreModel::column(draws[3], ScoreModel::law_s, y.rank());
+  return 0.5 * mean(square(root * (model.score(y, draws[3]) + z / s)));
 }
 
 Var explicit_score_loss(const Var& h_model, const Var& h) {

@@ -11,8 +11,8 @@
 
 #include <cmath>
 
-#include "diffusion/divergence.h"
-#include "diffusion/score_model.h"
+#include "autograd/transforms.h"
+#include "diffusion/denoiser.h"
 
 namespace dale {
 
@@ -40,11 +40,10 @@ Var denoising_loss(const Network& network, const std::vector<Tensor>& draws);
 /// Denoising score matching in any parameterisation, additive or multiplicative (h_θ − h = u_θ − u in either
 /// chart):
 ///   ½ mean w(t) (u_θ(Y_t) + Z/s)²,   Y_t = a y₀ + m + sZ                                           (IV.12)
-/// with w = 1; s² (the noise's own scale); s⁴, which makes twice it the paper's ‖s² h + (log x_t − log x₀ −
-/// m) + s²‖²; or s⁴/c_out², EDM's, which makes twice it (IV.13) when a = 1. y0 and z (N,…), image n at time
-/// t[n].
-/// The draws are Y_t, z, √w (N,1,…) and the model's schedule of t, image by image (N,rows).
-enum class Weight { uniform, noise, paper, edm };
+/// with w = s² (the noise's own scale); s⁴, which makes twice it the paper's ‖s² h + (log x_t − log x₀ − m) +
+/// s²‖²; or s⁴/c_out², EDM's, which makes twice it (IV.13) when a = 1. y0 and z (N,…), image n at time t[n].
+/// The draws are Y_t, z, √w (N,1,…) and the model's schedule of t (N,quantities).
+enum class Weight { noise, paper, edm };
 std::vector<Tensor> score_matching_draws(const ScoreModel& model, Weight weight, const Tensor& y0,
                                          const std::vector<double>& t, const Var& z);
 Var score_matching_loss(const ScoreModel& model, const std::vector<Tensor>& draws);

@@ -2,12 +2,22 @@
 
 #include <cmath>
 
+#include "diffusion/additive.h"
+#include "diffusion/multiplicative.h"
+
 namespace dale {
 
 double LinearRate::time_of(double value) const {
   // slope t²/2 + at0 t − value = 0, solved without cancellation.
   const double root = std::sqrt(at0 * at0 + 2 * slope * value);
   return value == 0 ? 0 : 2 * value / (at0 + root);
+}
+
+void LinearRate::expect_noise(const std::string& process, double T) const {
+  const double first = (*this)(0), last = (*this)(T);
+  if (!(T > 0) || !(first >= 0) || !(last >= 0) || !(integral(T) > 0))
+    invalid("{} needs T > 0 and a variance rate that is not negative, not T {} and a rate from {} to {}",
+            process, T, first, last);
 }
 
 Prior Process::prior(double data_mean, double data_deviation) const {
@@ -31,8 +41,9 @@ Var Process::conditional_hyvarinen_score(const Var& x, const Var& x0, double t) 
 }
 
 const Process& process_named(std::string_view name) {
-  static const GeometricBrownianMotion gbm = GeometricBrownianMotion::edm(80), paper;
-  static const VarianceExploding ve = VarianceExploding::edm(80);
+  // On EDM's clock time is the noise level: s(t) = t, σ² = 2t, and μ = t.
+  static const GeometricBrownianMotion gbm({0, 2}, {0, 1}, 80, "gbm"), paper;
+  static const VarianceExploding ve({0, 2}, 80);
   static const VariancePreserving vp;
   for (const Process* p : std::initializer_list<const Process*>{&gbm, &paper, &ve, &vp})
     if (p->name() == name) return *p;

@@ -7,8 +7,8 @@
 //   gbm  ψ = log,      a = 1, m = ∫(μ − σ²/2)     geometric Brownian motion: dX = μX dt + σX dW      (IV.2)
 //   vp   ψ = identity, a = exp(−½∫β), m = 0       variance preserving: dX = −½βX dt + √β dW
 // and dividing by a after taking m off gives every process the frame y₀ + sZ, in which network, loss,
-// schedule and samplers are shared: an experiment that changes the process changes nothing else. additive.cpp
-// and multiplicative.cpp are parallel texts: read their diff.
+// schedule and samplers are shared: an experiment that changes the process changes nothing else. additive.h
+// and multiplicative.h are parallel texts: read their diff.
 //
 // Read first: autograd/ops.h; README.md for the derivations.
 #pragma once
@@ -28,6 +28,9 @@ struct LinearRate {
   double integral(double t) const { return (at0 + slope * t / 2) * t; }
   /// The t ≥ 0 with integral(t) = value ≥ 0.
   double time_of(double value) const;
+  /// Throws std::invalid_argument, naming the process, unless T > 0 and the rate, of the noise's variance, is
+  /// ≥ 0 on [0, T] and not 0 throughout.
+  void expect_noise(const std::string& process, double T) const;
 };
 
 /// The law of Y_t given y₀ (IV.1): N(a y₀ + m, s²).
@@ -45,12 +48,13 @@ struct Prior {
 
 class Process {
  public:
+  /// Time runs from 0 to T.
+  Process(std::string name, double T) : name_(std::move(name)), T_(T) {}
   virtual ~Process() = default;
-  virtual std::string name() const = 0;
+  const std::string& name() const { return name_; }
+  double T() const { return T_; }
   /// Whether X is multiplied by its noise, hence keeps its sign.
   virtual bool multiplicative() const = 0;
-  /// Time runs from 0 to T.
-  virtual double T() const = 0;
 
   /// y = ψ(x), x = ψ⁻¹(y), elementwise on any shape.
   virtual Var chart(const Var& x) const = 0;
@@ -78,89 +82,9 @@ class Process {
   /// ∇_y log p(y_t|y₀) = −(y_t − a y₀ − m)/s², and from it h(x_t|x₀) = x_t ∘ ∇ₓ log p(x_t|x₀).
   Var conditional_chart_score(const Var& y, const Var& y0, double t) const;
   Var conditional_hyvarinen_score(const Var& x, const Var& x0, double t) const;
-};
-
-/// dX = μX dt + σX dW; σ² and μ constant or linear in time. By Itô, for Y = log X,
-///   dY = (μ − σ²/2) dt + σ dW                                                                     (IV.2)
-class GeometricBrownianMotion : public Process {
- public:
-  /// The paper's setting: σ = 0.8, μ = σ²/2 (hence m = 0), T = 1.
-  GeometricBrownianMotion() : GeometricBrownianMotion({0.64}, {0.32}, 1) {}
-  /// Throws std::invalid_argument unless σ² ≥ 0 on [0, T], not 0 throughout, and T > 0.
-  GeometricBrownianMotion(LinearRate variance, LinearRate mu, double T, std::string name = "gbm-paper");
-  /// Constant σ and μ = σ²/2.
-  static GeometricBrownianMotion driftless(double sigma, double T);
-  /// s(t) = t: σ² = 2t, μ = t. EDM's clock, on which time is the noise level.
-  static GeometricBrownianMotion edm(double T);
-
-  std::string name() const override { return name_; }
-  bool multiplicative() const override { return true; }
-  double T() const override { return T_; }
-  Var chart(const Var& x) const override;
-  Var unchart(const Var& y) const override;
-  Var drift(const Var& x, double t) const override;
-  Var diffusion(const Var& x, double t) const override;
-  Var divergence(const Var& x, double t) const override;
-  Marginal marginal(double t) const override;
-  double time_at(double level) const override;
-  Var hyvarinen_score(const Var& u, const Var& y) const override;
-  Var chart_score(const Var& h, const Var& y) const override;
-
-  double sigma(double t) const;
-  double mu(double t) const { return mu_(t); }
 
  private:
-  LinearRate variance_, mu_;
-  double T_;
   std::string name_;
-};
-
-/// What processes with additive noise share: the identity as chart, so u is the Stein score and h = y ∘ u,
-/// and a G that does not depend on x.
-class AdditiveProcess : public Process {
- public:
-  bool multiplicative() const override { return false; }
-  Var chart(const Var& x) const override;
-  Var unchart(const Var& y) const override;
-  Var divergence(const Var& x, double t) const override;
-  Var hyvarinen_score(const Var& u, const Var& y) const override;
-  Var chart_score(const Var& h, const Var& y) const override;
-};
-
-/// dX = σ dW; σ² constant or linear in time.
-class VarianceExploding : public AdditiveProcess {
- public:
-  VarianceExploding(LinearRate variance, double T, std::string name = "ve");
-  /// s(t) = t.
-  static VarianceExploding edm(double T);
-
-  std::string name() const override { return name_; }
-  double T() const override { return T_; }
-  Var drift(const Var& x, double t) const override;
-  Var diffusion(const Var& x, double t) const override;
-  Marginal marginal(double t) const override;
-  double time_at(double level) const override;
-
- private:
-  LinearRate variance_;
-  double T_;
-  std::string name_;
-};
-
-/// dX = −½βX dt + √β dW; β from 0.1 to 20 on [0, 1] unless said otherwise.
-class VariancePreserving : public AdditiveProcess {
- public:
-  explicit VariancePreserving(LinearRate beta = {0.1, 19.9}, double T = 1);
-
-  std::string name() const override { return "vp"; }
-  double T() const override { return T_; }
-  Var drift(const Var& x, double t) const override;
-  Var diffusion(const Var& x, double t) const override;
-  Marginal marginal(double t) const override;
-  double time_at(double level) const override;
-
- private:
-  LinearRate beta_;
   double T_;
 };
 

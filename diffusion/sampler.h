@@ -9,8 +9,8 @@
 // are one loop and a table. The second group follows a process in time.
 #pragma once
 
-#include "diffusion/precondition.h"
-#include "diffusion/process.h"
+#include "diffusion/denoiser.h"
+#include "diffusion/multiplicative.h"
 
 namespace dale {
 
@@ -28,11 +28,10 @@ Var normal_prior(const Shape& shape, double mean, double deviation, Key key, std
 // ---- In the frame: y (N,…) in the chart of D at level levels[0], brought to levels.back().
 // REQUIRES two levels or more, falling, all positive but the last, which may be 0: a step to 0 ends on D.
 
-/// One step of a sampler that asks D once, `repeats` times:
+/// One step of a sampler that asks D once:
 ///   y ← D + keep (y − D) + noise Z,   D = D(y; s)                                                  (IV.18)
 struct Step {
   double s, keep, noise = 0;
-  int repeats = 1;
 };
 using Steps = std::vector<Step>;
 Var take_steps(const Denoiser& D, Var start, const Steps& steps, Key key, std::uint64_t first = 0);

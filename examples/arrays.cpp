@@ -33,16 +33,3 @@ int main() {
   const ConvShape s{1, 1, 1, 4, 1, 1, 3, 1, 2, 1, 1, 0, 0, 1, 1};  // of 1×4 pixels, 1×3 taps, 1×2 results
   show("convolution", raw::conv2d(s, Tensor({1, 1, 1, 4}, {1, 2, 3, 4}), Tensor({1, 1, 1, 3}, {1, 10, 100})));
 }
-// It prints
-//   x: shape (2,3), strides (3,1): 0 10 2 3 4 5
-//   turned: shape (3,2), strides (1,3): 0 3 10 4 2 5
-//   right: shape (2,2), strides (3,1): 10 2 4 5
-//   column: shape (2,3), strides (1,0): 100 100 100 200 200 200
-//   x + row: shape (2,3), strides (3,1): 100 210 302 103 204 305
-//   words: e3e80670 e50a0ebc 95f222c0 b615aa27
-//   uniform: 0.8903 0.8947 0.5857 0.7113 0.6720 0.8741
-//   normal: 0.3804 -0.2963 -0.2492 -1.0038 0.6269 -0.6340
-//   normal, from element 3 on: -1.0038 0.6269 -0.6340
-//   sum: shape (1), strides (1): 16777218
-//   product: shape (1,2,2), strides (4,2,1): 104 50 50 50
-//   convolution: shape (1,1,1,2), strides (2,1,2,1): 321 432

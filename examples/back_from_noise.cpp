@@ -35,11 +35,3 @@ int main() {
   fmt::print("variance at level 1 {:.4f}, after one step {:.4f}, after two {:.4f}\n", data.v + 1,
              data.variance_after({two[0]}), data.variance_after(two));
 }
-// It prints:
-//   mean and deviation of log x
-//   the start                         0.19  3.995
-//   Dale-Langevin, 200 evaluations    0.20  0.228
-//   DPM-Solver++(2M), 40 evaluations  0.20  0.224
-//   the data                          0.20  0.224
-//   x 3.3201, h -1.9524, exponent -0.0429, new x 3.1808
-//   variance at level 1 1.0500, after one step 0.8134, after two 0.5672

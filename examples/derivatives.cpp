@@ -38,9 +38,3 @@ int main() {
     for (real number : each.value().to_vector()) fmt::print(" {:.0f}", number);
   fmt::print("\n");
 }
-// It prints
-//   order 0: 0.8244  0=parameter  1=exp 0  2=multiply 0 1
-//   order 1: 2.4731  0=parameter  1=exp 0  3=multiply - 1  4=multiply - 0  5=multiply 4 1  6=add 3 5
-//   order 2: 4.1218
-//   order 3: 5.7705
-//   gradient, and Hessian times v: 9 18 18 11 4 4

@@ -9,9 +9,8 @@ using namespace dale;
 struct Forgetting : Process {
   double beta = 8;
 
-  std::string name() const override { return "forgetting"; }
+  Forgetting() : Process("forgetting", 1) {}
   bool multiplicative() const override { return true; }
-  double T() const override { return 1; }
   Var chart(const Var& x) const override { return log(x); }
   Var unchart(const Var& y) const override { return exp(y); }
   Var drift(const Var& x, double) const override { return beta / 2 * (1 - log(x)) * x; }
@@ -39,5 +38,3 @@ int main() {
   fmt::print("mean {:.2f}, exactly {:.2f}; smallest above 0: {}\n", mean(x).item(),
              scalar::exp(mean_log + variance / 2), min(x).item() > 0);
 }
-// It prints:
-//   mean 1.25, exactly 1.25; smallest above 0: true

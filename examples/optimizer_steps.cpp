@@ -30,11 +30,3 @@ int main() {
   show("after one step", 3.4445 * X + matmul(-4.7750 * A + 2.0315 * matmul(A, A), X));
   show("after five", orthogonalised(U));
 }
-// It prints:
-//   Adam, g =  0.5: w = 0.90000
-//   Adam, g = -0.1: w = 0.84890
-//   exponentiated gradient: 0.4524 and -2.2103
-//   X               [0.4243 0.0000; 0.5657 0.7071]
-//   A = X X'        [0.1800 0.2400; 0.2400 0.8200]
-//   after one step  [0.8018 -0.4656; 0.2931 0.7156]
-//   after five      [0.9289 -0.5921; 0.2516 0.7587]

@@ -22,22 +22,3 @@ int main() {
   const Var y = network(normal(Key{2}, {5, 1, 28, 28}), normal(Key{3}, {5}));
   fmt::print("(5,1,28,28) -> {}\n", str(y.shape()));
 }
-// It prints:
-//   time1      16512
-//   time2      16512
-//   stem         160
-//   down.0      6768
-//   down.1     18656
-//   down.2     22752
-//   shrink.0    2320
-//   shrink.1    9248
-//   middle     22752
-//   up.0       34112
-//   up.1       34112
-//   up.2       12224
-//   grow.0      9248
-//   grow.1      9248
-//   norm          32
-//   head         145
-//   all       214801
-//   (5,1,28,28) -> (5,1,28,28)

@@ -29,35 +29,25 @@ struct Entry {
   Index begin = 0, end = 0;  // in the data
 };
 
-/// The header's object, and its keys in the file's order.
-struct Header {
-  Json json;
-  std::vector<std::string> keys;
-};
-
-Header parse_header(std::string_view text, const std::string& path) {
+Json parse_header(std::string_view text, const std::string& path) {
   constexpr std::ptrdiff_t most_tensors = 10'000;  // the parser takes a time that grows with their square
   if (std::count(text.begin(), text.end(), '{') > most_tensors)
     failed("{}: a header of more than {} objects; expected fewer tensors", path, most_tensors);
-  Header header;
   std::set<std::string> seen;
   const auto watch = [&](int depth, Json::parse_event_t event, const Json& value) {
     using Event = Json::parse_event_t;
     if (depth > 2 && (event == Event::object_start || event == Event::array_start))
       failed("{}: the header nests deeper than expected: at most 3 levels", path);
-    if (depth == 1 && event == Event::key) {
-      header.keys.push_back(value.get<std::string>());
-      if (!seen.insert(header.keys.back()).second)
-        failed("{}: duplicate name '{}'; expected each name once", path, header.keys.back());
-    }
+    if (depth == 1 && event == Event::key && !seen.insert(value.get<std::string>()).second)
+      failed("{}: duplicate name '{}'; expected each name once", path, value.get<std::string>());
     return true;
   };
-  header.json = Json::parse(text, watch, false);
+  const Json header = Json::parse(text, watch, false);
   // The library takes a NUL for the end of its input: what follows one would go unread.
-  if (header.json.is_discarded() || text.find('\0') != text.npos)
+  if (header.is_discarded() || text.find('\0') != text.npos)
     failed("{}: the header is not JSON; expected a JSON object", path);
-  if (!header.json.is_object())
-    failed("{}: the header is a JSON {}; expected an object", path, header.json.type_name());
+  if (!header.is_object())
+    failed("{}: the header is a JSON {}; expected an object", path, header.type_name());
   return header;
 }
 
@@ -94,8 +84,8 @@ Entry parse_entry(const std::string& name, const Json& json, const std::string& 
   return entry;
 }
 
-/// The ranges, in any order, must cover [0, size) once.
-void expect_tiling(std::vector<Entry> entries, Index size, const std::string& path) {
+/// Sorts the entries by their ranges, which must cover [0, size) once.
+void expect_tiling(std::vector<Entry>& entries, Index size, const std::string& path) {
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
@@ -180,12 +170,11 @@ NamedTensors read_safetensors(const std::filesystem::path& path) {
   if (length > rest.size())
     failed("{}: a header of {} bytes, longer than the file; expected at most {}", name, length, rest.size());
   const std::string_view data = rest.substr(length);
-  const Header header = parse_header(rest.substr(0, length), name);
+  const Json header = parse_header(rest.substr(0, length), name);
 
   NamedTensors named;
   std::vector<Entry> entries;
-  for (const std::string& key : header.keys) {
-    const Json& value = header.json[key];
+  for (const auto& [key, value] : header.items()) {
     if (key != metadata_key) {
       entries.push_back(parse_entry(key, value, name));
       continue;

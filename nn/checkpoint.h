@@ -31,7 +31,7 @@ struct NamedTensors {
 /// __metadata__, and text that is not UTF-8.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& named, Index width = 4);
 
-/// Tensors of dtype F32 or F64, in the header's order. Throws std::runtime_error for a file that is not
+/// Tensors of dtype F32 or F64, in the order of their data. Throws std::runtime_error for a file that is not
 /// wholly described by its header: ranges must fit their shapes and cover the data with neither overlap nor
 /// hole, and the CRC-32 must be theirs. Where there is none, a file in a format of dale's own is read with a
 /// note on stderr, any other silently.

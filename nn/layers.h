@@ -1,20 +1,13 @@
-// The layers that networks are made of. Read first: module.h.
+// The layers that networks are made of, and the simplest network. Read first: module.h.
 #pragma once
 
 #include "nn/module.h"
 
 namespace dale {
 
-/// y = x Wᵀ + b
-struct Linear {
-  Var weight, bias;  // (out,in), (out)
-
-  Linear(Index in, Index out, Key key)
-      : weight(uniform_parameter(key.split(0), {out, in}, in)),
-        bias(uniform_parameter(key.split(1), {out}, in)) {}
-
-  /// x (N,in) → (N,out)
-  Var operator()(const Var& x) const { return matmul(x, weight, false, true) + bias; }
+/// What Linear, Conv2d and GroupNorm have.
+struct Affine {
+  Var weight, bias;
 
   void visit(const std::string& prefix, const Visit& f) {
     f(prefix + "weight", weight);
@@ -22,14 +15,22 @@ struct Linear {
   }
 };
 
-/// y = conv2d(x, W) + b, with b one number an output channel.
-struct Conv2d {
-  Var weight, bias;  // (out,in,k,k), (out)
+/// y = x Wᵀ + b: weight (out,in), bias (out).
+struct Linear : Affine {
+  Linear(Index in, Index out, Key key)
+      : Affine{uniform_parameter(key.split(0), {out, in}, in), uniform_parameter(key.split(1), {out}, in)} {}
+
+  /// x (N,in) → (N,out)
+  Var operator()(const Var& x) const { return matmul(x, weight, false, true) + bias; }
+};
+
+/// y = conv2d(x, W) + b: weight (out,in,k,k), and a bias (out) of one number an output channel.
+struct Conv2d : Affine {
   Window window;
 
   Conv2d(Index in, Index out, Index k, Key key, Index stride = 1, Index padding = 0, Index dilation = 1)
-      : weight(uniform_parameter(key.split(0), {out, in, k, k}, in * k * k)),
-        bias(uniform_parameter(key.split(1), {out}, in * k * k)),
+      : Affine{uniform_parameter(key.split(0), {out, in, k, k}, in * k * k),
+               uniform_parameter(key.split(1), {out}, in * k * k)},
         window{{stride, stride}, {padding, padding}, {dilation, dilation}} {}
 
   /// x (N,in,H,W) → (N,out,OH,OW)
@@ -37,30 +38,20 @@ struct Conv2d {
   /// The same plus shift (N,out), one number per image and channel; or plus residual (N,out,OH,OW).
   Var shifted(const Var& x, const Var& shift) const { return conv2d(x, weight, shift + bias, Var(), window); }
   Var plus(const Var& x, const Var& residual) const { return conv2d(x, weight, bias, residual, window); }
-  void visit(const std::string& prefix, const Visit& f) {
-    f(prefix + "weight", weight);
-    f(prefix + "bias", bias);
-  }
 };
 
-/// Group normalisation (III.2) (Wu & He 2018), optionally followed by SiLU in the same pass over memory.
-struct GroupNorm {
+/// Group normalisation (III.2) (Wu & He 2018), optionally followed by SiLU in the same pass over memory:
+/// weight γ (C), 1 at the start, and bias β (C), 0.
+struct GroupNorm : Affine {
   Index groups;
-  Var weight, bias;  // (C), (C): γ = 1, β = 0 at the start
 
   GroupNorm(Index groups, Index channels)
-      : groups(groups),
-        weight(parameter(Tensor::full({channels}, 1))),
-        bias(parameter(Tensor::full({channels}, 0))) {}
+      : Affine{parameter(Tensor::full({channels}, 1)), parameter(Tensor::full({channels}, 0))},
+        groups(groups) {}
 
   /// x (N,C,…) → same shape
   Var operator()(const Var& x) const { return group_norm(x, weight, bias, groups); }
   Var then_silu(const Var& x) const { return group_norm(x, weight, bias, groups, 1e-5, true); }
-
-  void visit(const std::string& prefix, const Visit& f) {
-    f(prefix + "weight", weight);
-    f(prefix + "bias", bias);
-  }
 };
 
 /// Dropout (Srivastava et al. 2014): in training each element is 0 with probability p and else multiplied by
@@ -88,6 +79,32 @@ struct Dropout {
       for (std::int32_t word : random_state(key.split(static_cast<std::uint64_t>(n)))) all.push_back(word);
     return all;
   }
+};
+
+/// The multi-layer perceptron: h ← relu(W h + b) layer by layer, the last without relu. Names are
+/// layers.0.weight, layers.0.bias, layers.1.weight, …
+struct Mlp {
+  std::vector<Linear> layers;
+
+  /// widths {784, 128, 10}: 784 inputs, one hidden layer of 128 units, 10 outputs. Throws
+  /// std::invalid_argument for fewer than two widths, or one below 1.
+  Mlp(const std::vector<Index>& widths, Key key) {
+    if (widths.size() < 2)
+      invalid("[mlp] {} widths: expected at least an input's and an output's", widths.size());
+    for (Index width : widths)
+      if (width < 1) invalid("[mlp] a width is {}; it must be positive", width);
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i)
+      layers.emplace_back(widths[i], widths[i + 1], key.split(i));
+  }
+
+  /// x (N,in) → (N,out)
+  Var operator()(const Var& x) const {
+    Var h = layers[0](x);
+    for (std::size_t i = 1; i < layers.size(); ++i) h = layers[i](relu(h));
+    return h;
+  }
+
+  void visit(const std::string& prefix, const Visit& f) { visit_list(prefix + "layers.", layers, f); }
 };
 
 }  // namespace dale

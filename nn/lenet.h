@@ -16,31 +16,29 @@ struct LeNet {
   static constexpr Index width = 64;  // of the features
 
   Shape image;  // (C,H,W)
-  Conv2d conv1, conv2, conv3, conv4;
-  GroupNorm norm1, norm2, norm3, norm4;
+  std::vector<Conv2d> convolutions;
+  std::vector<GroupNorm> norms;
   Linear hidden, logits;
 
   LeNet(Index classes, Key key, const Shape& image = {1, 28, 28})
       : image(image),
-        conv1(image[0], 16, 3, key.split(0), 1, 1),
-        conv2(16, 32, 3, key.split(1), 2, 1),
-        conv3(32, 48, 3, key.split(2), 2, 1),
-        conv4(48, 32, 3, key.split(3), 2, 1),
-        norm1(8, 16),
-        norm2(8, 32),
-        norm3(8, 48),
-        norm4(8, 32),
         hidden(32 * eighth(image[1]) * eighth(image[2]), width, key.split(4)),
-        logits(width, classes, key.split(5)) {}
+        logits(width, classes, key.split(5)) {
+    Index channels = image[0];
+    for (Index out : {16, 32, 48, 32}) {
+      const std::size_t i = norms.size();
+      convolutions.emplace_back(channels, out, 3, key.split(i), i == 0 ? 1 : 2, 1);
+      norms.emplace_back(8, out);
+      channels = out;
+    }
+  }
 
   /// Pixels (N,C,H,W) in [0,1] → (N,64). Throws std::invalid_argument for images of another shape.
   Var features(const Var& pixels) const {
     if (pixels.rank() != 4 || !(Shape{pixels.dim(1), pixels.dim(2), pixels.dim(3)} == image))
       invalid("[lenet] pixels {} must be images {}", str(pixels.shape()), str(image));
-    Var h = norm1.then_silu(conv1(2 * pixels - 1));
-    h = norm2.then_silu(conv2(h));
-    h = norm3.then_silu(conv3(h));
-    h = norm4.then_silu(conv4(h));
+    Var h = 2 * pixels - 1;
+    for (std::size_t i = 0; i < norms.size(); ++i) h = norms[i].then_silu(convolutions[i](h));
     return relu(hidden(reshape(h, {h.dim(0), -1})));
   }
   /// (N,classes), of features or of pixels.
@@ -48,14 +46,10 @@ struct LeNet {
   Var operator()(const Var& pixels) const { return classify(features(pixels)); }
 
   void visit(const std::string& prefix, const Visit& f) {
-    conv1.visit(prefix + "conv1.", f);
-    norm1.visit(prefix + "norm1.", f);
-    conv2.visit(prefix + "conv2.", f);
-    norm2.visit(prefix + "norm2.", f);
-    conv3.visit(prefix + "conv3.", f);
-    norm3.visit(prefix + "norm3.", f);
-    conv4.visit(prefix + "conv4.", f);
-    norm4.visit(prefix + "norm4.", f);
+    for (std::size_t i = 0; i < norms.size(); ++i) {
+      convolutions[i].visit(fmt::format("{}conv{}.", prefix, i + 1), f);
+      norms[i].visit(fmt::format("{}norm{}.", prefix, i + 1), f);
+    }
     hidden.visit(prefix + "hidden.", f);
     logits.visit(prefix + "logits.", f);
   }

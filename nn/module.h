@@ -16,6 +16,12 @@ using Visit = std::function<void(const std::string& name, Var& parameter)>;
 /// The same for what is not a parameter: the state of an optimiser or an average.
 using VisitTensor = std::function<void(const std::string& name, Tensor& tensor)>;
 
+/// Of the layers of a list, which are numbered: "down.0.weight", …
+template <class Layer>
+void visit_list(const std::string& prefix, std::vector<Layer>& layers, const Visit& f) {
+  for (std::size_t i = 0; i < layers.size(); ++i) layers[i].visit(fmt::format("{}{}.", prefix, i), f);
+}
+
 struct NamedParameter {
   std::string name;
   Var* parameter;  // into the module, which must outlive this
@@ -36,8 +42,7 @@ inline Vars variables(const std::vector<NamedParameter>& parameters) {
 }
 
 /// U[−1/√fan_in, 1/√fan_in) (III.1): the customary start for weights and biases of linear and convolutional
-/// layers.
-/// The numbers depend on the key alone.
+/// layers. The numbers depend on the key alone.
 inline Var uniform_parameter(Key key, const Shape& shape, Index fan_in) {
   const real bound = static_cast<real>(1 / std::sqrt(static_cast<double>(fan_in)));
   return parameter(((2 * Var(uniform(key, shape)) - 1) * bound).value());

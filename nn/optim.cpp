@@ -15,6 +15,13 @@ void check_gradients(const char* op, const std::vector<NamedParameter>& paramete
               str(gradients[i].shape()), str(parameters[i].parameter->shape()));
 }
 
+std::vector<Tensor> zeros_like(const std::vector<NamedParameter>& parameters) {
+  std::vector<Tensor> zeros;
+  for (const auto& p : parameters)
+    zeros.push_back(Tensor::full(p.parameter->shape(), 0, p.parameter->device()));
+  return zeros;
+}
+
 /// w ← w − rate g, in place.
 void descend(Tensor& w, const Var& g, double rate) {
   raw::binary_into(Binary::subtract, w, (g * static_cast<real>(rate)).value());
@@ -39,10 +46,7 @@ std::vector<Tensor> muon_updates(double momentum, const std::vector<Tensor>& in)
 }  // namespace
 
 GradientDescent::GradientDescent(std::vector<NamedParameter> parameters, double momentum)
-    : parameters_(std::move(parameters)), momentum_(momentum) {
-  for (const auto& p : parameters_)
-    velocity_.push_back(Tensor::full(p.parameter->shape(), 0, p.parameter->device()));
-}
+    : parameters_(std::move(parameters)), momentum_(momentum), velocity_(zeros_like(parameters_)) {}
 
 void GradientDescent::step(const Vars& gradients, double lr, double scale) {
   check_gradients("gradient descent", parameters_, gradients);
@@ -55,12 +59,10 @@ void GradientDescent::step(const Vars& gradients, double lr, double scale) {
 }
 
 Adam::Adam(std::vector<NamedParameter> parameters, const AdamSettings& settings)
-    : parameters_(std::move(parameters)), settings_(settings) {
-  for (const auto& p : parameters_) {
-    m_.push_back(Tensor::full(p.parameter->shape(), 0, p.parameter->device()));
-    v_.push_back(Tensor::full(p.parameter->shape(), 0, p.parameter->device()));
-  }
-}
+    : parameters_(std::move(parameters)),
+      settings_(settings),
+      m_(zeros_like(parameters_)),
+      v_(zeros_like(parameters_)) {}
 
 void Adam::step(const Vars& gradients, double lr, double scale) {
   check_gradients("adam", parameters_, gradients);
@@ -183,6 +185,30 @@ void ExponentiatedGradient::step(const Vars& gradients, double lr, double scale)
     const Var factor = exp(sign * gradients[i] * static_cast<real>(-lr * scale));
     raw::copy_into(w, (sign * clamp(magnitude * factor, smallest, largest)).value());
   }
+}
+
+Ema::Ema(std::vector<NamedParameter> parameters, double decay)
+    : parameters_(std::move(parameters)), decay_(decay) {
+  for (const auto& p : parameters_) average_.push_back(p.parameter->value().clone());
+}
+
+void Ema::update() {
+  const double n = static_cast<double>(updates_++);
+  const real weight = static_cast<real>(1 - std::min(decay_, (1 + n) / (10 + n)));
+  if (parameters_.empty()) return;
+  const Device device = average_[0].device();
+  const Tensor t({1}, {weight}, device);
+  std::vector<Tensor> packed;
+  std::vector<LerpArrays> arrays;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    packed.push_back(parameters_[i].parameter->value().packed());
+    arrays.push_back({packed.back().cspan(), average_[i].span()});
+  }
+  kernels(device).lerp(t.cspan(), arrays);
+}
+
+void Ema::visit(const std::string& prefix, const VisitTensor& f) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) f(prefix + parameters_[i].name, average_[i]);
 }
 
 Tensor squared_norms(const Vars& gradients) {

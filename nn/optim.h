@@ -1,4 +1,4 @@
-// How weights follow their gradients: by adding, or by multiplying.
+// How weights follow their gradients: by adding, or by multiplying; and their average.
 //   gradient descent      v ← momentum v + g,  w ← w − lr v
 //   Adam, AdamW           m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  w ← w − lr ( m̂/(√v̂ + ε) + decay w ),
 //                         m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ), (III.7)
@@ -39,7 +39,6 @@ class Adam {
  public:
   explicit Adam(std::vector<NamedParameter> parameters, const AdamSettings& settings = {});
   void step(const Vars& gradients, double learning_rate, double gradient_scale = 1);
-  Index steps() const { return steps_; }
 
   /// For checkpoints: the moments by name ("m.stem.weight", "v.stem.weight", …), to be read or replaced, and
   /// the number of steps behind them.
@@ -106,6 +105,28 @@ class ExponentiatedGradient {
   std::vector<NamedParameter> parameters_;
   std::vector<Tensor> signs_;  // ±1; undefined for parameters that take ordinary steps
   double ordinary_rate_;
+};
+
+/// An exponential moving average of the weights, which sampling uses: a ← a + (1 − d)(w − a), (III.14). The
+/// decay warms up, d_n = min(d, (1 + n)/(10 + n)) at update n, so that the average forgets the random start.
+class Ema {
+ public:
+  Ema(std::vector<NamedParameter> parameters, double decay);
+  /// Takes in the parameters as they are, of any strides. The averages are contiguous and written in place.
+  void update();
+
+  /// In the parameters' order.
+  const std::vector<Tensor>& average() const { return average_; }
+
+  /// For checkpoints, as Adam's.
+  void visit(const std::string& prefix, const VisitTensor& f);
+  void resume_at(Index updates) { updates_ = updates; }
+
+ private:
+  std::vector<NamedParameter> parameters_;
+  double decay_;
+  std::vector<Tensor> average_;
+  Index updates_ = 0;
 };
 
 /// Σ g² of each gradient, (P) on their machine; and the root of its sum, in double on the host.

@@ -1,14 +1,35 @@
 #include "nn/unet.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 namespace dale {
 namespace {
 
 constexpr Index groups = 8;
 
-std::string child(const std::string& prefix, const char* name, std::size_t i) {
-  return prefix + name + "." + std::to_string(i) + ".";
+/// ω_i = 10000^{−i/half}, i = 0 … half − 1, as (1,half), made once a machine: a captured function cannot copy
+/// it from the host.
+Var embedding_frequencies(Index half, Device device) {
+  static std::mutex mutex;
+  static auto& made = *new std::map<std::pair<Index, Device>, Tensor>;  // outlives all static arrays
+  const std::lock_guard lock(mutex);
+  Tensor& omega = made[{half, device}];
+  if (!omega.defined()) {
+    std::vector<real> values;
+    for (Index i = 0; i < half; ++i)
+      values.push_back(static_cast<real>(scalar::exp(-scalar::log(10000.0) * static_cast<double>(i) / half)));
+    omega = Tensor({1, half}, values, device);
+  }
+  return omega;
+}
+
+/// The sinusoidal embedding (III.3) of a time, sin and cos of 1000 t ω_i: t (N) → (N,width). REQUIRES width
+/// even.
+Var time_embedding(const Var& t, Index width) {
+  const Var angle = reshape(1000 * t, {t.dim(0), 1}) * embedding_frequencies(width / 2, t.device());
+  return concat({sin(angle), cos(angle)}, 1);
 }
 
 const UNetShape& checked(const UNetShape& s) {
@@ -23,6 +44,13 @@ const UNetShape& checked(const UNetShape& s) {
       invalid("[unet] attention at level {}: the levels are 0 to {}", level, s.multipliers.size() - 1);
   return s;
 }
+
+bool attends(const UNetShape& s, std::size_t level) {
+  return std::count(s.attention.begin(), s.attention.end(), static_cast<Index>(level)) > 0;
+}
+
+/// Channels of the lowest level.
+Index deepest(const UNetShape& s) { return s.channels * s.multipliers.back(); }
 
 }  // namespace
 
@@ -56,28 +84,25 @@ ScoreUNet::ScoreUNet(const UNetShape& s, Key key)
     : shape(checked(s)),
       time1(s.time_width, s.time_width, key.split(0)),
       time2(s.time_width, s.time_width, key.split(1)),
-      stem(s.colours, s.channels, 3, key.split(2), 1, 1) {
+      stem(s.colours, s.channels, 3, key.split(2), 1, 1),
+      middle(deepest(s), deepest(s), s.time_width, key.split(3), attends(s, s.multipliers.size() - 1)),
+      norm(groups, s.channels * s.multipliers[0]),
+      head(s.channels * s.multipliers[0], s.colours, 3, key.split(4), 1, 1) {
   if (s.classes > 0) label = uniform_parameter(key.split(5), {s.classes + 1, s.time_width}, s.time_width);
   const std::size_t levels = s.multipliers.size();
-  const auto attends = [&s](std::size_t level) {
-    return std::find(s.attention.begin(), s.attention.end(), static_cast<Index>(level)) != s.attention.end();
-  };
   Index c = s.channels;
   for (std::size_t i = 0; i < levels; ++i) {
     const Index width = s.channels * s.multipliers[i];
-    down.emplace_back(c, width, s.time_width, key.split(100 + i), attends(i));
+    down.emplace_back(c, width, s.time_width, key.split(100 + i), attends(s, i));
     c = width;
     if (i + 1 < levels) shrink.emplace_back(c, c, 3, key.split(200 + i), 2, 1);
   }
-  middle.emplace_back(c, c, s.time_width, key.split(3), attends(levels - 1));
   for (std::size_t i = levels; i-- > 0;) {
     const Index width = s.channels * s.multipliers[i];
-    up.emplace_back(c + width, width, s.time_width, key.split(300 + i), attends(i));
+    up.emplace_back(c + width, width, s.time_width, key.split(300 + i), attends(s, i));
     c = width;
     if (i > 0) grow.emplace_back(c, c, 3, key.split(400 + i), 1, 1);
   }
-  norm.emplace(groups, c);
-  head.emplace(c, s.colours, 3, key.split(4), 1, 1);
 }
 
 Var ScoreUNet::operator()(const Var& x, const Var& t, const Condition& condition) const {
@@ -105,13 +130,13 @@ Var ScoreUNet::operator()(const Var& x, const Var& t, const Condition& condition
     skips.push_back(h);
     if (i < shrink.size()) h = shrink[i](h);
   }
-  h = middle[0](h, e, dropout());
+  h = middle(h, e, dropout());
   for (std::size_t i = 0; i < up.size(); ++i) {
     h = up[i](concat({h, skips.back()}, 1), e, dropout());
     skips.pop_back();
     if (i < grow.size()) h = grow[i](upsample_nearest(h, 2));
   }
-  return (*head)(norm->then_silu(h));
+  return head(norm.then_silu(h));
 }
 
 void ScoreUNet::visit(const std::string& prefix, const Visit& f) {
@@ -119,13 +144,13 @@ void ScoreUNet::visit(const std::string& prefix, const Visit& f) {
   time2.visit(prefix + "time2.", f);
   if (label) f(prefix + "label.weight", *label);
   stem.visit(prefix + "stem.", f);
-  for (std::size_t i = 0; i < down.size(); ++i) down[i].visit(child(prefix, "down", i), f);
-  for (std::size_t i = 0; i < shrink.size(); ++i) shrink[i].visit(child(prefix, "shrink", i), f);
-  middle[0].visit(prefix + "middle.", f);
-  for (std::size_t i = 0; i < up.size(); ++i) up[i].visit(child(prefix, "up", i), f);
-  for (std::size_t i = 0; i < grow.size(); ++i) grow[i].visit(child(prefix, "grow", i), f);
-  norm->visit(prefix + "norm.", f);
-  head->visit(prefix + "head.", f);
+  visit_list(prefix + "down.", down, f);
+  visit_list(prefix + "shrink.", shrink, f);
+  middle.visit(prefix + "middle.", f);
+  visit_list(prefix + "up.", up, f);
+  visit_list(prefix + "grow.", grow, f);
+  norm.visit(prefix + "norm.", f);
+  head.visit(prefix + "head.", f);
 }
 
 }  // namespace dale

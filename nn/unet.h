@@ -8,7 +8,7 @@
 // With classes the embedding of the time has that of the label added (III.4); one label more stands for
 // "none", so that one network serves with and without labels, as guidance needs (Ho & Salimans 2022).
 //
-// A block of a level of small images may look farther: there self-attention (attention.h) follows it.
+// A block of a level of small images may look farther: there self-attention follows it.
 //
 // With 32 channels and multipliers (1, 2, 2) it has 706,849 parameters and costs 267 MFLOP of convolution per
 // image of 28×28 forward: the reference workload of the benchmarks.
@@ -16,11 +16,39 @@
 
 #include <optional>
 
-#include "nn/attention.h"
-#include "nn/embed.h"
 #include "nn/layers.h"
 
 namespace dale {
+
+/// Self-attention among the pixels of an image (Vaswani et al. 2017, with one head; in U-Nets since Ho et al.
+/// 2020): each pixel is a token that looks at all others,
+///   (q, k, v) = W norm(x),   y = x + W' softmax(q kᵀ / √C) v                                      (III.6)
+/// where W and W' act on the C channels of a pixel. It costs (HW)² products a channel, so it is for small
+/// images.
+struct SelfAttention {
+  GroupNorm norm;
+  Conv2d tokens, out;  // 1×1: W of (3C,C), W' of (C,C)
+
+  SelfAttention(Index groups, Index channels, Key key)
+      : norm(groups, channels),
+        tokens(channels, 3 * channels, 1, key.split(0)),
+        out(channels, channels, 1, key.split(1)) {}
+
+  /// x (N,C,H,W) → same shape
+  Var operator()(const Var& x) const {
+    const Index N = x.dim(0), C = x.dim(1), pixels = x.dim(2) * x.dim(3);
+    const Var qkv = permute(reshape(tokens(norm(x)), {N, 3 * C, pixels}), {0, 2, 1});
+    const Vars part = split(qkv, {C, C, C}, 2);
+    const Var seen = attention(part[0], part[1], part[2]);
+    return out.plus(reshape(permute(seen, {0, 2, 1}), x.shape()), x);
+  }
+
+  void visit(const std::string& prefix, const Visit& f) {
+    norm.visit(prefix + "norm.", f);
+    tokens.visit(prefix + "tokens.", f);
+    out.visit(prefix + "out.", f);
+  }
+};
 
 struct ResidualBlock {
   GroupNorm norm1;
@@ -59,17 +87,17 @@ struct ScoreUNet {
   Conv2d stem;
   std::vector<ResidualBlock> down;
   std::vector<Conv2d> shrink;
-  std::vector<ResidualBlock> middle;  // one
+  ResidualBlock middle;
   std::vector<ResidualBlock> up;
   std::vector<Conv2d> grow;
-  std::optional<GroupNorm> norm;
-  std::optional<Conv2d> head;
+  GroupNorm norm;
+  Conv2d head;
 
   /// Throws std::invalid_argument unless every width is a positive multiple of the 8 groups of its norms, and
   /// for attention at a level that is not there.
   ScoreUNet(const UNetShape& shape, Key key);
   /// How many dropout layers it has, one a block: down, then middle, then up.
-  Index dropouts() const { return std::ssize(down) + std::ssize(middle) + std::ssize(up); }
+  Index dropouts() const { return std::ssize(down) + 1 + std::ssize(up); }
   /// x (N,colours,H,W) with H and W multiples of 2^(levels − 1), t (N) → the same shape
   Var operator()(const Var& x, const Var& t, const Condition& condition = {}) const;
   void visit(const std::string& prefix, const Visit& f);

@@ -1,7 +1,6 @@
 // Chapter II: the engine. The rules themselves are proven row by row in torch_test.cpp.
 #include <thread>
 
-#include "autograd/gradcheck.h"
 #include "autograd/transforms.h"
 #include "nn/optim.h"
 #include "tests/compare.h"

@@ -4,9 +4,8 @@
 
 #include <numeric>
 
-#include "diffusion/precondition.h"
-#include "nn/ema.h"
-#include "nn/mlp.h"
+#include "diffusion/denoiser.h"
+#include "nn/layers.h"
 #include "nn/optim.h"
 #include "tests/steps.h"
 

@@ -1,8 +1,8 @@
 // Chapters IV and V: guidance and inpainting, in either chart; on problems with known answers, and on a
 // network.
 
+#include "diffusion/denoiser.h"
 #include "diffusion/exact.h"
-#include "diffusion/guidance.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/sample.h"
 #include "tests/compare.h"

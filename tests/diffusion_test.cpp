@@ -1,4 +1,5 @@
 // Chapter IV against problems with exact answers: statistics with fixed keys, bounds of four standard errors.
+#include "diffusion/additive.h"
 #include "diffusion/exact.h"
 #include "diffusion/loss.h"
 #include "tests/compare.h"

@@ -2,9 +2,8 @@
 // and outputs. What layers compute, and their derivatives, torch_test.cpp holds to PyTorch's.
 #include <numeric>
 
-#include "autograd/gradcheck.h"
+#include "autograd/transforms.h"
 #include "nn/checkpoint.h"
-#include "nn/ema.h"
 #include "nn/optim.h"
 #include "nn/unet.h"
 #include "tests/compare.h"

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "autograd/gradcheck.h"
+#include "autograd/transforms.h"
 
 namespace dale {
 

@@ -1,6 +1,6 @@
 // Ops where the table (op_table.h) does not lead: at the edges of their domains, along axes of length 0 and
 // 1; and what is fused is its formula, in shapes that the kernels take different ways for.
-#include "autograd/gradcheck.h"
+#include "autograd/transforms.h"
 #include "tests/compare.h"
 #include "tests/machines.h"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The README's program and those of examples/, as a stranger would use them: install the library into a prefix
 # of its own, find it by pkg-config, compile the programs as they stand, run them, and compare what they print
-# with what README.md and the end of each example say.
+# with what README.md and the chapters say.
 build=$1
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
@@ -14,7 +14,8 @@ awk '/^```cpp$/ {on=1; next} /^```$/ {on=0} on' README.md >"$prefix/README.cpp"
 sed -n 's/^It prints `\(.*\)`\..*/\1/p' README.md >"$prefix/README.expected"
 for program in examples/*.cpp; do
   cp "$program" "$prefix"
-  sed '1,/^\/\/ It prints/d; s|^//   ||' "$program" >"$prefix/$(basename "$program" .cpp).expected"
+  awk -v mark="<!-- prints: $program -->" '$0 == mark {on = 1; next} on && /^```$/ {exit} on && !/^```/' \
+    ./*/README.md >"$prefix/$(basename "$program" .cpp).expected"
 done
 cd "$prefix" || exit 1
 status=0

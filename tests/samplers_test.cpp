@@ -1,4 +1,5 @@
 // Chapter IV, the samplers and the likelihood on mixtures whose scores are known (diffusion/exact.h).
+#include "diffusion/additive.h"
 #include "diffusion/exact.h"
 #include "diffusion/likelihood.h"
 #include "tests/compare.h"

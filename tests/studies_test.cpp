@@ -2,12 +2,12 @@
 // on data sets made up here.
 #include <sstream>
 
+#include "diffusion/denoiser.h"
 #include "diffusion/exact.h"
-#include "diffusion/precondition.h"
 #include "experiments/page/figure.h"
 #include "experiments/pictures/image.h"
 #include "experiments/studies/study.h"
-#include "nn/mlp.h"
+#include "nn/layers.h"
 #include "nn/optim.h"
 #include "tests/folder.h"
 

@@ -24,7 +24,7 @@ struct Workplace : Folder {
 /// After a few steps of training a network may say anything, and a few steps of a sampler diverge on it; one
 /// that says little cannot.
 inline Model saying_little(Model model) {
-  for (Var* head : {&model.network.head->weight, &model.network.head->bias})
+  for (Var* head : {&model.network.head.weight, &model.network.head.bias})
     head->leaf_value() = (Var(head->value()) * 1e-3).value();
   return model;
 }

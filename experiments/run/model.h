@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <map>
 
+#include "diffusion/denoiser.h"
 #include "diffusion/embedding.h"
-#include "diffusion/score_model.h"
 #include "nn/unet.h"
 #include "tensor/version.h"
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "diffusion/consistency.h"
-#include "diffusion/guidance.h"
+#include "diffusion/denoiser.h"
 #include "diffusion/sampler.h"
 #include "experiments/data/idx.h"
 #include "experiments/run/objective.h"

@@ -18,7 +18,6 @@
 #include "experiments/run/objective.h"
 #include "experiments/run/ranks.h"
 #include "experiments/run/start.h"
-#include "nn/ema.h"
 #include "nn/optim.h"
 #include "tensor/captured.h"
 #include "tensor/verbs.h"

@@ -191,7 +191,7 @@ std::string unet_diagram() {
   const double from = (left + right - width) / 2, to = (left + right + width) / 2;
   d.line({left, bottom + half}, {left, middle});
   d.arrow({left, middle}, {from, middle});
-  h = block("middle", net.middle[0], h, {(left + right) / 2, middle}, {0, 1});
+  h = block("middle", net.middle, h, {(left + right) / 2, middle}, {0, 1});
   d.line({to, middle}, {right, middle});
   d.arrow({right, middle}, {right, bottom + half});
   for (std::size_t i = 0; i < net.up.size(); ++i) {
@@ -201,7 +201,7 @@ std::string unet_diagram() {
     h = net.grow[i](upsample_nearest(h, 2));
     step(right, level(k) - half, level(k - 1) + half, fmt::format("double, grow.{}: conv 3×3", i), h);
   }
-  h = (*net.head)(net.norm->then_silu(h));
+  h = net.head(net.norm.then_silu(h));
   step(right, top - half, top - 104, "norm, silu, head: conv 3×3", h);
   d.text({right, top - 112}, "F(x, t)  " + size(h), "font-weight='bold'");
 

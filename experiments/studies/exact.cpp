@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "diffusion/additive.h"
 #include "experiments/studies/study.h"
 
 namespace dale {

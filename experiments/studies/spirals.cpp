@@ -17,8 +17,7 @@
 #include "experiments/pictures/image.h"
 #include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
-#include "nn/ema.h"
-#include "nn/mlp.h"
+#include "nn/layers.h"
 #include "nn/optim.h"
 
 namespace dale {

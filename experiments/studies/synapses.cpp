@@ -11,7 +11,7 @@
 #include "experiments/page/page.h"
 #include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
-#include "nn/mlp.h"
+#include "nn/layers.h"
 #include "nn/optim.h"
 
 namespace dale {

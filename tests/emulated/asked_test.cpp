@@ -1,6 +1,6 @@
 // What the host asks of the device, step by step: that what is done over and over is a graph, and where it
 // waits.
-#include "diffusion/steps.h"
+#include "diffusion/sampler.h"
 #include "experiments/run/sample.h"
 #include "tensor/cuda/launch.h"
 #include "tests/steps.h"
