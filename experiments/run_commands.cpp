@@ -9,7 +9,6 @@
 #include "experiments/data/idx.h"
 #include "experiments/data/own.h"
 #include "experiments/info.h"
-#include "experiments/judge/classifier.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/likelihood.h"
 #include "experiments/run/objective.h"

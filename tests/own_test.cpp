@@ -5,12 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/compare/run_page.h"
-#include "experiments/data/cifar.h"
+#include "experiments/data/dataset.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/likelihood.h"
-#include "experiments/run/runs.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/train.h"
 #include "experiments/run/watch.h"

@@ -4,9 +4,8 @@
 
 #include <memory>
 
-#include "experiments/data/cifar.h"
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
-#include "experiments/data/rain.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 

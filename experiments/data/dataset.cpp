@@ -3,12 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "experiments/data/cifar.h"
 #include "experiments/data/idx.h"
 #include "experiments/data/own.h"
-#include "experiments/data/rain.h"
 #include "tensor/check.h"
-#include "tensor/file.h"
 #include "tensor/verbs.h"
 
 namespace dale {
@@ -59,8 +56,8 @@ Dataset load_idx(const std::string& name, const fs::path& folder, Split split) {
            data.labels.dim(0));
   const std::int32_t highest = *std::max_element(data.labels.data(), data.labels.data() + data.labels.size());
   if (highest >= classes) failed("{}: a label {}; expected 0 to {}", labels_file, highest, classes - 1);
-  data.digests[files.images] = md5(read_gzip(images_file, ~0ull));
-  data.digests[files.labels] = md5(read_gzip(labels_file, ~0ull));
+  data.digests[files.images] = md5(read_gzip(images_file));
+  data.digests[files.labels] = md5(read_gzip(labels_file));
   return data;
 }
 

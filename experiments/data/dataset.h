@@ -1,8 +1,8 @@
 // What is trained on: images, grey or in colour, with a label each where they come in classes.
 //   fashion-mnist, mnist, kmnist   28 × 28, grey, in ten classes: four idx files each, looked for in a few
 //                                  folders
-//   cifar10                        32 × 32, in colour, in ten classes (cifar.h)
-//   rain                           28 × 28, in mm/h, without labels (rain.h)
+//   cifar10                        32 × 32, in colour, in ten classes (cifar.cpp)
+//   rain                           28 × 28, in mm/h, without labels (rain.cpp)
 //   a folder, or a file.npy        the user's own images (own.h), in units of their own where a model's
 //                                  embedding takes them (diffusion/embedding.h)
 // Training must keep images back for evaluation. The named sets come with 10,000; of what does not come in
@@ -23,6 +23,8 @@
 namespace dale {
 
 enum class Split { train, test };
+
+constexpr const char *cifar_name = "cifar10", *rain_name = "rain";
 
 struct Dataset {
   std::string name;
@@ -65,6 +67,15 @@ std::optional<std::filesystem::path> find_split(const std::string& name, const s
 /// Where the images to train on would come from: of a named set find_split of the training files, else of
 /// the test files; a folder or file that is there.
 std::optional<std::filesystem::path> find_dataset(const std::string& name, const std::string& data_option);
+
+/// The first FOLDER/cifar10 with one of the files of cifar.cpp.
+std::optional<std::filesystem::path> find_cifar(const std::string& data_option);
+/// The first FOLDER/rain with train.npy.gz and test.npy.gz, (N,1,H,W) of '|u1'; else the patches that come
+/// with dale, some of these.
+std::filesystem::path find_rain(const std::string& data_option);
+/// Throw as load_dataset. Rain: rates in mm/h (N,1,H,W), the same numbers at each call.
+Dataset load_cifar(const std::string& data_option, Split split);
+Dataset load_rain(const std::string& data_option, Split split);
 
 /// How images are taken before they are looked at.
 struct Treatment {

@@ -181,12 +181,6 @@ Treatment treatment_of(const std::map<std::string, std::string>& notes) {
   return how;
 }
 
-std::string joined_names(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : "/") + name;
-  return text;
-}
-
 std::vector<std::string> class_names(const std::map<std::string, std::string>& notes) {
   std::string text;
   if (const auto own = notes.find("class_names"); own != notes.end())

@@ -26,10 +26,8 @@ void set_size(Treatment& how, const std::string& text);
 std::map<std::string, std::string> notes_of(const Treatment& how);
 Treatment treatment_of(const std::map<std::string, std::string>& notes);
 
-/// Names of classes as one entry, "bag/shoe": folders' names have no slash.
-std::string joined_names(const std::vector<std::string>& names);
-/// The names of a model's classes, by its notes: the folders', or those of a published set. Empty where they
-/// have none.
+/// The names of a model's classes, by its notes: the folders', of which one entry has all ("bag/shoe": they
+/// have no slash), or those of a published set. Empty where they have none.
 std::vector<std::string> class_names(const std::map<std::string, std::string>& notes);
 
 }  // namespace dale

@@ -6,10 +6,10 @@
 #include "experiments/data/own.h"
 #include "experiments/run/batches.h"
 #include "experiments/run/fit.h"
-#include "experiments/run/model.h"
 #include "nn/checkpoint.h"
 #include "nn/optim.h"
 #include "tensor/file.h"
+#include "tensor/version.h"
 
 namespace dale {
 namespace {

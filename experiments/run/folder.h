@@ -96,4 +96,9 @@ bool is_made_of(const std::filesystem::path& path, const nlohmann::ordered_json&
 void expect_same_config(const nlohmann::ordered_json& before, const nlohmann::ordered_json& now,
                         const std::vector<std::string>& free, const std::string& where);
 
+/// `dale runs`: a line for each folder below with a config.json, what the run is of and how far it is to go,
+/// and one for each of its checkpoints and its model, whether it can be read: every file is, whole. Throws
+/// std::runtime_error where the folder is none.
+std::string list_runs(const std::filesystem::path& folder);
+
 }  // namespace dale

@@ -217,8 +217,7 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
     Index calls = 0;
     const std::function<void(const Var&, double)> asked = [&](const Var& y, double s) {
       if (const int signal = signals.received())
-        throw Stopped(signal, fmt::format("stopped by {} after {} of {} images{}",
-                                          signal == SIGINT ? "SIGINT" : "SIGTERM", first, o.count,
+        throw Stopped(signal, fmt::format("after {} of {} images{}", first, o.count,
                                           folder ? "; --resume continues with the next" : ""));
       if (o.watch && first == 0) o.watch(y, s);
       const Index expected = std::max<Index>(result.evaluations, o.steps);

@@ -1,12 +1,15 @@
-#include "experiments/run/start.h"
+// What training begins with: a model, and the whole of its options on paper.
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "diffusion/consistency.h"
 #include "experiments/data/idx.h"
 #include "experiments/data/own.h"
 #include "experiments/run/options.h"
 #include "experiments/run/ranks.h"
+#include "experiments/run/train.h"
 #include "tensor/cpu/level.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cuda/machine.h"
@@ -74,7 +77,8 @@ Model model_to_train(const TrainOptions& o, const Dataset& data, Key weights) {
   }
   if (!data.note.empty()) model.notes["note"] = data.note;
   model.notes.merge(notes_of(o.treatment));
-  if (!data.class_names.empty()) model.notes["class_names"] = joined_names(data.class_names);
+  if (!data.class_names.empty())
+    model.notes["class_names"] = fmt::format("{}", fmt::join(data.class_names, "/"));
   model.to(o.device);
   return model;
 }
@@ -130,7 +134,7 @@ nlohmann::ordered_json config_of(const TrainOptions& o, const Dataset& data, con
   if (!o.attention.empty()) config["attention"] = joined(o.attention);
   if (data.images.dim(1) != 1) config["colours"] = data.images.dim(1);
   for (const auto& [key, value] : notes_of(o.treatment)) config[key] = value;
-  if (!data.class_names.empty()) config["class_names"] = joined_names(data.class_names);
+  if (!data.class_names.empty()) config["class_names"] = fmt::format("{}", fmt::join(data.class_names, "/"));
   if (!o.from.empty()) config["from_md5"] = md5(read_file(o.from));
   if (!o.tuned_from.empty()) {
     config["consistency"] = o.stages;

@@ -75,9 +75,8 @@ TrainResult train(const TrainOptions& o) {
       if (writes) training.save(done);
     }
     const auto stop = [&](int by) {
-      throw Stopped(by,
-                    fmt::format("stopped by {} after step {} of {}; {} is saved and --resume continues it",
-                                by == SIGINT ? "SIGINT" : "SIGTERM", done, o.steps, o.out.string()));
+      throw Stopped(by, fmt::format("after step {} of {}; {} is saved and --resume continues it", done,
+                                    o.steps, o.out.string()));
     };
     if (signal) stop(signal);
     if (watch && done % o.sample_every == 0) try {

@@ -2,6 +2,8 @@
 // (folder.h) gets config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "experiments/data/dataset.h"
 #include "experiments/run/model.h"
 
@@ -49,6 +51,22 @@ void adopt(TrainOptions& options, const Model& model);
 /// Options to tune a model by. Throws as load_model does, and std::invalid_argument for a network that is not
 /// trained to denoise.
 TrainOptions tuning_of(const std::filesystem::path& model);
+/// The model that training begins with, on the options' machine: fresh, its weights drawn with the key and
+/// its statistics those of the data; the one to go on from, or to tune. Throws std::runtime_error for data
+/// that the embedding does not take or that do not vary, std::invalid_argument for classes without labels,
+/// and for images of another size or with other classes than a given model has; those of another data set are
+/// said on stderr.
+Model model_to_train(const TrainOptions& options, const Dataset& data, Key weights);
+
+/// How many shards a batch has. Throws std::invalid_argument unless that is a power of two which divides the
+/// batch, and the number of ranks one that divides it.
+Index shards_of(const TrainOptions& options);
+
+/// config.json: all that the run's bytes depend on. What could not be chosen in earlier versions is told only
+/// where it is chosen, so that their runs go on.
+nlohmann::ordered_json config_of(const TrainOptions& options, const Dataset& data, const Edm& edm,
+                                 Index parameters);
+
 /// The same options give the same bytes of model.safetensors, at any number of threads, and however often the
 /// run was stopped and resumed, and on any number of ranks that divides the shards. With `resume` the options
 /// must be those the run began with, but for threads, checkpoint_every and, where the learning rate does not
