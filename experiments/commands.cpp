@@ -7,7 +7,6 @@
 #include "experiments/compare/report.h"
 #include "experiments/compare/run_page.h"
 #include "experiments/data/catalog.h"
-#include "experiments/data/own.h"
 #include "experiments/info.h"
 #include "experiments/judge/classifier.h"
 #include "experiments/judge/evaluate.h"

@@ -7,14 +7,13 @@
 
 #include "experiments/commands.h"
 #include "experiments/data/idx.h"
-#include "experiments/data/own.h"
 #include "experiments/info.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/likelihood.h"
 #include "experiments/run/objective.h"
-#include "experiments/run/options.h"
 #include "experiments/run/ranks.h"
 #include "experiments/run/samples.h"
+#include "experiments/run/train.h"
 #include "tensor/file.h"
 
 namespace dale {

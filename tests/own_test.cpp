@@ -1,6 +1,5 @@
 // Images of the user's own, in colour and of any size: how they are read and treated, and that all that a
 // model does works on them. Whatever is random is a function of a key.
-#include "experiments/data/own.h"
 
 #include <nlohmann/json.hpp>
 
@@ -12,7 +11,6 @@
 #include "experiments/run/likelihood.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/train.h"
-#include "experiments/run/watch.h"
 #include "tensor/npy.h"
 #include "tests/folder.h"
 

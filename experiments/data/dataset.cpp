@@ -4,7 +4,6 @@
 #include <cstdlib>
 
 #include "experiments/data/idx.h"
-#include "experiments/data/own.h"
 #include "tensor/check.h"
 #include "tensor/verbs.h"
 

@@ -3,7 +3,7 @@
 //                                  folders
 //   cifar10                        32 × 32, in colour, in ten classes (cifar.cpp)
 //   rain                           28 × 28, in mm/h, without labels (rain.cpp)
-//   a folder, or a file.npy        the user's own images (own.h), in units of their own where a model's
+//   a folder, or a file.npy        the user's own images (own.cpp), in units of their own where a model's
 //                                  embedding takes them (diffusion/embedding.h)
 // Training must keep images back for evaluation. The named sets come with 10,000; of what does not come in
 // two parts, and of a named set whose training files are missing, every fifth image is kept.
@@ -85,6 +85,18 @@ struct Treatment {
   bool operator==(const Treatment&) const = default;
 };
 
+/// Images (N,C,H,W), or one (C,H,W), in grey or resized where asked for.
+Tensor treated(const Tensor& images, const Treatment& how);
+
+/// "28", which is 28 × 28, or "32x48", height first: into `how`. Throws std::invalid_argument for another
+/// text.
+void set_size(Treatment& how, const std::string& text);
+
+/// A treatment as entries of a model's metadata or a run's config, none where nothing was done, and from
+/// there.
+std::map<std::string, std::string> notes_of(const Treatment& how);
+Treatment treatment_of(const std::map<std::string, std::string>& notes);
+
 /// Throws std::invalid_argument for what is neither a known name, a folder nor a .npy file;
 /// std::runtime_error when a named set is nowhere (saying where it was looked for, and how to get it), when
 /// a file is damaged or holds what is not finite, when there are more images than labels or fewer, when
@@ -92,6 +104,15 @@ struct Treatment {
 /// when a label is above 9, and when a part is empty.
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train,
                      const Treatment& how = {});
+
+/// All of a folder, treated, or of a .npy file, as it is, in one part; `note` tells what was changed or left
+/// out. Throws std::runtime_error with the file for what is damaged or not finite, and for files that differ
+/// in size or in colours (where no size is asked for), with what the others have.
+Dataset own_images(const std::filesystem::path& path, const Treatment& how);
+
+/// The names of a model's classes, by its notes: the folders', of which one entry has all ("bag/shoe": they
+/// have no slash), or those of a published set. Empty where they have none.
+std::vector<std::string> class_names(const std::map<std::string, std::string>& notes);
 
 /// A file or folder that comes with the program: beside the sources, in experiments/pretrained, or where
 /// `make install` puts it. Throws std::runtime_error with the folders looked in.

@@ -1,9 +1,13 @@
-#include "experiments/data/own.h"
-
+// Images of the user's own, as they come:
+//   a folder of PNG and JPEG files   of one size, or resized; if they lie in folders below it, each of these
+//                                    is a class and its name the class's
+//   a file.npy                       (N,H,W), (N,C,H,W) or (N,H,W,C), C = 1 or 3; bytes are pixels of 255,
+//                                    all else is in units of its own
 #include <algorithm>
 #include <charconv>
 #include <sstream>
 
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
 #include "experiments/pictures/image.h"
 #include "experiments/pictures/resize.h"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
-#include "experiments/data/own.h"
 #include "experiments/run/batches.h"
 #include "experiments/run/fit.h"
 #include "nn/checkpoint.h"

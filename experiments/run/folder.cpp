@@ -136,6 +136,17 @@ std::vector<MetricsRow> read_metrics(const fs::path& folder) {
   return rows;
 }
 
+std::vector<std::pair<Index, double>> read_validation(const fs::path& folder) {
+  std::vector<std::pair<Index, double>> rows;
+  if (!fs::exists(folder / "validation.csv")) return rows;
+  for (const std::string& line : lines_of(read_file(folder / "validation.csv"))) {
+    long long step = 0;
+    double loss = 0;
+    if (std::sscanf(line.c_str(), "%lld,%lf", &step, &loss) == 2) rows.emplace_back(step, loss);
+  }
+  return rows;
+}
+
 Metrics::Metrics(Index steps) {
   constexpr double lost = std::numeric_limits<double>::quiet_NaN();
   rows_.assign(static_cast<std::size_t>(steps), {lost, lost, lost, lost});

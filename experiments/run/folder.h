@@ -9,8 +9,6 @@
 // cut off.
 // One process works in a folder at a time: two runs in one would leave the model of one beside the metrics of
 // the other.
-//
-// A step is a function of the state and of its number: batches and noise have no state of their own.
 #pragma once
 
 #include <filesystem>
@@ -65,6 +63,8 @@ class Metrics {
 
 /// Those of FOLDER/metrics.csv. Throws std::runtime_error when one is not as append leaves it.
 std::vector<MetricsRow> read_metrics(const std::filesystem::path& folder);
+/// The rows of FOLDER/validation.csv (watch.h), step and loss; none where there is no such file.
+std::vector<std::pair<Index, double>> read_validation(const std::filesystem::path& folder);
 
 /// The state of training after some steps.
 struct Checkpoint {

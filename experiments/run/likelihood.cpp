@@ -4,7 +4,7 @@
 
 #include "diffusion/likelihood.h"
 #include "diffusion/sampler.h"
-#include "experiments/data/own.h"
+#include "experiments/data/dataset.h"
 #include "experiments/run/progress.h"
 
 namespace dale {

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/data/own.h"
+#include "experiments/data/dataset.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/objective.h"
 #include "nn/checkpoint.h"
