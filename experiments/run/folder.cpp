@@ -49,13 +49,13 @@ std::vector<Checkpoint> checkpoints(const fs::path& folder) {
 }
 
 /// Step and row of a line; nothing unless it is five numbers with commas between.
-std::optional<std::pair<double, MetricsRow>> row_of(const std::string& line) {
-  double step = 0;
+std::optional<std::pair<Index, MetricsRow>> row_of(const std::string& line) {
+  long long step = 0;
   MetricsRow row{};
   char more = 0;
-  const int read = std::sscanf(line.c_str(), "%lf,%lf,%lf,%lf,%lf%c", &step, &row.loss, &row.gradient_norm,
+  const int read = std::sscanf(line.c_str(), "%lld,%lf,%lf,%lf,%lf%c", &step, &row.loss, &row.gradient_norm,
                                &row.learning_rate, &row.images_per_second, &more);
-  return read == 5 ? std::optional(std::pair(step, row)) : std::nullopt;
+  return read == 5 ? std::optional(std::pair(Index{step}, row)) : std::nullopt;
 }
 
 /// The whole lines of a text, of which a half one at the end is none.
@@ -128,7 +128,7 @@ std::vector<MetricsRow> read_metrics(const fs::path& folder) {
   std::vector<MetricsRow> rows;
   for (std::size_t step = 1; step < lines.size(); ++step) {
     const auto row = row_of(lines[step]);
-    if (!row || row->first != static_cast<double>(step))
+    if (!row || row->first != static_cast<Index>(step))
       failed("{}: line {} is no row of step {}; expected five numbers with commas between", path.string(),
              step + 1, step);
     rows.push_back(row->second);
@@ -157,8 +157,7 @@ Metrics::Metrics(const fs::path& folder, Index steps) : Metrics(steps) {
   std::error_code ignored;
   const std::string before = steps > 0 && fs::exists(path, ignored) ? read_file(path) : "";
   for (const std::string& line : lines_of(before))
-    if (const auto row = row_of(line); row && row->first >= 1 && row->first <= static_cast<double>(steps) &&
-                                       row->first == std::floor(row->first))
+    if (const auto row = row_of(line); row && row->first >= 1 && row->first <= steps)
       rows_[static_cast<std::size_t>(row->first) - 1] = row->second;
   std::string text = fmt::format("{}\n", header);
   Index missing = 0;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "experiments/info.h"
@@ -95,13 +94,11 @@ Model model_to_train(const TrainOptions& o, const Dataset& data, Key weights) {
 
 TrainOptions usual_tuning() {
   const LevelDistribution law = ConsistencySettings{}.law;
-  TrainOptions o;
-  o.steps = 3600;
-  o.batch = 16;
-  o.decay = "cosine";
-  o.level_mean = law.mean;
-  o.level_deviation = law.deviation;
-  return o;
+  return {.steps = 3600,
+          .batch = 16,
+          .decay = "cosine",
+          .level_mean = law.mean,
+          .level_deviation = law.deviation};
 }
 
 Index shards_of(const TrainOptions& o) {
@@ -211,15 +208,15 @@ TrainResult train(const TrainOptions& o) {
 
   Progress bar(o.dataset + " " + o.process, o.steps, "images", o.batch, first);
   const Schedule schedule = training.schedule();
-  std::chrono::steady_clock::time_point start;
+  double start = 0;
   const auto gradients = [&](Index step) {
-    start = std::chrono::steady_clock::now();
+    start = bar.seconds();
     return training.gradients(step);
   };
   const auto after = [&](Index done, const Gradients& g) {
     training.average();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    metrics.append({g.loss, g.norm, schedule.at(done - 1), static_cast<double>(o.batch) / seconds});
+    const double images_per_second = static_cast<double>(o.batch) / (bar.seconds() - start);
+    metrics.append({g.loss, g.norm, schedule.at(done - 1), images_per_second});
     if (o.after_step) o.after_step(done);
     const int signal = largest_of_ranks(signals.received());
     if (signal || done % o.checkpoint_every == 0 || done == o.steps) {

@@ -1,5 +1,5 @@
-// Training: `dale train`. One loss (IV.13) for every process; only the chart differs. A run's folder
-// (folder.h) gets config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
+// Training: `dale train`. A run's folder (folder.h) gets config.json, metrics.csv, checkpoints, and
+// model.safetensors with the averaged weights.
 #pragma once
 
 #include <cmath>
