@@ -158,17 +158,11 @@ void add_study(CLI::App& app, Common& common) {
     o.data = common.data;
     o.seed = common.seed;
     if (name != "rain") expect_absent(c, {"--training-seeds"}, "for the study " + name);
-    std::vector<std::string> known;
-    for (const Study& study : studies) {
-      known.push_back(study.name);
-      if (study.name != name) continue;
-      make_folder(o.out);
-      const FolderLock lock(o.out);
-      write_file(o.out / "report.html", page("study: " + name, study.run(o)));
-      fmt::print("{}\n", (o.out / "report.html").string());
-      return;
-    }
-    unknown_name("study", name, known);
+    const Study& study = row_named("study", name, studies);
+    make_folder(o.out);
+    const FolderLock lock(o.out);
+    write_file(o.out / "report.html", page("study: " + name, study.run(o)));
+    fmt::print("{}\n", (o.out / "report.html").string());
   });
 }
 
