@@ -147,12 +147,10 @@ std::vector<std::pair<Index, double>> read_validation(const fs::path& folder) {
   return rows;
 }
 
-Metrics::Metrics(Index steps) {
+Metrics::Metrics(const fs::path& folder, Index steps) {
   constexpr double lost = std::numeric_limits<double>::quiet_NaN();
   rows_.assign(static_cast<std::size_t>(steps), {lost, lost, lost, lost});
-}
-
-Metrics::Metrics(const fs::path& folder, Index steps) : Metrics(steps) {
+  if (folder.empty()) return;
   const fs::path path = folder / "metrics.csv";
   std::error_code ignored;
   const std::string before = steps > 0 && fs::exists(path, ignored) ? read_file(path) : "";

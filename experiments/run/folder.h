@@ -45,9 +45,8 @@ class Metrics {
  public:
   /// Keeps the rows of steps 1 … steps of FOLDER/metrics.csv and removes what follows. A row that is missing
   /// or is not five numbers becomes NaN, which is said on stderr: what can be lost is a curve, not the model.
+  /// Without a folder rows are kept here alone, and those of `steps` steps are NaN.
   Metrics(const std::filesystem::path& folder, Index steps);
-  /// Of rows that are kept here alone; those of `steps` steps are NaN.
-  explicit Metrics(Index steps);
   void append(const MetricsRow& row);
   /// Returns when every row is on the disk.
   void sync() {

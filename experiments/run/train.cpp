@@ -199,7 +199,7 @@ TrainResult train(const TrainOptions& o) {
             o.out.string());
   const Index first = training.resume(last);
   if (writes) write_file(o.out / "config.json", training.config().dump(2) + "\n");
-  Metrics metrics = writes ? Metrics(o.out, first) : Metrics(first);
+  Metrics metrics(writes ? o.out : std::filesystem::path(), first);
   if (rank_count() > 1 && !o.shards)
     say("{0} ranks, a shard each: one process makes the same bytes with --shards {0}\n", rank_count());
 
