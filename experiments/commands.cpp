@@ -7,15 +7,12 @@
 #include "experiments/compare/report.h"
 #include "experiments/compare/run_page.h"
 #include "experiments/data/catalog.h"
-#include "experiments/data/idx.h"
-#include "experiments/data/own.h"
 #include "experiments/info.h"
 #include "experiments/judge/classifier.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"
 #include "experiments/page/page.h"
 #include "experiments/run/folder.h"
-#include "experiments/run/runs.h"
 #include "experiments/studies/study.h"
 #include "tensor/cuda/machine.h"
 #include "tensor/file.h"
@@ -161,17 +158,11 @@ void add_study(CLI::App& app, Common& common) {
     o.data = common.data;
     o.seed = common.seed;
     if (name != "rain") expect_absent(c, {"--training-seeds"}, "for the study " + name);
-    std::vector<std::string> known;
-    for (const Study& study : studies) {
-      known.push_back(study.name);
-      if (study.name != name) continue;
-      make_folder(o.out);
-      const FolderLock lock(o.out);
-      write_file(o.out / "report.html", page("study: " + name, study.run(o)));
-      fmt::print("{}\n", (o.out / "report.html").string());
-      return;
-    }
-    unknown_name("study", name, known);
+    const Study& study = row_named("study", name, studies);
+    make_folder(o.out);
+    const FolderLock lock(o.out);
+    write_file(o.out / "report.html", page("study: " + name, study.run(o)));
+    fmt::print("{}\n", (o.out / "report.html").string());
   });
 }
 

@@ -7,11 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/commands.h"
-#include "experiments/run/model.h"
 #include "experiments/run/ranks.h"
 #include "experiments/run/stop.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/storage.h"
+#include "tensor/version.h"
 
 namespace dale {
 namespace {

@@ -1,12 +1,15 @@
 #include "experiments/info.h"
 
+#include <fmt/format.h>
+
 #include "experiments/data/dataset.h"
-#include "experiments/run/model.h"
 #include "experiments/run/ranks.h"
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/level.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cuda/machine.h"
+#include "tensor/random.h"
+#include "tensor/version.h"
 
 namespace dale {
 
@@ -18,10 +21,8 @@ std::string build_info() {
 #endif
   std::string out = fmt::format("dale      {}, {} bytes per real, {}, random stream {}\n", version,
                                 sizeof(real), compiler, random_stream_version);
-  std::string levels;
-  for (const std::string& level : cpu::levels()) levels += " " + level;
   out += fmt::format("cpu       {} threads\n", threads());
-  out += fmt::format("kernels   {} of{}\n", cpu::level(), levels);
+  out += fmt::format("kernels   {} of {}\n", cpu::level(), fmt::join(cpu::levels(), " "));
   out += fmt::format("ranks     {}\n", ranks_description());
   out += fmt::format("products  {}; of metrics {}\n",
                      cpu::products_by_openblas() ? "OpenBLAS's in matmul, whose bits depend on the processor"

@@ -1,4 +1,6 @@
 // The commands of run/: train, tune, sample, likelihood.
+#include <fmt/chrono.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -7,15 +9,13 @@
 
 #include "experiments/commands.h"
 #include "experiments/data/idx.h"
-#include "experiments/data/own.h"
 #include "experiments/info.h"
-#include "experiments/judge/classifier.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/likelihood.h"
 #include "experiments/run/objective.h"
-#include "experiments/run/options.h"
 #include "experiments/run/ranks.h"
 #include "experiments/run/samples.h"
+#include "experiments/run/train.h"
 #include "tensor/file.h"
 
 namespace dale {
@@ -53,10 +53,7 @@ const CLI::Validator whole(
 
 /// KIND/NAME-DATE, and a number after it where that is there already: where results go that have no --out.
 std::filesystem::path usual_out(const std::string& kind, const std::string& name) {
-  const std::time_t now = std::time(nullptr);
-  char date[16];
-  std::strftime(date, sizeof date, "%Y-%m-%d", std::localtime(&now));
-  const std::string first = fmt::format("{}/{}-{}", kind, name, date);
+  const std::string first = fmt::format("{}/{}-{:%Y-%m-%d}", kind, name, fmt::localtime(std::time(nullptr)));
   std::string path = first;
   for (int n = 2; std::filesystem::exists(path); ++n) path = fmt::format("{}-{}", first, n);
   return path;
@@ -67,8 +64,7 @@ std::string stem_of(const std::string& dataset) { return std::filesystem::path(d
 
 /// The options of train and tune.
 void add_training_options(CLI::App* c, TrainOptions& o, Common& common) {
-  c->add_option("--out", o.out, "folder for the run; runs/DATASET-PROCESS-DATE unless given")
-      ->default_str("");
+  c->add_option("--out", o.out, "folder for the run; runs/DATASET-PROCESS-DATE unless given");
   visit_numbers(o, [&](const char*, const char* option, auto& value, const char* name, const Demand& demand) {
     if (option != std::string_view("--width") || c->get_name() == "train")  // tune has the model's
     {
@@ -135,8 +131,7 @@ void add_train(CLI::App& app, Common& common) {
       ->check(CLI::Range(1, 4096))
       ->default_str("");
   add_training_options(c, o, common);
-  c->add_option("--from", o.from, "a model.safetensors to go on from: its process, network and embedding")
-      ->default_str("");
+  c->add_option("--from", o.from, "a model.safetensors to go on from: its process, network and embedding");
   c->callback([&common, c] {
     if (!o.from.empty()) {
       expect_absent(c,
@@ -215,8 +210,7 @@ void add_sample(CLI::App& app, Common& common) {
   c->add_option("--mask", mask, "a picture of its size: white where it is missing")->needs(inpaint);
   c->add_flag("--images", each, "leave a PNG for each image, too, in OUT/images");
   c->add_flag("--trajectory", moving, "leave an animated PNG of the way from noise, too: OUT/trajectory.png");
-  c->add_option("--out", out, "folder for the samples; samples/MODEL-SAMPLER-DATE unless given")
-      ->default_str("");
+  c->add_option("--out", out, "folder for the samples; samples/MODEL-SAMPLER-DATE unless given");
   c->add_flag("--resume", resume,
               "keep the images that are in --out already, of the same model and options, and make the rest");
   common.add_to(c, true);

@@ -46,4 +46,15 @@ template <class... Args> void say(fmt::format_string<Args...> message, Args&&...
 [[noreturn]] void unknown_name(std::string_view what, std::string_view name,
                                const std::vector<std::string>& known);
 
+/// The row of a table that has this name. Throws as unknown_name.
+template <class Table>
+const auto& row_named(std::string_view what, std::string_view name, const Table& table) {
+  std::vector<std::string> known;
+  for (const auto& row : table) {
+    if (row.name == name) return row;
+    known.emplace_back(row.name);
+  }
+  unknown_name(what, name, known);
+}
+
 }  // namespace dale

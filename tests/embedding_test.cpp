@@ -1,8 +1,8 @@
 // How data become positive and come back; data in units of their own through training, sampling, likelihood.
 #include "diffusion/embedding.h"
 
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
-#include "experiments/data/rain.h"
 #include "experiments/judge/values.h"
 #include "experiments/run/likelihood.h"
 #include "experiments/run/sample.h"

@@ -1,19 +1,16 @@
 // Images of the user's own, in colour and of any size: how they are read and treated, and that all that a
 // model does works on them. Whatever is random is a function of a key.
-#include "experiments/data/own.h"
 
 #include <nlohmann/json.hpp>
 
 #include "experiments/compare/run_page.h"
-#include "experiments/data/cifar.h"
+#include "experiments/data/dataset.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/likelihood.h"
-#include "experiments/run/runs.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/train.h"
-#include "experiments/run/watch.h"
 #include "tensor/npy.h"
 #include "tests/folder.h"
 

@@ -21,8 +21,7 @@ constexpr Index N = 64, N_cuda = 128;
 
 /// Measures f, which makes so many items a call. On CUDA calls are waited for together, after some that let
 /// graphs be recorded.
-template <class F>
-void measure(benchmark::State& state, Index items_a_call, const F& f, Device device = Device::cpu) {
+template <class F> void measure(benchmark::State& state, Device device, Index items_a_call, const F& f) {
   const bool cuda = device == Device::cuda;
   const int group = cuda ? 20 : 1;
   const auto calls = [&] {
@@ -57,7 +56,7 @@ void training(benchmark::State& state, Index channels, Index N, Device device) {
     const std::vector<Tensor> made = gradients(r1.inputs);
     adam.step({made.begin(), made.end()}, 1e-3);
   };
-  measure(state, N, step, device);
+  measure(state, device, N, step);
   count_memory(state, device);
 }
 
@@ -65,35 +64,28 @@ void evaluation(benchmark::State& state, Index N, Device device) {
   const NoGrad off;
   const R1 r1(N, device);
   Captured network([&](const std::vector<Tensor>& in) { return std::vector<Tensor>{r1(in).value()}; });
-  measure(
-      state, N,
-      [&] {
-        network({r1.inputs[0], r1.inputs[1]});
-      },
-      device);
+  measure(state, device, N, [&] { network({r1.inputs[0], r1.inputs[1]}); });
   count_memory(state, device);
 }
 
 void cuda_matmul(benchmark::State& state) {
   constexpr Index n = 4096;
   const Var a = normal(Key{1}, {n, n}, 0, Device::cuda), b = normal(Key{2}, {n, n}, 0, Device::cuda);
-  measure(
-      state, 2 * n * n * n, [&] { matmul(a, b); }, Device::cuda);
+  measure(state, Device::cuda, 2 * n * n * n, [&] { matmul(a, b); });
 }
 
 void cuda_copy(benchmark::State& state) {
   const Tensor x = Tensor::full({1 << 26}, 1, Device::cuda);
   Tensor y(x.shape(), Device::cuda);
-  measure(
-      state, 2 * x.size() * Index{sizeof(real)},
-      [&] { cuda_transfer(y.span().data(), x.cspan().data(), x.span().size_bytes(), Transfer::on_device); },
-      Device::cuda);
+  measure(state, Device::cuda, 2 * x.size() * Index{sizeof(real)}, [&] {
+    cuda_transfer(y.span().data(), x.cspan().data(), x.span().size_bytes(), Transfer::on_device);
+  });
 }
 
 void peak(benchmark::State& state) {
   const int threads = static_cast<int>(state.range(0));
   std::vector<double> keep(static_cast<std::size_t>(8 * threads));
-  measure(state, 8 * threads * 2 * burst_size(), [&] {
+  measure(state, Device::cpu, 8 * threads * 2 * burst_size(), [&] {
     parallel(8 * threads, [&](Index piece) { keep[static_cast<std::size_t>(piece)] = multiply_add_burst(); });
   });
   benchmark::DoNotOptimize(keep);
@@ -107,14 +99,11 @@ void convolution(benchmark::State& state, const Layer& layer, Which which, Index
                w = normal(Key{2}, {s.O, s.C, s.kh, s.kw}, 0, device),
                y = normal(Key{3}, {N, s.OH, s.OW, s.O}, 0, device);
   const Kernels& k = kernels(device);
-  measure(
-      state, N * layer.operations(),
-      [&] {
-        if (which == Which::forward) k.conv2d(s, x.cspan(), w.cspan(), {}, {}, y.span());
-        if (which == Which::input) k.conv2d_input(s, y.cspan(), w.cspan(), x.span());
-        if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span(), {});
-      },
-      device);
+  measure(state, device, N * layer.operations(), [&] {
+    if (which == Which::forward) k.conv2d(s, x.cspan(), w.cspan(), {}, {}, y.span());
+    if (which == Which::input) k.conv2d_input(s, y.cspan(), w.cspan(), x.span());
+    if (which == Which::weight) k.conv2d_weight(s, x.cspan(), y.cspan(), w.span(), {});
+  });
   state.counters["operations"] = static_cast<double>(N * layer.operations());
   state.counters["times"] = static_cast<double>(layer.times);
 }
@@ -144,7 +133,7 @@ void matrix_products(benchmark::State& state, const Product& p, bool own) {
   const Tensor factor = p.transposed ? a.permute({0, 2, 1}) : a;
   if (!own) blas::require();
   const Index rows = std::min<Index>(p.M, 128), blocks = (p.M + rows - 1) / rows;
-  measure(state, p.count * 2 * p.M * p.N * p.K, [&] {
+  measure(state, Device::cpu, p.count * 2 * p.M * p.N * p.K, [&] {
     if (own)
       kernels(Device::cpu).matmul(factor.cview(), b.cview(), y.span());
     else
@@ -163,19 +152,19 @@ Var activations(Key key) { return raw::channels_first(normal(key, {N, 28, 28, 32
 void group_norm_silu(benchmark::State& state, bool fused) {
   const Var x = activations(Key{1}), gamma = Tensor::full({32}, 1), beta = Tensor::full({32}, 0);
   const auto formula = fused ? group_norm : group_norm_formula;
-  measure(state, x.size(), [&] { formula(x, gamma, beta, 8, 1e-5, true); });
+  measure(state, Device::cpu, x.size(), [&] { formula(x, gamma, beta, 8, 1e-5, true); });
 }
 
 void group_norm_silu_gradient(benchmark::State& state) {
   const Var x = parameter(activations(Key{1}).value()), gamma = Tensor::full({32}, 1),
             g = activations(Key{2});
   const Var y = group_norm(x, gamma, Tensor::full({32}, 0), 8, 1e-5, true);
-  measure(state, x.size(), [&] { vjp(y, g, {x}); });
+  measure(state, Device::cpu, x.size(), [&] { vjp(y, g, {x}); });
 }
 
 void silu_map(benchmark::State& state) {
   const Var x = activations(Key{1});
-  measure(state, x.size(), [&] { silu(x); });
+  measure(state, Device::cpu, x.size(), [&] { silu(x); });
 }
 
 void adam_step(benchmark::State& state) {
@@ -183,13 +172,13 @@ void adam_step(benchmark::State& state) {
   Adam adam(r1.all);
   Vars gradients;
   for (const auto& p : r1.all) gradients.push_back(normal(Key{2}, p.parameter->shape()));
-  measure(state, r1.weights(), [&] { adam.step(gradients, 1e-3); });
+  measure(state, Device::cpu, r1.weights(), [&] { adam.step(gradients, 1e-3); });
 }
 
 /// A chain of a thousand scalar multiplications: the cost of recording an op, and of its gradient.
 void small_ops(benchmark::State& state, bool backward) {
   const Var x = parameter(Tensor({}, {1})), c = Tensor({}, {1});
-  measure(state, 1000, [&] {
+  measure(state, Device::cpu, 1000, [&] {
     Var y = x;
     for (int i = 0; i < 1000; ++i) y = y * c;
     if (backward) benchmark::DoNotOptimize(grad(y, {x}));

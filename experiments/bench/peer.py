@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -47,19 +48,15 @@ SETUPS = {"cpu": [(BATCH["cpu"], [], [Case(f"r1_{what}/threads:{n}", "R1", what,
 def find_peer(folder):
     """A Python with PyTorch, or None."""
     own = folder / "bin" / "python"
-    runs = lambda *command, **how: subprocess.run(command, **how).returncode == 0
-    has_torch = lambda python: runs(python, "-c", "import torch", capture_output=True)
-    if own.exists() and has_torch(own):
-        return own
-    for python in (sys.executable, "/usr/bin/python3"):
-        if has_torch(python):
+    runs = lambda python, *options: (shutil.which(python) and
+                                     subprocess.run([python, *options], capture_output=True).returncode == 0)
+    for python in (own, sys.executable, "/usr/bin/python3"):
+        if runs(python, "-c", "import torch"):
             return python
     print(f"installing PyTorch into {folder} (once; it is large) …", flush=True)
-    quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if runs(sys.executable, "-m", "venv", folder, **quiet) and \
-            runs(own, "-m", "pip", "install", "--quiet", "torch", "numpy", **quiet):
-        return own
-    return None
+    made = (runs(sys.executable, "-m", "venv", folder) and
+            runs(own, "-m", "pip", "install", "--quiet", "torch", "numpy"))
+    return own if made else None
 
 
 class Peer:
@@ -71,15 +68,9 @@ class Peer:
         self.version = self.process.stdout.readline().strip()
 
     def run(self, case, seconds):
-        """(images/s, peak MiB so far)"""
-        try:
-            print(case.what, case.threads, seconds, file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            pass
-        answer = self.process.stdout.readline().split()
-        if not answer:
-            raise EOFError(f"PyTorch's worker ended: {' '.join(self.command)} says why")
-        step, peak = answer
+        """(images/s, peak MiB so far). Throws BrokenPipeError or ValueError of a worker that ended."""
+        print(case.what, case.threads, seconds, file=self.process.stdin, flush=True)
+        step, peak = self.process.stdout.readline().split()
         return self.batch / float(step), int(peak) / 1024
 
     def end(self):
@@ -106,16 +97,16 @@ def alternate(benchmark, python, setup, memory, rounds, seconds):
     ours, peaks = {}, dict.fromkeys(("dale", *peers), 0)
     for turn in range(rounds):
         for case in cases:
-            progress = f"\r{case.row}: alternation {turn + 1} of {rounds}   "
-            print(progress, end="", file=sys.stderr, flush=True)
+            print(f"\r{case.row}: alternation {turn + 1} of {rounds}   ", end="", file=sys.stderr, flush=True)
             ours[case] = run_ours(benchmark, f"^{case.row}/", f"--benchmark_min_time={seconds}")[0]
             measured = {"dale": (ours[case]["items_per_second"], ours[case][memory])}
             for way, peer in list(peers.items()):
                 try:
                     if way != BESIDE or turn == 0:
                         measured[way] = peer.run(case, seconds)
-                except EOFError as e:  # torch.compile wants a compiler and Python's headers
-                    print(f"\nnot counted: {way}: {e}", file=sys.stderr)
+                except (BrokenPipeError, ValueError):  # torch.compile wants a compiler and Python's headers
+                    print(f"\nnot counted: {way}: PyTorch's worker ended: {' '.join(peer.command)} says why",
+                          file=sys.stderr)
                     peer.end()
                     del peers[way], peaks[way]
             for who, (rate, mib) in measured.items():

@@ -8,7 +8,6 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <numeric>
 
 #include "diffusion/exact.h"
 #include "experiments/bench/r1.h"

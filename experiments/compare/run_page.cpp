@@ -7,7 +7,6 @@
 #include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
-#include "experiments/run/watch.h"
 
 namespace dale {
 namespace {

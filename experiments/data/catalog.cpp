@@ -4,9 +4,8 @@
 
 #include <memory>
 
-#include "experiments/data/cifar.h"
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
-#include "experiments/data/rain.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 
@@ -82,13 +81,7 @@ std::optional<fs::path> find_published(const std::string& name, const CatalogFil
 
 }  // namespace
 
-const CatalogEntry& catalog_entry(const std::string& name) {
-  for (const CatalogEntry& entry : catalog)
-    if (entry.name == name) return entry;
-  std::vector<std::string> names;
-  for (const CatalogEntry& entry : catalog) names.push_back(entry.name);
-  unknown_name("data set", name, names);
-}
+const CatalogEntry& catalog_entry(const std::string& name) { return row_named("data set", name, catalog); }
 
 bool is_published(const fs::path& path, const CatalogFile& file) {
   try {

@@ -1,7 +1,12 @@
-#include "experiments/data/cifar.h"
-
+// CIFAR-10 (Krizhevsky 2009): 32 × 32 pixels in colour, ten classes. A record of its binary version is a byte
+// of label and 3,072 of pixels, the planes of red, green and blue. Taken are, in this order, of
+// FOLDER/cifar10:
+//   cifar-10-binary.tar.gz                  as published, which `dale data --fetch cifar10` gets
+//   data_batch_1.bin … 5.bin, test_batch.bin   what is in it
+//   train.bin.gz, test.bin.gz               records of another choice, gzipped or not
 #include <charconv>
 
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
 #include "tensor/check.h"
 

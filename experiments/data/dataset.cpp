@@ -3,12 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "experiments/data/cifar.h"
 #include "experiments/data/idx.h"
-#include "experiments/data/own.h"
-#include "experiments/data/rain.h"
 #include "tensor/check.h"
-#include "tensor/file.h"
 #include "tensor/verbs.h"
 
 namespace dale {
@@ -59,9 +55,39 @@ Dataset load_idx(const std::string& name, const fs::path& folder, Split split) {
            data.labels.dim(0));
   const std::int32_t highest = *std::max_element(data.labels.data(), data.labels.data() + data.labels.size());
   if (highest >= classes) failed("{}: a label {}; expected 0 to {}", labels_file, highest, classes - 1);
-  data.digests[files.images] = md5(read_gzip(images_file, ~0ull));
-  data.digests[files.labels] = md5(read_gzip(labels_file, ~0ull));
+  data.digests[files.images] = md5(read_gzip(images_file));
+  data.digests[files.labels] = md5(read_gzip(labels_file));
   return data;
+}
+
+Dataset load_whole(const std::string& asked, const std::string& data_option, Split split,
+                   const Treatment& how) {
+  const std::string name = published_name(asked);
+  if (is_named(name)) {
+    const bool validates = name != asked;
+    const auto train = find_split(name, data_option, Split::train),
+               test = find_split(name, data_option, Split::test);
+    if (!train && test && !validates)
+      return part_of(load_idx(name, *test, Split::test), split, "those of the test files alone");
+    const Split files = validates ? Split::train : split;
+    const auto folder = files == Split::train ? train : test;
+    const SplitFiles stems = split_files(files);
+    if (!folder) missing_dataset(name, stems.images + "[.gz] with " + stems.labels + "[.gz]", data_option);
+    Dataset data = load_idx(asked, *folder, files);
+    return validates ? part_of(std::move(data), split, "those of the training files", 10) : data;
+  }
+  if (name == rain_name) return load_rain(data_option, split);
+  if (name == cifar_name) return load_cifar(data_option, split);
+  const fs::path path = name;
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored) || path.extension() == ".npy")
+    return part_of(own_images(path, how), split, "in one part");
+  if (fs::is_regular_file(path, ignored))
+    failed("{}: a file of this kind is no data set; expected a folder of PNG or JPEG files, or a .npy file",
+           name);
+  if (name.find('/') != name.npos)
+    failed("{}: no such folder; expected one of PNG or JPEG files, or a .npy file", name);
+  unknown_name("data set", name, known_names());
 }
 
 }  // namespace
@@ -126,40 +152,6 @@ std::optional<fs::path> find_dataset(const std::string& asked, const std::string
   const auto train = find_split(name, data_option, Split::train);
   return train ? train : find_split(name, data_option, Split::test);
 }
-
-namespace {
-
-Dataset load_whole(const std::string& asked, const std::string& data_option, Split split,
-                   const Treatment& how) {
-  const std::string name = published_name(asked);
-  if (is_named(name)) {
-    const bool validates = name != asked;
-    const auto train = find_split(name, data_option, Split::train),
-               test = find_split(name, data_option, Split::test);
-    if (!train && test && !validates)
-      return part_of(load_idx(name, *test, Split::test), split, "those of the test files alone");
-    const Split files = validates ? Split::train : split;
-    const auto folder = files == Split::train ? train : test;
-    const SplitFiles stems = split_files(files);
-    if (!folder) missing_dataset(name, stems.images + "[.gz] with " + stems.labels + "[.gz]", data_option);
-    Dataset data = load_idx(asked, *folder, files);
-    return validates ? part_of(std::move(data), split, "those of the training files", 10) : data;
-  }
-  if (name == rain_name) return load_rain(data_option, split);
-  if (name == cifar_name) return load_cifar(data_option, split);
-  const fs::path path = name;
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored) || path.extension() == ".npy")
-    return part_of(own_images(path, how), split, "in one part");
-  if (fs::is_regular_file(path, ignored))
-    failed("{}: a file of this kind is no data set; expected a folder of PNG or JPEG files, or a .npy file",
-           name);
-  if (name.find('/') != name.npos)
-    failed("{}: no such folder; expected one of PNG or JPEG files, or a .npy file", name);
-  unknown_name("data set", name, known_names());
-}
-
-}  // namespace
 
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split,
                      const Treatment& how) {

@@ -1,9 +1,9 @@
 // What is trained on: images, grey or in colour, with a label each where they come in classes.
 //   fashion-mnist, mnist, kmnist   28 × 28, grey, in ten classes: four idx files each, looked for in a few
 //                                  folders
-//   cifar10                        32 × 32, in colour, in ten classes (cifar.h)
-//   rain                           28 × 28, in mm/h, without labels (rain.h)
-//   a folder, or a file.npy        the user's own images (own.h), in units of their own where a model's
+//   cifar10                        32 × 32, in colour, in ten classes (cifar.cpp)
+//   rain                           28 × 28, in mm/h, without labels (rain.cpp)
+//   a folder, or a file.npy        the user's own images (own.cpp), in units of their own where a model's
 //                                  embedding takes them (diffusion/embedding.h)
 // Training must keep images back for evaluation. The named sets come with 10,000; of what does not come in
 // two parts, and of a named set whose training files are missing, every fifth image is kept.
@@ -23,6 +23,8 @@
 namespace dale {
 
 enum class Split { train, test };
+
+constexpr const char *cifar_name = "cifar10", *rain_name = "rain";
 
 struct Dataset {
   std::string name;
@@ -66,6 +68,15 @@ std::optional<std::filesystem::path> find_split(const std::string& name, const s
 /// the test files; a folder or file that is there.
 std::optional<std::filesystem::path> find_dataset(const std::string& name, const std::string& data_option);
 
+/// The first FOLDER/cifar10 with one of the files of cifar.cpp.
+std::optional<std::filesystem::path> find_cifar(const std::string& data_option);
+/// The first FOLDER/rain with train.npy.gz and test.npy.gz, (N,1,H,W) of '|u1'; else the patches that come
+/// with dale, some of these.
+std::filesystem::path find_rain(const std::string& data_option);
+/// Throw as load_dataset. Rain: rates in mm/h (N,1,H,W), the same numbers at each call.
+Dataset load_cifar(const std::string& data_option, Split split);
+Dataset load_rain(const std::string& data_option, Split split);
+
 /// How images are taken before they are looked at.
 struct Treatment {
   bool grey = false;            // the mean of the colours
@@ -74,6 +85,18 @@ struct Treatment {
   bool operator==(const Treatment&) const = default;
 };
 
+/// Images (N,C,H,W), or one (C,H,W), in grey or resized where asked for.
+Tensor treated(const Tensor& images, const Treatment& how);
+
+/// "28", which is 28 × 28, or "32x48", height first: into `how`. Throws std::invalid_argument for another
+/// text.
+void set_size(Treatment& how, const std::string& text);
+
+/// A treatment as entries of a model's metadata or a run's config, none where nothing was done, and from
+/// there.
+std::map<std::string, std::string> notes_of(const Treatment& how);
+Treatment treatment_of(const std::map<std::string, std::string>& notes);
+
 /// Throws std::invalid_argument for what is neither a known name, a folder nor a .npy file;
 /// std::runtime_error when a named set is nowhere (saying where it was looked for, and how to get it), when
 /// a file is damaged or holds what is not finite, when there are more images than labels or fewer, when
@@ -81,6 +104,15 @@ struct Treatment {
 /// when a label is above 9, and when a part is empty.
 Dataset load_dataset(const std::string& name, const std::string& data_option, Split split = Split::train,
                      const Treatment& how = {});
+
+/// All of a folder, treated, or of a .npy file, as it is, in one part; `note` tells what was changed or left
+/// out. Throws std::runtime_error with the file for what is damaged or not finite, and for files that differ
+/// in size or in colours (where no size is asked for), with what the others have.
+Dataset own_images(const std::filesystem::path& path, const Treatment& how);
+
+/// The names of a model's classes, by its notes: the folders', of which one entry has all ("bag/shoe": they
+/// have no slash), or those of a published set. Empty where they have none.
+std::vector<std::string> class_names(const std::map<std::string, std::string>& notes);
 
 /// A file or folder that comes with the program: beside the sources, in experiments/pretrained, or where
 /// `make install` puts it. Throws std::runtime_error with the folders looked in.

@@ -1,5 +1,4 @@
-// zlib reads gzipped and plain files alike. One byte more than the header promises is asked for: it shows
-// trailing bytes, and takes zlib to the end of the stream, where it compares the checksum.
+// zlib reads gzipped and plain files alike, and compares the checksum at the end of the stream.
 #include "experiments/data/idx.h"
 
 #include <openssl/evp.h>
@@ -23,51 +22,18 @@ struct Idx {
   std::string bytes;
 };
 
-using GzFile = std::unique_ptr<gzFile_s, int (*)(gzFile)>;
-
-GzFile open_gzip(const std::filesystem::path& path) {
-  expect_regular(path);
-  errno = 0;
-  GzFile file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file)
-    failed("cannot read {}: {}", path.string(), std::generic_category().message(errno ? errno : ENOMEM));
-  return file;
-}
-
-/// At most `limit` bytes, fewer at the end of the file, in chunks: a false size costs no more memory than the
-/// file has bytes to fill.
-std::string read_bytes(gzFile file, std::uint64_t limit, const std::string& name) try {
-  constexpr std::uint64_t chunk = 1 << 18;
-  std::string bytes;
-  while (bytes.size() < limit) {
-    const std::size_t had = bytes.size();
-    const auto wanted = static_cast<unsigned>(std::min<std::uint64_t>(chunk, limit - had));
-    bytes.resize(had + wanted);
-    const int n = gzread(file, bytes.data() + had, wanted);
-    bytes.resize(had + static_cast<std::size_t>(std::max(n, 0)));
-    int error = Z_OK;
-    const char* reason = gzerror(file, &error);  // begins with the path
-    if (n < 0 || error != Z_OK) failed("cannot read {}; expected a whole idx file, gzipped or not", reason);
-    if (n == 0) break;
-  }
-  return bytes;
-} catch (const std::bad_alloc&) { failed("cannot read {}: it holds more than memory does", name); }
-
 Idx read_idx(const std::filesystem::path& path, Index magic, int rank) {
-  const std::string name = path.string();
-  const GzFile file = open_gzip(path);
+  const std::string name = path.string(), file = read_gzip(path);
   const std::size_t length = 4 + 4 * static_cast<std::size_t>(rank);
-  const std::string header = read_bytes(file.get(), length, name);
-  if (header.size() >= 4 && big_endian(header) != magic)
-    failed("{}: magic number 0x{:08x}; expected 0x{:08x}", name, big_endian(header), magic);
-  if (header.size() < length) failed("{}: {} bytes; expected a header of {}", name, header.size(), length);
+  if (file.size() >= 4 && big_endian(file) != magic)
+    failed("{}: magic number 0x{:08x}; expected 0x{:08x}", name, big_endian(file), magic);
+  if (file.size() < length) failed("{}: {} bytes; expected a header of {}", name, file.size(), length);
 
-  Idx idx;
-  for (int i = 0; i < rank; ++i) idx.shape.push_back(big_endian(std::string_view(header).substr(4 + 4 * i)));
+  Idx idx{{}, file.substr(length)};
+  for (int i = 0; i < rank; ++i) idx.shape.push_back(big_endian(std::string_view(file).substr(4 + 4 * i)));
   const auto expected = byte_count(idx.shape, 1);
   if (!expected) failed("{}: the shape {} overflows; expected less than 2^63 bytes", name, str(idx.shape));
   const auto size = static_cast<std::uint64_t>(*expected);
-  idx.bytes = read_bytes(file.get(), size + 1, name);
   if (idx.bytes.size() < size)
     failed("{}: truncated: {} bytes; expected {} for shape {}", name, idx.bytes.size(), size, str(idx.shape));
   if (idx.bytes.size() > size) failed("{}: trailing bytes; expected {} for {}", name, size, str(idx.shape));
@@ -92,9 +58,27 @@ IntTensor read_idx_labels(const std::filesystem::path& path) {
   return labels;
 }
 
-std::string read_gzip(const std::filesystem::path& path, std::uint64_t limit) {
-  return read_bytes(open_gzip(path).get(), limit, path.string());
-}
+std::string read_gzip(const std::filesystem::path& path, std::uint64_t limit) try {
+  expect_regular(path);
+  errno = 0;
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
+  if (!file)
+    failed("cannot read {}: {}", path.string(), std::generic_category().message(errno ? errno : ENOMEM));
+  constexpr std::uint64_t chunk = 1 << 18;
+  std::string bytes;
+  while (bytes.size() < limit) {
+    const std::size_t had = bytes.size();
+    const auto wanted = static_cast<unsigned>(std::min<std::uint64_t>(chunk, limit - had));
+    bytes.resize(had + wanted);
+    const int n = gzread(file.get(), bytes.data() + had, wanted);
+    bytes.resize(had + static_cast<std::size_t>(std::max(n, 0)));
+    int error = Z_OK;
+    const char* reason = gzerror(file.get(), &error);  // begins with the path
+    if (n < 0 || error != Z_OK) failed("cannot read {}; expected a whole idx file, gzipped or not", reason);
+    if (n == 0) break;
+  }
+  return bytes;
+} catch (const std::bad_alloc&) { failed("cannot read {}: it holds more than memory does", path.string()); }
 
 std::string md5(std::string_view bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest;

@@ -17,7 +17,7 @@ Tensor read_idx_images(const std::filesystem::path& path);
 IntTensor read_idx_labels(const std::filesystem::path& path);
 
 /// The first `limit` bytes of a file, fewer if it has fewer, decompressed where it is gzipped.
-std::string read_gzip(const std::filesystem::path& path, std::uint64_t limit);
+std::string read_gzip(const std::filesystem::path& path, std::uint64_t limit = ~0ull);
 
 /// MD5 as 32 hexadecimal digits. It is the digest the data sets are published with, and tells damage, not
 /// malice.

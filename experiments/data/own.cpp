@@ -1,9 +1,13 @@
-#include "experiments/data/own.h"
-
+// Images of the user's own, as they come:
+//   a folder of PNG and JPEG files   of one size, or resized; if they lie in folders below it, each of these
+//                                    is a class and its name the class's
+//   a file.npy                       (N,H,W), (N,C,H,W) or (N,H,W,C), C = 1 or 3; bytes are pixels of 255,
+//                                    all else is in units of its own
 #include <algorithm>
 #include <charconv>
 #include <sstream>
 
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
 #include "experiments/pictures/image.h"
 #include "experiments/pictures/resize.h"
@@ -179,12 +183,6 @@ Treatment treatment_of(const std::map<std::string, std::string>& notes) {
   Treatment how{.grey = notes.contains("grey")};
   if (const auto size = notes.find("size"); size != notes.end()) set_size(how, size->second);
   return how;
-}
-
-std::string joined_names(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : "/") + name;
-  return text;
 }
 
 std::vector<std::string> class_names(const std::map<std::string, std::string>& notes) {

@@ -1,6 +1,12 @@
-#include "experiments/data/rain.h"
-
+// Rain by radar: data that are positive by nature. Patches of 28 × 28 pixels of 1 km, in all of which it
+// rains, from composites of the Finnish Meteorological Institute (28 September 2016, FMI open data, CC BY
+// 4.0; as kept among pysteps' example data). A pixel is a byte v, reflectivity in half decibels; with u
+// uniform on [−½, ½), because v was rounded,
+//   dBZ = (v + u)/2 − 32,   R = (10^(dBZ/10)/223)^(1/1.53)   mm/h, by FMI's relation
+// The test patches are of frames 20 minutes after the last that is trained on: split by time, so a little
+// drier.
 #include "autograd/ops.h"
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
 #include "tensor/check.h"
 #include "tensor/draw.h"
@@ -30,7 +36,7 @@ fs::path find_rain(const std::string& data_option) {
 
 Dataset load_rain(const std::string& data_option, Split split) {
   const fs::path folder = find_rain(data_option), path = file_of(folder, split);
-  const std::string bytes = read_gzip(path, ~0ull);
+  const std::string bytes = read_gzip(path);
   const Var v = npy_array(bytes, path.string());
   if (v.rank() != 4 || v.dim(1) != 1)
     failed("{}: an array of shape {}; expected patches (N,1,H,W)", path.string(), str(v.shape()));

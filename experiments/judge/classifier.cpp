@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
+#include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
-#include "experiments/data/own.h"
 #include "experiments/run/batches.h"
 #include "experiments/run/fit.h"
-#include "experiments/run/model.h"
 #include "nn/checkpoint.h"
 #include "nn/optim.h"
 #include "tensor/file.h"
+#include "tensor/version.h"
 
 namespace dale {
 namespace {

@@ -1,9 +1,11 @@
 #include "experiments/judge/evaluate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "experiments/run/model.h"
+#include "tensor/version.h"
 
 namespace dale {
 namespace {
@@ -143,8 +145,7 @@ std::string text_of(const Evaluation& e, const Reference& r) {
     text += fmt::format("{:<28}{:>11.4g}{:>11.4g}{:>9}{:>9}\n", m.title, v.value, v.floor,
                         v.real ? std::to_string(v.real) : "-", v.fake);
   }
-  text += "samples of each class       ";
-  for (Index c : e.classes) text += fmt::format(" {}", c);
+  text += fmt::format("{:<28} {}", "samples of each class", fmt::join(e.classes, " "));
   if (e.floor_images < e.frechet.fake)
     text += fmt::format("\nfloors by {} training images, all there are", e.floor_images);
   return text +

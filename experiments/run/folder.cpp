@@ -10,9 +10,12 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "tensor/check.h"
 
@@ -46,23 +49,20 @@ std::vector<Checkpoint> checkpoints(const fs::path& folder) {
 }
 
 /// Step and row of a line; nothing unless it is five numbers with commas between.
-std::optional<std::pair<double, MetricsRow>> row_of(std::string_view line) {
-  double values[5];
-  const char *at = line.data(), *const end = at + line.size();
-  for (double& value : values) {
-    const auto [last, error] = std::from_chars(at, end, value);
-    if (error != std::errc() || !(&value == &values[4] ? last == end : last != end && *last == ','))
-      return std::nullopt;
-    at = last + 1;
-  }
-  return std::pair(values[0], MetricsRow{values[1], values[2], values[3], values[4]});
+std::optional<std::pair<Index, MetricsRow>> row_of(const std::string& line) {
+  long long step = 0;
+  MetricsRow row{};
+  char more = 0;
+  const int read = std::sscanf(line.c_str(), "%lld,%lf,%lf,%lf,%lf%c", &step, &row.loss, &row.gradient_norm,
+                               &row.learning_rate, &row.images_per_second, &more);
+  return read == 5 ? std::optional(std::pair(Index{step}, row)) : std::nullopt;
 }
 
 /// The whole lines of a text, of which a half one at the end is none.
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1))
-    lines.push_back(text.substr(0, end));
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream from(text);
+  for (std::string line; std::getline(from, line) && !from.eof();) lines.push_back(line);
   return lines;
 }
 
@@ -83,6 +83,11 @@ std::string holder(int file) {
   std::array<char, 256> text{};
   const ssize_t n = pread(file, text.data(), text.size(), 0);
   return n > 0 ? std::string(text.data(), static_cast<std::size_t>(n)) : "another process";
+}
+
+/// What f says, or what is wrong.
+std::string said(const auto& f) try { return f(); } catch (const std::exception& error) {
+  return error.what();
 }
 
 }  // namespace
@@ -118,13 +123,12 @@ FolderLock::~FolderLock() {
 
 std::vector<MetricsRow> read_metrics(const fs::path& folder) {
   const fs::path path = folder / "metrics.csv";
-  const std::string text = read_file(path);
-  const std::vector<std::string_view> lines = lines_of(text);
+  const std::vector<std::string> lines = lines_of(read_file(path));
   if (lines.empty() || lines[0] != header) failed("{}: expected the first line {}", path.string(), header);
   std::vector<MetricsRow> rows;
   for (std::size_t step = 1; step < lines.size(); ++step) {
     const auto row = row_of(lines[step]);
-    if (!row || row->first != static_cast<double>(step))
+    if (!row || row->first != static_cast<Index>(step))
       failed("{}: line {} is no row of step {}; expected five numbers with commas between", path.string(),
              step + 1, step);
     rows.push_back(row->second);
@@ -132,18 +136,26 @@ std::vector<MetricsRow> read_metrics(const fs::path& folder) {
   return rows;
 }
 
-Metrics::Metrics(Index steps) {
-  constexpr double lost = std::numeric_limits<double>::quiet_NaN();
-  rows_.assign(static_cast<std::size_t>(steps), {lost, lost, lost, lost});
+std::vector<std::pair<Index, double>> read_validation(const fs::path& folder) {
+  std::vector<std::pair<Index, double>> rows;
+  if (!fs::exists(folder / "validation.csv")) return rows;
+  for (const std::string& line : lines_of(read_file(folder / "validation.csv"))) {
+    long long step = 0;
+    double loss = 0;
+    if (std::sscanf(line.c_str(), "%lld,%lf", &step, &loss) == 2) rows.emplace_back(step, loss);
+  }
+  return rows;
 }
 
-Metrics::Metrics(const fs::path& folder, Index steps) : Metrics(steps) {
+Metrics::Metrics(const fs::path& folder, Index steps) {
+  constexpr double lost = std::numeric_limits<double>::quiet_NaN();
+  rows_.assign(static_cast<std::size_t>(steps), {lost, lost, lost, lost});
+  if (folder.empty()) return;
   const fs::path path = folder / "metrics.csv";
   std::error_code ignored;
   const std::string before = steps > 0 && fs::exists(path, ignored) ? read_file(path) : "";
-  for (std::string_view line : lines_of(before))
-    if (const auto row = row_of(line); row && row->first >= 1 && row->first <= static_cast<double>(steps) &&
-                                       row->first == std::floor(row->first))
+  for (const std::string& line : lines_of(before))
+    if (const auto row = row_of(line); row && row->first >= 1 && row->first <= steps)
       rows_[static_cast<std::size_t>(row->first) - 1] = row->second;
   std::string text = fmt::format("{}\n", header);
   Index missing = 0;
@@ -225,6 +237,33 @@ void expect_same_config(const Json& before, const Json& now, const std::vector<s
           "--out",
           where, key, then.dump(), value.dump());
   }
+}
+
+std::string list_runs(const fs::path& folder) {
+  std::set<fs::path> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (at->path().filename() == "config.json" || at->path().extension() == ending) files.insert(at->path());
+  if (error) failed("cannot read the folder {}: {}", folder.string(), error.message());
+  std::string text;
+  for (const fs::path& path : files) {
+    if (path.extension() == ending) continue;
+    const fs::path run = path.parent_path();
+    const auto about = [&] {
+      const Json config = read_config(read_file(path), path.string());
+      return fmt::format("{}, {}, {} steps of {} images", config.value("dataset", "?"),
+                         config.value("process", "?"), config.value("steps", Index{0}),
+                         config.value("batch", Index{0}));
+    };
+    text += fmt::format("{}  {}\n", run.string(), said(about));
+    for (const fs::path& file : files)
+      if (file.parent_path() == run && file.extension() == ending)
+        text += fmt::format("  {:<34}{}\n", file.filename().string(), said([&] {
+                              read_safetensors(file);
+                              return "whole";
+                            }));
+  }
+  return text.empty() ? fmt::format("{}: no runs of dale train or tune\n", folder.string()) : text;
 }
 
 }  // namespace dale

@@ -9,8 +9,6 @@
 // cut off.
 // One process works in a folder at a time: two runs in one would leave the model of one beside the metrics of
 // the other.
-//
-// A step is a function of the state and of its number: batches and noise have no state of their own.
 #pragma once
 
 #include <filesystem>
@@ -47,9 +45,8 @@ class Metrics {
  public:
   /// Keeps the rows of steps 1 … steps of FOLDER/metrics.csv and removes what follows. A row that is missing
   /// or is not five numbers becomes NaN, which is said on stderr: what can be lost is a curve, not the model.
+  /// Without a folder rows are kept here alone, and those of `steps` steps are NaN.
   Metrics(const std::filesystem::path& folder, Index steps);
-  /// Of rows that are kept here alone; those of `steps` steps are NaN.
-  explicit Metrics(Index steps);
   void append(const MetricsRow& row);
   /// Returns when every row is on the disk.
   void sync() {
@@ -65,6 +62,8 @@ class Metrics {
 
 /// Those of FOLDER/metrics.csv. Throws std::runtime_error when one is not as append leaves it.
 std::vector<MetricsRow> read_metrics(const std::filesystem::path& folder);
+/// The rows of FOLDER/validation.csv (watch.h), step and loss; none where there is no such file.
+std::vector<std::pair<Index, double>> read_validation(const std::filesystem::path& folder);
 
 /// The state of training after some steps.
 struct Checkpoint {
@@ -95,5 +94,10 @@ bool is_made_of(const std::filesystem::path& path, const nlohmann::ordered_json&
 /// named in `free`.
 void expect_same_config(const nlohmann::ordered_json& before, const nlohmann::ordered_json& now,
                         const std::vector<std::string>& free, const std::string& where);
+
+/// `dale runs`: a line for each folder below with a config.json, what the run is of and how far it is to go,
+/// and one for each of its checkpoints and its model, whether it can be read: every file is, whole. Throws
+/// std::runtime_error where the folder is none.
+std::string list_runs(const std::filesystem::path& folder);
 
 }  // namespace dale

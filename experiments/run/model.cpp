@@ -1,9 +1,10 @@
 #include "experiments/run/model.h"
 
-#include <nlohmann/json.hpp>
-#include <sstream>
+#include <fmt/format.h>
 
-#include "experiments/data/own.h"
+#include <nlohmann/json.hpp>
+
+#include "experiments/data/dataset.h"
 #include "experiments/run/folder.h"
 #include "experiments/run/objective.h"
 #include "nn/checkpoint.h"
@@ -22,41 +23,38 @@ struct Metadata {
     return expect_entry(entries, name, path, ", so it is not a model that dale train wrote");
   }
   double number(const std::string& name) const {
-    const std::string value = text(name);
-    std::size_t end = 0;
-    double number = 0;
-    try {
-      number = std::stod(value, &end);
-    } catch (const std::exception&) { end = std::string::npos; }
-    if (end != value.size() || !std::isfinite(number))
-      failed("{}: its metadata has {} = '{}', expected a number", path.string(), name, value);
-    return number;
+    const nlohmann::json value = nlohmann::json::parse(text(name), nullptr, false);
+    if (!value.is_number())
+      failed("{}: its metadata has {} = '{}', expected a number", path.string(), name, text(name));
+    return value;
   }
-  /// A whole number a network can have as a size; `absent` where the entry is missing, if that may be.
+  /// Whole numbers that a network can have as sizes, with commas between.
+  std::vector<Index> sizes(const std::string& name) const {
+    std::vector<Index> all;
+    for (const nlohmann::json& value : nlohmann::json::parse("[" + text(name) + "]", nullptr, false)) {
+      if (!value.is_number_unsigned() || value < 1 || value > 65536)
+        failed("{}: its metadata has {} = '{}', expected a whole number from 1 to 65536", path.string(), name,
+               text(name));
+      all.push_back(value);
+    }
+    return all;
+  }
+  /// One of them; `absent` where the entry is missing, if that may be.
   Index size(const std::string& name, std::optional<Index> absent = {}) const {
     if (absent && !entries.contains(name)) return *absent;
-    const double value = number(name);
-    if (value < 1 || value > 65536 || value != std::floor(value))
-      failed("{}: its metadata has {} = {}, expected a whole number from 1 to 65536", path.string(), name,
-             value);
-    return static_cast<Index>(value);
+    const std::vector<Index> all = sizes(name);
+    if (all.size() != 1)
+      failed("{}: its metadata has {} numbers as {}, expected one", path.string(), all.size(), name);
+    return all[0];
   }
 };
 
 UNetShape unet_shape(const Metadata& metadata) {
-  const auto list = [&](const char* name) {
-    std::vector<Index> all;
-    std::stringstream parts(metadata.text(name));
-    for (std::string part; std::getline(parts, part, ',');) {
-      const std::map<std::string, std::string> one{{name, part}};
-      all.push_back(Metadata{metadata.path, one}.size(name));
-    }
-    return all;
-  };
-  UNetShape shape{metadata.size("channels"), list("multipliers"), metadata.size("time_width"),
+  UNetShape shape{metadata.size("channels"), metadata.sizes("multipliers"), metadata.size("time_width"),
                   metadata.size("classes", 0), metadata.size("colours", 1)};
   if (metadata.entries.contains("attention"))
-    shape.attention = levels_of_heights(list("attention"), metadata.size("height"), shape.multipliers.size());
+    shape.attention =
+        levels_of_heights(metadata.sizes("attention"), metadata.size("height"), shape.multipliers.size());
   if (shape.multipliers.size() > 8 || shape.time_width > 4096)
     failed("{}: its metadata describes a network of {} levels and time width {}: too large",
            metadata.path.string(), shape.multipliers.size(), shape.time_width);
@@ -100,11 +98,7 @@ NamedTensors model_of(const NamedTensors& checkpoint, const std::filesystem::pat
 
 }  // namespace
 
-std::string joined(const std::vector<Index>& values) {
-  std::string text;
-  for (Index v : values) text += (text.empty() ? "" : ",") + std::to_string(v);
-  return text;
-}
+std::string joined(const std::vector<Index>& values) { return fmt::format("{}", fmt::join(values, ",")); }
 
 std::vector<Index> levels_of_heights(const std::vector<Index>& heights, Index height, std::size_t levels) {
   std::vector<Index> there, found;

@@ -87,13 +87,7 @@ const std::vector<Entry>& samplers() {
   return all;
 }
 
-const Entry& sampler_named(const std::string& name) {
-  for (const Entry& e : samplers())
-    if (name == e.name) return e;
-  std::vector<std::string> known = sampler_names();
-  known.push_back("consistency");
-  unknown_name("sampler", name, known);
-}
+const Entry& sampler_of(const SampleOptions& o) { return row_named("sampler", o.sampler, samplers()); }
 
 void check_options(const Entry& entry, const Model& model, const SampleOptions& o) {
   if (entry.in_time && !model.process->multiplicative())
@@ -168,7 +162,7 @@ nlohmann::ordered_json json_of(const SampleOptions& o) {
                               {"count", o.count},
                               {"seed", o.seed},
                               {"device", str(o.device)}};
-  const Entry& entry = sampler_named(o.sampler);
+  const Entry& entry = sampler_of(o);
   const auto add = [&](const char* option, const char* key, const auto& value) {
     if (entry.reads_option(o, option)) json[key] = value;
   };
@@ -188,7 +182,7 @@ nlohmann::ordered_json json_of(const SampleOptions& o) {
 }
 
 std::vector<std::string> unread_options(const SampleOptions& o) {
-  const Entry& entry = sampler_named(o.sampler);
+  const Entry& entry = sampler_of(o);
   std::vector<std::string> unread;
   for (const char* option :
        {"--grid", "--s-min", "--between", "--s-max", "--sigma", "--horizon", "--annealed", "--eta"})
@@ -197,7 +191,7 @@ std::vector<std::string> unread_options(const SampleOptions& o) {
 }
 
 SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder) {
-  const Entry& entry = sampler_named(o.sampler);
+  const Entry& entry = sampler_of(o);
   check_options(entry, model, o);
   const NoGrad off;
   const StopSignals signals;
@@ -217,8 +211,7 @@ SampleResult sample(Model& model, const SampleOptions& o, SamplesFolder* folder)
     Index calls = 0;
     const std::function<void(const Var&, double)> asked = [&](const Var& y, double s) {
       if (const int signal = signals.received())
-        throw Stopped(signal, fmt::format("stopped by {} after {} of {} images{}",
-                                          signal == SIGINT ? "SIGINT" : "SIGTERM", first, o.count,
+        throw Stopped(signal, fmt::format("after {} of {} images{}", first, o.count,
                                           folder ? "; --resume continues with the next" : ""));
       if (o.watch && first == 0) o.watch(y, s);
       const Index expected = std::max<Index>(result.evaluations, o.steps);

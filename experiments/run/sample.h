@@ -37,8 +37,7 @@ struct SampleResult {
   Index sign_changes = -1;  // of the unconstrained sampler, over all images; −1 for the others
 };
 
-/// "probability-flow", "ddim", "dpm-solver", "ancestral", "stochastic", "dale-langevin", "unconstrained",
-/// "eta": those that walk a denoiser. "consistency" is for models that were tuned to it.
+/// Those that walk a denoiser; "consistency", the other, is for models that were tuned to it.
 std::vector<std::string> sampler_names();
 
 /// Those options of the command line that the sampler does not read though another does ("--eta" …).

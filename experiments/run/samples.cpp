@@ -14,12 +14,6 @@ namespace fs = std::filesystem;
 
 constexpr Index gap = 2, zoom = 2;
 
-/// As many images of H×W as a picture holds in a square of them, at most N.
-Index images_in_a_grid(Index N, Index H, Index W) {
-  const Index side = std::max<Index>(1, (max_image_side + gap) / (std::max(H, W) * zoom + gap));
-  return std::min(N, side * side);
-}
-
 Tensor in_a_square(const Tensor& images) {
   const double N = static_cast<double>(images.dim(0));
   return image_grid(images, static_cast<Index>(std::ceil(std::sqrt(N))), gap, zoom);
@@ -44,7 +38,9 @@ Tensor Greys::of(const Tensor& data) const {
 }
 
 Grid grid_of(const Tensor& images, const Model& model) {
-  const Index N = images.dim(0), shown = images_in_a_grid(N, model.height, model.width);
+  const Index N = images.dim(0), pixels = std::max(model.height, model.width) * zoom,
+              side = std::max<Index>(1, (max_image_side + gap) / (pixels + gap)),  // of a square, in images
+      shown = std::min(N, side * side);
   const Tensor first = images.slice(0, 0, shown).packed();
   Grid grid{.shown = shown};
   if (shown < N)

@@ -3,12 +3,16 @@
 
 #include <csignal>
 #include <stdexcept>
+#include <string>
 
 namespace dale {
 
 /// What a loop throws when it has put its work in order; the program then ends with status 128 + signal.
 struct Stopped : std::runtime_error {
-  Stopped(int signal, const std::string& message) : std::runtime_error(message), signal(signal) {}
+  /// `where` it stopped, and what is left, goes on the sentence "stopped by SIGINT".
+  Stopped(int signal, const std::string& where)
+      : std::runtime_error((signal == SIGINT ? "stopped by SIGINT " : "stopped by SIGTERM ") + where),
+        signal(signal) {}
   int signal;
 };
 

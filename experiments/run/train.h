@@ -1,6 +1,9 @@
-// Training: `dale train`. One loss (IV.13) for every process; only the chart differs. A run's folder
-// (folder.h) gets config.json, metrics.csv, checkpoints, and model.safetensors with the averaged weights.
+// Training: `dale train`. A run's folder (folder.h) gets config.json, metrics.csv, checkpoints, and
+// model.safetensors with the averaged weights.
 #pragma once
+
+#include <cmath>
+#include <nlohmann/json_fwd.hpp>
 
 #include "experiments/data/dataset.h"
 #include "experiments/run/model.h"
@@ -35,6 +38,43 @@ struct TrainOptions {
   std::function<void(Index)> after_step{};  // called with the number of steps done; for tests
 };
 
+/// What a number must be, and how that is said.
+struct Demand {
+  bool (*holds)(double);
+  const char* must;
+};
+
+/// The numbers that a run is told, each once: calls f(key, option, member, name, demand) with its key in
+/// config.json, its option on the command line, what it is called, and what it must be. Command line, checks
+/// and config.json are made from this list. O is TrainOptions, const or not.
+template <class O, class F> void visit_numbers(O& o, const F& f) {
+  constexpr Demand count{[](double v) { return v >= 1 && v <= 1e9; }, "at least 1 and at most 10^9"},
+      any_count{[](double v) { return v >= 0 && v <= 1e9; }, "at least 0 and at most 10^9"},
+      images{[](double v) { return v >= 1 && v <= 65536; }, "at least 1 and at most 65536"},
+      width{[](double v) { return v >= 8 && v <= 4096 && std::fmod(v, 8) == 0; },
+            "a positive multiple of 8, at most 4096"},
+      positive{[](double v) { return v > 0 && std::isfinite(v); }, "positive and finite"},
+      limit{[](double v) { return v >= 0 && std::isfinite(v); }, "positive and finite, or 0 for no limit"},
+      finite{[](double v) { return std::isfinite(v); }, "finite"},
+      spread{[](double v) { return v > 0 && v <= 10; }, "positive and at most 10"},
+      fraction{[](double v) { return v >= 0 && v < 1; }, "in [0, 1)"},
+      probability{[](double v) { return v >= 0 && v <= 1; }, "in [0, 1]"};
+  f("steps", "--steps", o.steps, "number of steps", count);
+  f("batch", "--batch", o.batch, "number of images per batch", images);
+  f("channels", "--width", o.channels, "width of the network's first level", width);
+  f("learning_rate", "--lr", o.learning_rate, "learning rate", positive);
+  f("warmup_steps", "--warmup", o.warmup, "number of warm-up steps", any_count);
+  f("clip", "--clip", o.clip, "largest norm of the gradient", limit);
+  f("ema", "--ema", o.ema, "decay of the weights' average", fraction);
+  f("level_mean", "--level-mean", o.level_mean, "mean of the noise levels' logarithm", finite);
+  f("level_deviation", "--level-deviation", o.level_deviation, "deviation of the noise levels' logarithm",
+    spread);
+  f("dropout", "--dropout", o.dropout, "probability of dropout", fraction);
+  f("label_dropout", "--label-dropout", o.label_dropout, "probability of label dropout", probability);
+  f("checkpoint_every", "--checkpoint-every", o.checkpoint_every, "number of steps between checkpoints",
+    count);
+}
+
 struct TrainResult {
   std::filesystem::path model;
   std::vector<double> loss;           // a step each; NaN where its row of metrics.csv was lost
@@ -49,6 +89,22 @@ void adopt(TrainOptions& options, const Model& model);
 /// Options to tune a model by. Throws as load_model does, and std::invalid_argument for a network that is not
 /// trained to denoise.
 TrainOptions tuning_of(const std::filesystem::path& model);
+/// The model that training begins with, on the options' machine: fresh, its weights drawn with the key and
+/// its statistics those of the data; the one to go on from, or to tune. Throws std::runtime_error for data
+/// that the embedding does not take or that do not vary, std::invalid_argument for classes without labels,
+/// and for images of another size or with other classes than a given model has; those of another data set are
+/// said on stderr.
+Model model_to_train(const TrainOptions& options, const Dataset& data, Key weights);
+
+/// How many shards a batch has. Throws std::invalid_argument unless that is a power of two which divides the
+/// batch, and the number of ranks one that divides it.
+Index shards_of(const TrainOptions& options);
+
+/// config.json: all that the run's bytes depend on. What could not be chosen in earlier versions is told only
+/// where it is chosen, so that their runs go on.
+nlohmann::ordered_json config_of(const TrainOptions& options, const Dataset& data, const Edm& edm,
+                                 Index parameters);
+
 /// The same options give the same bytes of model.safetensors, at any number of threads, and however often the
 /// run was stopped and resumed, and on any number of ranks that divides the shards. With `resume` the options
 /// must be those the run began with, but for threads, checkpoint_every and, where the learning rate does not

@@ -17,7 +17,7 @@
 #include "experiments/run/folder.h"
 #include "experiments/run/objective.h"
 #include "experiments/run/ranks.h"
-#include "experiments/run/start.h"
+#include "experiments/run/train.h"
 #include "nn/optim.h"
 #include "tensor/captured.h"
 #include "tensor/verbs.h"

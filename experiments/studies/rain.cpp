@@ -1,13 +1,12 @@
-// Where multiplying matters: rain rates (data/rain.h) are positive by nature, and skewed. The same network is
-// trained alike three times,
+// Where multiplying matters: rain rates (data/rain.cpp) are positive by nature, and skewed. The same network
+// is trained alike three times,
 //   gbm            on the rate R           noise multiplies
 //   ve             on the rate R           noise is added
 //   ve, logarithm  on log R                noise is added to the logarithm
 // and sampled from the same noise. An additive model spends its scale on the rare large values and puts mass
 // below 0; a multiplicative one treats every decade alike and cannot. The first and the last are the same
 // model (IV.2), number by number: that is the answer to "why not take logarithms and add?".
-#include "experiments/data/rain.h"
-
+#include "experiments/data/dataset.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"
 #include "experiments/page/page.h"
