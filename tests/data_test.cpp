@@ -210,12 +210,13 @@ TEST_CASE("images of the user's own", "[data]") {
            chunk("IHDR", std::string("\0\0\0", 3) + width + std::string("\0\0\0\1\x8\6\0\0\0", 9)) +
            chunk("IDAT", packed.substr(0, length)) + chunk("IEND", "");
   };
-  CHECK(png_image(colour_png(1, std::string("\0\x1e\x3c\x5a\x80", 5)), "p").to_vector() ==
-        std::vector<real>{real(180) / 765});
+  CHECK(
+      in_colours(image_of(colour_png(1, std::string("\0\x1e\x3c\x5a\x80", 5)), "p").pixels, 1).to_vector() ==
+      std::vector<real>{real(180) / 765});
   write_file(flat / "0.PNG", colour_png(1, std::string("\0\x1e\x3c\x5a\x80", 5)));
   CHECK_THAT(load_dataset(flat, "", Split::train, {.grey = true, .height = 4, .width = 8}).note,
              Contains("1 resized and cropped to 4x8; 1 have transparency, which was dropped"));
-  REFUSES(png_image(colour_png(2, std::string("\0\x1e\x3c\x5a\x80", 5)), "p"), "p: not enough pixels");
+  REFUSES(image_of(colour_png(2, std::string("\0\x1e\x3c\x5a\x80", 5)), "p"), "p: not enough pixels");
 }
 
 TEST_CASE("images that will not do", "[data][errors]") {

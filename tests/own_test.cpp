@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/compare/run_page.h"
+#include "experiments/compare/report.h"
 #include "experiments/data/cifar.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"

@@ -1,7 +1,5 @@
 // Pictures as arrays: grids, other sizes, animations.
-#include "experiments/pictures/animation.h"
 #include "experiments/pictures/image.h"
-#include "experiments/pictures/resize.h"
 #include "tests/compare.h"
 #include "tests/folder.h"
 

@@ -1,8 +1,7 @@
-#include "experiments/compare/run_page.h"
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "experiments/compare/report.h"
 #include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
@@ -14,15 +13,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t points = 400;  // of a curve, at most
-
 std::string curve(const std::string& title, const std::vector<MetricsRow>& rows, double MetricsRow::*number,
                   bool log_y, std::vector<Series> more = {}) {
   Series all{title, {}, {}};
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (const double v = rows[i].*number; std::isfinite(v)) all.add(static_cast<double>(i + 1), v);
-  const std::size_t stride = std::max<std::size_t>(1, all.x.size() / points);
-  more.insert(more.begin(), smoothed(all, std::max<std::size_t>(1, all.x.size() / 50), stride));
+  more.insert(more.begin(), smoothed(all, 50, 400));
   return captioned(plot({title, "step", "", log_y}, more), "");
 }
 

@@ -69,7 +69,7 @@ std::optional<std::filesystem::path> find_dataset(const std::string& name, const
 /// How images are taken before they are looked at.
 struct Treatment {
   bool grey = false;            // the mean of the colours
-  Index height = 0, width = 0;  // resized to (pictures/resize.h); 0: as they are, and then of one size
+  Index height = 0, width = 0;  // resized to (pictures/image.h); 0: as they are, and then of one size
 
   bool operator==(const Treatment&) const = default;
 };

@@ -54,8 +54,16 @@ template <class F> Series line_of(const std::string& name, double low, double hi
   return out;
 }
 
-/// A running mean over `window` points, and every stride-th point of it: what a noisy curve is drawn by.
-Series smoothed(const Series& series, std::size_t window, std::size_t stride);
+/// What a noisy curve is drawn by: a running mean, over a window of a share 1/windows of the points, at every
+/// so many points that some `points` are left.
+Series smoothed(const Series& series, std::size_t windows, std::size_t points);
+
+/// A line of text at a pixel, and a whole <svg> of its content, in the page's colour unless `more`, what else
+/// the element says, has another.
+std::string svg_text(double x, double y, const char* anchor, const std::string& text,
+                     const std::string& more = "");
+std::string svg_whole(int width, int height, const std::string& title, const std::string& content,
+                      const std::string& more = "");
 
 /// &, <, > and " as entities.
 std::string escape_html(const std::string& text);
