@@ -4,7 +4,7 @@
 
 #include "diffusion/exact.h"
 #include "diffusion/precondition.h"
-#include "experiments/page/figure.h"
+#include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "experiments/studies/study.h"
 #include "nn/mlp.h"

@@ -25,13 +25,12 @@ namespace fs = std::filesystem;
 TrainOptions run_of(const std::string& dataset, const ComparedModel& model, const Profile& profile,
                     const CompareOptions& o) {
   const fs::path set = o.out / dataset;
-  TrainOptions t = model.process == "gbm-paper" ? profile.paper : profile.training;
-  if (model.tuned) {
-    t = profile.tuning;
-    t.channels = profile.training.channels;
+  TrainOptions t = model.tuned                    ? profile.tuning
+                   : model.process == "gbm-paper" ? profile.paper
+                                                  : profile.training;
+  if (model.tuned)
     t.tuned_from =
         set / ComparedModel{model.process, false, model.training_seed}.name() / "model.safetensors";
-  }
   t.dataset = dataset;
   t.process = model.process;
   t.data = o.data;

@@ -8,7 +8,7 @@
 #include "experiments/compare/compare.h"
 #include "experiments/data/idx.h"
 #include "experiments/info.h"
-#include "experiments/page/figure.h"
+#include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
 #include "experiments/studies/study.h"

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "diffusion/process.h"
-#include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "tensor/file.h"
 

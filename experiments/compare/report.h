@@ -1,10 +1,9 @@
-// What a comparison found, read from its files (plan.h) and nothing else; and report.html of it: the
+// What a comparison found, read from its files (compare.h) and nothing else; and report.html of it: the
 // question, the answer in sentences made from the numbers, and everything that supports it. Read first:
 // page.h.
 #pragma once
 
-#include "experiments/compare/plan.h"
-#include "experiments/judge/evaluate.h"
+#include "experiments/compare/compare.h"
 
 namespace dale {
 

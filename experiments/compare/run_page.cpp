@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/compare/report.h"
-#include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"

@@ -37,9 +37,9 @@ void expect_whole(std::string_view bytes, const std::string& path);
 /// or coding than expected, or claims more pixels than its bytes can hold.
 ImageFile image_of(std::string_view bytes, const std::filesystem::path& path);
 
-/// The same picture in so many colours, (C,H,W) or (N,C,H,W): 1 is grey, which means the mean of the colours
-/// here; 3 repeats what is grey. What has as many is returned as it is. Throws std::invalid_argument for other
-/// numbers and shapes.
+/// The same picture, (C,H,W) or (N,C,H,W), in so many colours: 1 is grey, which means the mean of the colours
+/// here; 3 repeats what is grey. What has as many is returned as it is. Throws std::invalid_argument for
+/// other numbers and shapes.
 Tensor in_colours(const Tensor& image, Index colours);
 
 /// image_of's pixels in_colours, for the file at `path`.

@@ -60,8 +60,8 @@ void expect_png(std::string_view bytes, const std::string& path) {
 }
 
 /// Segments lead to the mark of the end, with tables that are some, a frame of grey or of three colours, each
-/// of these in a scan, and blocks that can be in the scans. Bytes after the end are left alone: cameras append
-/// to it.
+/// of these in a scan, and blocks that can be in the scans. Bytes after the end are left alone: cameras
+/// append to it.
 class JpegWalk {
  public:
   JpegWalk(std::string_view bytes, const std::string& path) : rest_(bytes.substr(2)), path_(path) {}

@@ -16,12 +16,10 @@ struct Point {
   double x, y;
 };
 
-/// Boxes, arrows and lines of text at pixels, in the page's colour unless told otherwise.
-struct Diagram {
-  std::string svg;
-
+/// Boxes, arrows and lines of text at pixels.
+struct Diagram : Drawing {
   void text(Point at, const std::string& what, const char* more = "", const char* anchor = "middle") {
-    svg += svg_text(at.x, at.y, anchor, what, more);
+    Drawing::text(at.x, at.y, anchor, what, more);
   }
   void box(Point middle, double width, double height) {
     svg +=
@@ -43,7 +41,7 @@ struct Diagram {
         neck.x + 4 * along.y, neck.y - 4 * along.x);
   }
   std::string whole(int width, int height, const std::string& title) const {
-    return svg_whole(width, height, title, svg, " font-family='sans-serif' font-size='14'");
+    return Drawing::whole(width, height, title, " font-family='sans-serif' font-size='14'");
   }
 };
 

@@ -134,7 +134,7 @@ std::string samplers(const StudyOptions& o, Model& model, Model& consistent) {
 std::string stacked(const std::string& title, const Plot& frame, const std::string& above,
                     std::string below) {
   below.insert(4, fmt::format(" y='{}'", frame.height));
-  return svg_whole(frame.width, 2 * frame.height, title, above + below);
+  return Drawing{above + below}.whole(frame.width, 2 * frame.height, title);
 }
 
 std::string paths(const StudyOptions& o, const Model& model) {

@@ -2,7 +2,6 @@
 // leaves its numbers as CSV and its figures as SVG or PNG.
 #pragma once
 
-#include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "tensor/file.h"
