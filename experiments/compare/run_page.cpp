@@ -42,13 +42,13 @@ fs::path write_run_page(const fs::path& run) {
   for (const auto& entry : fs::directory_iterator(run))
     if (entry.path().filename().string().starts_with("grid-")) grids.push_back(entry.path());
   std::sort(grids.begin(), grids.end());
-  if (!grids.empty()) body += "<h2>Samples</h2>\n<div class='side'>";
+  std::string samples;
   for (const fs::path& grid : grids) {
     const std::string step = grid.stem().string().substr(5);
-    body += captioned(picture(image_of(read_file(grid), grid).pixels, "samples after step " + step),
-                      fmt::format("after {} steps", std::atol(step.c_str())));
+    samples += captioned(picture(image_of(read_file(grid), grid).pixels, "samples after step " + step),
+                         fmt::format("after {} steps", std::atol(step.c_str())));
   }
-  if (!grids.empty()) body += "</div>\n";
+  if (!samples.empty()) body += "<h2>Samples</h2>\n<div class='side'>" + samples + "</div>\n";
   std::vector<std::vector<std::string>> cells;
   for (const auto& [key, value] : options.items())
     cells.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});
