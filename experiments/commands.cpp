@@ -5,7 +5,6 @@
 
 #include "experiments/compare/compare.h"
 #include "experiments/compare/report.h"
-#include "experiments/compare/run_page.h"
 #include "experiments/data/catalog.h"
 #include "experiments/info.h"
 #include "experiments/judge/classifier.h"

@@ -1,4 +1,4 @@
-// What tests of files share: a folder of the test's own, gone with it, idx files, and gzip.
+// What tests of files share: a folder of the test's own, gone with it, idx files, PNG files, and gzip.
 #pragma once
 
 #include <unistd.h>
@@ -49,6 +49,26 @@ inline void write_part(const fs::path& set, const std::string& part, const std::
   fs::create_directories(set);
   dale::write_file(set / (part + "-images-idx3-ubyte"), idx_head({0x803, n, 28, 28}) + pixels);
   dale::write_file(set / (part + "-labels-idx1-ubyte"), idx_head({0x801, n}) + labels);
+}
+
+/// A chunk of a PNG.
+inline std::string png_chunk(const std::string& letters, const std::string& data) {
+  return idx_head({static_cast<std::uint32_t>(data.size())}) + letters + data + crc_of(letters + data);
+}
+
+/// A PNG of W × H pixels with chunks before the data; each row begins with its filter, 0.
+inline std::string png_of(std::uint32_t W, std::uint32_t H, int bits, int kind, const std::string& rows,
+                          const std::string& before = "") {
+  uLongf length = compressBound(rows.size());
+  std::string packed(length, '\0');
+  compress(reinterpret_cast<Bytef*>(packed.data()), &length, reinterpret_cast<const Bytef*>(rows.data()),
+           rows.size());
+  packed.resize(length);
+  std::string header = idx_head({W, H}) + std::string(5, '\0');
+  header[8] = static_cast<char>(bits);
+  header[9] = static_cast<char>(kind);
+  return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + before + png_chunk("IDAT", packed) +
+         png_chunk("IEND", "");
 }
 
 inline std::string gzipped(const std::string& bytes) {

@@ -173,7 +173,7 @@ std::vector<Reader> readers(const fs::path& scratch) {
       {"idx labels", {labels}, as_it_is, [](const fs::path& p) { read_idx_labels(p); }, 64},
       {"gzip", {gzipped(images), gzipped(labels)}, as_it_is, read_idx, deflated},
       {"gzipped idx", {images, labels}, gzipped, [](const fs::path& p) { read_idx_labels(p); }, deflated},
-      {"png", png, with_checksums, [](const fs::path& p) { read_png(p); }, png_byte},
+      {"png", png, with_checksums, [](const fs::path& p) { read_image(p, 1); }, png_byte},
       {"jpeg", jpeg, as_it_is, [](const fs::path& p) { read_image(p, 1); }, jpeg_byte},
       {"npy", npy, as_it_is, [](const fs::path& p) { read_npy(p); }, 64},
       {"safetensors", safetensors, with_header_length, [](const fs::path& p) { read_safetensors(p); }, 512},

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/compare/run_page.h"
+#include "experiments/compare/report.h"
 #include "experiments/data/dataset.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"

@@ -4,7 +4,7 @@
 
 #include "diffusion/denoiser.h"
 #include "diffusion/exact.h"
-#include "experiments/page/figure.h"
+#include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "experiments/studies/study.h"
 #include "nn/layers.h"
@@ -73,7 +73,7 @@ TEST_CASE("plots leave out what is not finite and survive what is degenerate", "
     CHECK(svg.find("nan") == std::string::npos);
     CHECK(svg.find("inf") == std::string::npos);
   }
-  const Series s = smoothed({"s", {1, 2, 3, 4}, {1, 3, 5, 7}}, 2, 1);
+  const Series s = smoothed({"s", {1, 2, 3, 4}, {1, 3, 5, 7}}, 2, 4);
   CHECK(s.y == std::vector<double>{1, 2, 4, 6});
 }
 
@@ -215,7 +215,7 @@ TEST_CASE("the spirals: both charts, each sampler with its evaluations, and the 
   CHECK(found ==
         "gbm heun 79; gbm heun 19; gbm dpm-solver 20; gbm ancestral 100; gbm dale-langevin 250; "
         "ve heun 79; ve heun 19; ve dpm-solver 20; ve ancestral 100; ");
-  CHECK(read_png(folder.path / "spirals_density.png").shape() == Shape{1, 288, 872});
+  CHECK(read_image(folder.path / "spirals_density.png", 1).shape() == Shape{1, 288, 872});
   for (const char* name : {"gbm", "ve", "gbm_forward", "ve_forward"})
     CHECK_THAT(read_file(folder.path / fmt::format("spirals_{}.svg", name)), Contains("<polyline"));
   CHECK_THAT(html, Contains(", 0 where it multiplies") && Contains("data:image/png;base64"));
@@ -236,8 +236,8 @@ TEST_CASE("the figures of the chapters hold what they must, and are no part of a
   CHECK(occurrences(network, ">e</text>") == 7);  // the blocks
   // Rows of 28 × 28 pixels, doubled, 2 apart; 12 between groups.
   const auto height = [](Index rows, Index groups) { return rows * 58 - groups * 2 + (groups - 1) * 12; };
-  CHECK(read_png(out / "forward.png").shape() == Shape{1, height(12, 2), 8 * 58 - 2});
-  CHECK(read_png(out / "samplers.png").shape() == Shape{1, height(11, 4), 2 * 58 - 2});
+  CHECK(read_image(out / "forward.png", 1).shape() == Shape{1, height(12, 2), 8 * 58 - 2});
+  CHECK(read_image(out / "samplers.png", 1).shape() == Shape{1, height(11, 4), 2 * 58 - 2});
   const std::string paths = read_file(out / "paths.svg");
   CHECK(occurrences(paths, "<polyline") == 2 * (6 + 2));  // and black and white
   CHECK_THAT(html, !Contains("left out") && Contains("<td class='name' data-head='sampler'>stochastic</td>"));

@@ -25,13 +25,12 @@ namespace fs = std::filesystem;
 TrainOptions run_of(const std::string& dataset, const ComparedModel& model, const Profile& profile,
                     const CompareOptions& o) {
   const fs::path set = o.out / dataset;
-  TrainOptions t = model.process == "gbm-paper" ? profile.paper : profile.training;
-  if (model.tuned) {
-    t = profile.tuning;
-    t.channels = profile.training.channels;
+  TrainOptions t = model.tuned                    ? profile.tuning
+                   : model.process == "gbm-paper" ? profile.paper
+                                                  : profile.training;
+  if (model.tuned)
     t.tuned_from =
         set / ComparedModel{model.process, false, model.training_seed}.name() / "model.safetensors";
-  }
   t.dataset = dataset;
   t.process = model.process;
   t.data = o.data;
@@ -90,17 +89,6 @@ void sample_and_judge(const fs::path& folder, std::uint64_t k, const fs::path& m
   if (!writes) return;
   make_folder(folder);
   write_file(file, json.dump(2) + "\n");
-}
-
-/// The judge of a data set.
-Reference reference_of(const std::string& dataset, const CompareOptions& o) {
-  const fs::path classifier = classifier_file(dataset);
-  if (classifier.empty())
-    invalid(
-        "no classifier comes with {}, and by one dale compare judges: choose of fashion-mnist, mnist and "
-        "kmnist",
-        dataset);
-  return Reference(dataset, o.data, classifier);
 }
 
 /// What comparison.json says of a set.
@@ -200,7 +188,13 @@ void compare(const CompareOptions& o) {
     write_report(o.out);
   };
   for (const std::string& dataset : present) {
-    Reference reference = reference_of(dataset, o);
+    const fs::path classifier = classifier_file(dataset);
+    if (classifier.empty())
+      invalid(
+          "no classifier comes with {}, and by one dale compare judges: choose of fashion-mnist, mnist and "
+          "kmnist",
+          dataset);
+    Reference reference(dataset, o.data, classifier);
     about["sets"].push_back(about_set(dataset, reference));
     compare_on(dataset, reference, profile, o, dataset == present[0], renew);
   }

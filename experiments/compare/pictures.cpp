@@ -1,13 +1,14 @@
 // The pictures of a comparison: what numbers do not show. They are left in OUT/DATASET/pictures as PNG and
 // SVG, with pictures.json, which tells headings, captions and what they were made of. Read first: compare.h.
+#include <fmt/format.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "experiments/compare/album.h"
 #include "experiments/compare/compare.h"
 #include "experiments/data/idx.h"
 #include "experiments/info.h"
-#include "experiments/page/figure.h"
+#include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
 #include "experiments/studies/study.h"
@@ -20,15 +21,44 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-const char* const class_names[][10] = {
-    {"T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"},
-    {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
-    {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"}};
+/// Pictures as the report finds them: files in a folder, and pictures.json, the list of them by sections.
+class Album {
+ public:
+  explicit Album(fs::path folder) : folder_(std::move(folder)) { make_folder(folder_); }
 
-std::string class_name(const std::string& dataset, int c) {
-  const std::string name = published_name(dataset);
-  return class_names[name == "fashion-mnist" ? 0 : name == "kmnist" ? 2 : 1][c];
-}
+  void section(const std::string& heading, const std::string& html = "") {
+    sections_.push_back({{"heading", heading}, {"text", html}, {"figures", Json::array()}});
+  }
+  /// A file of these bytes; or, without a name, the caption alone.
+  void add(const std::string& file, const std::string& bytes, const std::string& alternative,
+           const std::string& caption) {
+    if (!file.empty()) write_file(folder_ / file, bytes);
+    sections_.back()["figures"].push_back(
+        {{"file", file}, {"alternative", alternative}, {"caption", caption}});
+  }
+  /// Images (N,1,H,W), row by row in so many columns.
+  void png(const std::string& name, const Tensor& images, Index columns, const std::string& alternative,
+           const std::string& caption) {
+    add(name + ".png", png_bytes(image_grid(images, columns, 2, 2)), alternative, caption);
+  }
+  /// draw(), or where a sampler leaves the finite numbers a sentence in the figure's place.
+  template <class Draw> void attempt(const std::string& what, const Draw& draw) {
+    try {
+      draw();
+    } catch (const NotFinite& error) { add("", "", "", what + " failed: " + error.what()); }
+  }
+  const Json& sections() const { return sections_; }
+
+ private:
+  fs::path folder_;
+  Json sections_ = Json::array();
+};
+
+const std::map<std::string, std::vector<const char*>> class_names{
+    {"fashion-mnist",
+     {"T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"}},
+    {"mnist", {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}},
+    {"kmnist", {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"}}};
 
 /// What the pictures are of: the first samples of a plan, and the model that gave them.
 struct Shown {
@@ -70,13 +100,6 @@ std::vector<Shown> shown_plans(const fs::path& set, const CompareOptions& o) {
   return shown;
 }
 
-void draw_grids(Album& album, const std::vector<Shown>& shown) {
-  album.section("The same noise through each model");
-  for (const Shown& s : shown)
-    album.png("grid-" + s.plan.model().name(), first_images(read_npy(s.samples), 48), 8,
-              "Grid of samples: " + s.title, s.title);
-}
-
 /// log x, x = 1 + pixel, of the test images and of each process: bars, and the normal fitted to it.
 void draw_histograms(Album& album, const std::vector<Shown>& shown, const Tensor& test) {
   std::vector<Series> series, fits;
@@ -101,9 +124,9 @@ void draw_histograms(Album& album, const std::vector<Shown>& shown, const Tensor
   for (const Shown& s : shown) add(s.plan.model().name(), read_npy(s.samples));
   series.insert(series.end(), fits.begin(), fits.end());
   album.section("Pixels");
-  album.svg(
-      "pixels",
-      plot({"Pixels as the models see them: log x, x = 1 + pixel", "log x", "density", true}, series),
+  album.add(
+      "pixels.svg",
+      plot({"Pixels as the models see them: log x, x = 1 + pixel", "log x", "density", true}, series), "",
       "A log-normal distribution of x is a normal one of log x: the curve fitted to each. " + text +
           " (distance: Kolmogorov and Smirnov's, between the pixels and the fit). Real pixels pile up at "
           "black and white, so no log-normal fits them; what it fits is the noise.");
@@ -217,20 +240,19 @@ void draw_guidance(Album& album, Model& model, const std::string& dataset, Devic
           "than the models compared) and sampled by <code>dale sample --classes … --guidance w</code>: "
           "scores in the logarithmic chart are combined as they are in the additive one.",
           model.notes.at("steps")));
-  std::string names;
+  const auto& names = class_names.at(published_name(dataset));
+  const Index classes = std::ssize(names);
   SampleOptions s;
   s.device = device;
-  for (std::int32_t c = 0; c < model.network.shape.classes; ++c) {
-    s.classes.push_back(c);
-    names += (c ? ", " : "") + class_name(dataset, c);
-  }
-  s.count = 4 * model.network.shape.classes;
+  for (std::int32_t c = 0; c < classes; ++c) s.classes.push_back(c);
+  s.count = 4 * classes;
   for (double w : {0.0, 1.0, 3.0}) {
     s.guidance = w;
     album.attempt(fmt::format("guidance {}", w), [&] {
-      album.png(fmt::format("guidance-{}", w), sample(model, s).images, model.network.shape.classes,
+      album.png(fmt::format("guidance-{}", w), sample(model, s).images, classes,
                 fmt::format("Samples by class with guidance {}", w),
-                fmt::format("w = {}{}; columns: {}", w, w == 0 ? ", which ignores the class" : "", names));
+                fmt::format("w = {}{}; columns: {}", w, w == 0 ? ", which ignores the class" : "",
+                            fmt::join(names, ", ")));
     });
   }
 }
@@ -247,7 +269,10 @@ void draw_pictures(const std::string& dataset, const Reference& reference, const
   if (is_made_of(file, made_of)) return;
 
   Album album(set / "pictures");
-  draw_grids(album, shown);
+  album.section("The same noise through each model");
+  for (const Shown& s : shown)
+    album.png("grid-" + s.plan.model().name(), first_images(read_npy(s.samples), 48), 8,
+              "Grid of samples: " + s.title, s.title);
   draw_histograms(album, shown, reference.test().images);
   const auto each = [&](const auto& is_shown, const auto& draw) {
     for (const Shown& s : shown)

@@ -1,7 +1,6 @@
-#include "experiments/compare/plan.h"
-
 #include <algorithm>
 
+#include "experiments/compare/compare.h"
 #include "tensor/check.h"
 
 namespace dale {

@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
-#include "experiments/page/figure.h"
+#include "diffusion/process.h"
 #include "experiments/page/page.h"
 #include "tensor/file.h"
 
@@ -19,6 +20,93 @@ constexpr const char* page_text =
 constexpr const char* set_text =
 #include "experiments/compare/report_set.in"
     ;
+
+// ---- The answer: a sentence for each question, and in it what was found on each data set
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  return text;
+}
+
+std::string frechet(const CompareRow& row) { return str(spread(row, &Evaluation::frechet), 1); }
+std::string frechet(const CompareRow* row) { return row ? frechet(*row) : "–"; }
+
+/// Of the Fréchet distances of one row by those of another of the same seeds, seed by seed.
+std::string ratio(const CompareRow& row, const CompareRow& by) {
+  std::vector<double> values;
+  for (std::size_t n = 0; n < std::min(row.by_seed.size(), by.by_seed.size()); ++n)
+    values.push_back(row.by_seed[n].frechet.value / by.by_seed[n].frechet.value);
+  return str(spread(values), 2);
+}
+
+std::string against_additive(const CompareSet& set) {
+  const CompareRow* gbm = find_row(set, "gbm", "probability-flow", 20);
+  const CompareRow* ve = gbm ? find_row(set, "ve", "probability-flow", 20, gbm->count) : nullptr;
+  return ve ? fmt::format("{} where ve reaches {} (ratio {})", frechet(*gbm), frechet(*ve), ratio(*gbm, *ve))
+            : "";
+}
+
+std::string by_one_multiplication(const CompareSet& set) {
+  const CompareRow *one = find_row(set, "gbm", "consistency", 1),
+                   *two = find_row(set, "gbm", "consistency", 2);
+  return one && two ? fmt::format("{}, with two {}", frechet(*one), frechet(*two)) : "";
+}
+
+std::string against_paper(const CompareSet& set) {
+  const auto paper = std::find_if(set.rows.begin(), set.rows.end(), [](const CompareRow& row) {
+    return row.process == "gbm-paper" && row.grid == "annealed";
+  });
+  if (paper == set.rows.end()) return "";
+  if (!paper->failure.empty()) return "left the finite numbers";
+  return fmt::format("stands at {} (gbm and ve at {} and {} after at most 20)", frechet(*paper),
+                     frechet(find_row(set, "gbm", "probability-flow", 20, paper->count)),
+                     frechet(find_row(set, "ve", "probability-flow", 20, paper->count)));
+}
+
+std::string by_grid(const CompareSet& set) {
+  const CompareRow* uniform = find_row(set, "gbm", "dale-langevin", 0, 0, "uniform");
+  if (!uniform) return "";
+  const auto other = [&](const char* sampler, int budget) {
+    return frechet(find_row(set, "gbm", sampler, budget, uniform->count));
+  };
+  return fmt::format(
+      "{} where the uniform one gives {}, probability flow with at most 40 {} and ancestral sampling {} "
+      "(n = {})",
+      other("dale-langevin", uniform->budget), frechet(*uniform), other("probability-flow", 40),
+      other("ancestral", uniform->budget), uniform->count);
+}
+
+/// The sentence about what is found, if anything, on each data set: `before`, the findings, `after`.
+struct Question {
+  const char* before;
+  std::string (*found)(const CompareSet&);
+  const char* after = ".";
+};
+constexpr Question questions[] = {
+    {"With at most 20 network evaluations of the probability flow, multiplicative gbm reaches a Fréchet "
+     "distance of ",
+     against_additive},
+    {"With one multiplication of the noise it reaches ", by_one_multiplication},
+    {"The paper's own setting, sampled by its own sampler, ", against_paper},
+    {"Dale–Langevin on a grid of noise levels, with as many evaluations, gives a Fréchet distance of ",
+     by_grid,
+     ": the rule is the same, but the uniform grid starts where its prior is not the law of x_T, and its "
+     "last "
+     "step leaves noise."}};
+
+std::string answer(const std::vector<CompareSet>& sets) {
+  std::string paragraphs;
+  for (const Question& q : questions) {
+    std::vector<std::string> found;
+    for (const CompareSet& set : sets)
+      if (const std::string what = q.found(set); !what.empty())
+        found.push_back(fmt::format("{} on {}", what, set.name));
+    if (!found.empty()) paragraphs += "<p>" + escape_html(q.before + joined(found) + q.after) + "</p>";
+  }
+  return paragraphs;
+}
 
 // ---- Plots
 
@@ -44,8 +132,7 @@ std::string quality(const CompareSet& set, bool against_seconds) {
                          x, "Fréchet distance", true, true},
                         series),
                    fmt::format("n = {} samples a seed; bars are standard deviations over seeds (without one: "
-                               "a single seed). As many "
-                               "training images stand at {:.1f}, the floor.",
+                               "a single seed). As many training images stand at {:.1f}, the floor.",
                                count, floor));
 }
 
@@ -54,8 +141,7 @@ std::string training_curves(const CompareSet& set) {
   for (const CompareModel& model : set.models) {
     Series s{model.name, {}, model.loss};
     for (std::size_t i = 0; i < s.y.size(); ++i) s.x.push_back(static_cast<double>(i + 1));
-    series.push_back(
-        smoothed(s, std::max<std::size_t>(1, s.y.size() / 30), std::max<std::size_t>(1, s.y.size() / 300)));
+    series.push_back(smoothed(s, 30, 300));
   }
   return captioned(
       plot({set.name + ": training loss, running mean", "step", "loss", true}, series),
@@ -84,30 +170,27 @@ std::string models_table(const std::vector<CompareSet>& sets) {
 std::string full_table(const CompareSet& set) {
   std::vector<std::vector<std::string>> rows;
   for (const CompareRow& row : set.rows) {
-    std::vector<std::string> cells{row.process, row.sampler_and_grid(), std::to_string(row.evaluations)};
+    rows.push_back({row.process, row.sampler_and_grid(), std::to_string(row.evaluations),
+                    std::to_string(row.by_seed.size()), std::to_string(row.count)});
+    std::vector<std::string>& cells = rows.back();
     if (row.by_seed.empty()) {
-      cells.insert(cells.end(), {"0", std::to_string(row.count), "failed: " + row.failure});
+      cells.push_back("failed: " + row.failure);
       cells.resize(14, "–");
-      rows.push_back(cells);
       continue;
     }
     const Evaluation& e = row.by_seed[0];
-    cells.insert(cells.end(), {std::to_string(row.by_seed.size()), std::to_string(row.count), frechet(row),
-                               fmt::format("{:.1f}", e.frechet.floor)});
-    const auto add = [&](Measure Evaluation::*m, int digits) {
-      cells.push_back(fmt::format("{} ({:.{}f})", str(spread(row, m), digits), (e.*m).floor, digits));
+    const auto with_floor = [&](Measure Evaluation::*m, int digits) {
+      return fmt::format("{} ({:.{}f})", str(spread(row, m), digits), (e.*m).floor, digits);
     };
-    add(&Evaluation::kernel, 2);
-    add(&Evaluation::density, 2);
-    add(&Evaluation::coverage, 2);
-    add(&Evaluation::entropy, 3);
-    add(&Evaluation::confidence, 2);
-    cells.push_back(fmt::format("{:.2f}, {:.2f} ({:.2f}, {:.2f})",
-                                spread(row, &Evaluation::pixel_neighbour).mean,
-                                spread(row, &Evaluation::feature_neighbour).mean, e.pixel_neighbour.floor,
-                                e.feature_neighbour.floor));
-    cells.push_back(fmt::format("{:.2f}", 1000 * row.seconds / static_cast<double>(row.count)));
-    rows.push_back(cells);
+    cells.insert(
+        cells.end(),
+        {frechet(row), fmt::format("{:.1f}", e.frechet.floor), with_floor(&Evaluation::kernel, 2),
+         with_floor(&Evaluation::density, 2), with_floor(&Evaluation::coverage, 2),
+         with_floor(&Evaluation::entropy, 3), with_floor(&Evaluation::confidence, 2),
+         fmt::format("{:.2f}, {:.2f} ({:.2f}, {:.2f})", spread(row, &Evaluation::pixel_neighbour).mean,
+                     spread(row, &Evaluation::feature_neighbour).mean, e.pixel_neighbour.floor,
+                     e.feature_neighbour.floor),
+         fmt::format("{:.2f}", 1000 * row.seconds / static_cast<double>(row.count))});
   }
   return html_table(
       {"process", "sampler", "evaluations", "seeds", "n", "Fréchet", "its floor", "KID", "density",
@@ -122,7 +205,7 @@ std::string ratios(const CompareSet& set) {
     if (gbm.process != "gbm" || gbm.by_seed.size() < 2) continue;
     if (const CompareRow* ve = find_row(set, "ve", gbm.sampler, gbm.budget, gbm.count, gbm.grid))
       rows.push_back({gbm.sampler_and_grid(), std::to_string(gbm.evaluations), std::to_string(gbm.count),
-                      frechet(gbm), frechet(*ve), str(ratio(gbm, *ve), 2)});
+                      frechet(gbm), frechet(*ve), ratio(gbm, *ve)});
   }
   return rows.empty() ? ""
                       : "<h3>Multiplicative by additive</h3>\n" +
@@ -133,7 +216,8 @@ std::string signs(const std::vector<CompareSet>& sets) {
   std::vector<std::vector<std::string>> rows;
   for (const CompareSet& set : sets)
     for (const CompareRow& row : set.rows) {
-      if (row.by_seed.empty() || !multiplies(row) || (row.sign_changes < 0 && row.sampler != "dale-langevin"))
+      if (row.by_seed.empty() || !process_named(row.process).multiplicative() ||
+          (row.sign_changes < 0 && row.sampler != "dale-langevin"))
         continue;
       const Index pixels = row.count * 784;
       rows.push_back({set.name, row.process, row.sampler_and_grid(), std::to_string(row.evaluations),

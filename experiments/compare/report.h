@@ -1,10 +1,9 @@
-// What a comparison found, read from its files (plan.h) and nothing else; and report.html of it: the
+// What a comparison found, read from its files (compare.h) and nothing else; and report.html of it: the
 // question, the answer in sentences made from the numbers, and everything that supports it. Read first:
 // page.h.
 #pragma once
 
-#include "experiments/compare/plan.h"
-#include "experiments/judge/evaluate.h"
+#include "experiments/compare/compare.h"
 
 namespace dale {
 
@@ -32,11 +31,6 @@ struct CompareRow {
 
 /// Of a measure over the seeds. REQUIRES by_seed not empty.
 Spread spread(const CompareRow& row, Measure Evaluation::*measure);
-/// The Fréchet distance as text, and whether the process is multiplicative.
-std::string frechet(const CompareRow& row);
-bool multiplies(const CompareRow& row);
-/// Of the Fréchet distances of one row by those of another of the same seeds, seed by seed.
-Spread ratio(const CompareRow& row, const CompareRow& by);
 
 struct CompareSet {
   std::string name, note, classifier;  // classifier: digest, accuracy and command, in words
@@ -46,8 +40,8 @@ struct CompareSet {
   std::string pictures{};  // HTML
 };
 
-/// The row of a process and sampler at a budget and count, or null when there is none or it failed. A count
-/// of 0 is the first row's, of the most samples.
+/// The row of a process and sampler at a budget and count, or null when there is none or it failed. A budget
+/// or count of 0 is the first row's, of the most samples.
 const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
                            int budget, Index count = 0, const std::string& grid = "");
 
@@ -70,14 +64,16 @@ struct Comparison {
 /// is missing or not as a comparison leaves it.
 Comparison read_comparison(const std::filesystem::path& out);
 
-/// The answer: paragraphs of HTML.
-std::string answer(const std::vector<CompareSet>& sets);
-
 /// A page without any outside reference.
 std::string report_html(const Comparison& comparison);
 
 /// `dale report OUT`: reads what dale compare left in OUT and writes OUT/report.html, whose path is returned.
 /// Throws as read_comparison.
 std::filesystem::path write_report(const std::filesystem::path& out);
+
+/// `dale report RUN`: RUN/report.html of the files that one training run left: curves of metrics.csv and
+/// validation.csv, and the grids of samples; any time, while the run goes on too. Returns its path. Throws
+/// std::runtime_error where the folder holds no run.
+std::filesystem::path write_run_page(const std::filesystem::path& run);
 
 }  // namespace dale

@@ -2,9 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "diffusion/process.h"
 #include "experiments/compare/report.h"
-#include "experiments/page/figure.h"
 #include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
@@ -78,10 +76,11 @@ std::string read_pictures(const fs::path& folder) {
       html += "<div class='side'>\n";
       for (const Json& figure : section.at("figures")) {
         const std::string file = figure.at("file"), caption = figure.at("caption");
-        html += captioned(file.ends_with(".png") ? picture(read_png(folder / file), figure.at("alternative"))
-                          : file.ends_with(".svg") ? read_file(folder / file)
-                                                   : "",
-                          caption);
+        html +=
+            captioned(file.ends_with(".png") ? picture(read_image(folder / file, 1), figure.at("alternative"))
+                      : file.ends_with(".svg") ? read_file(folder / file)
+                                               : "",
+                      caption);
       }
       html += "</div>\n";
     }
@@ -140,20 +139,10 @@ Spread spread(const CompareRow& row, Measure Evaluation::*measure) {
   return spread(values);
 }
 
-std::string frechet(const CompareRow& row) { return str(spread(row, &Evaluation::frechet), 1); }
-bool multiplies(const CompareRow& row) { return process_named(row.process).multiplicative(); }
-
-Spread ratio(const CompareRow& row, const CompareRow& by) {
-  std::vector<double> values;
-  for (std::size_t n = 0; n < std::min(row.by_seed.size(), by.by_seed.size()); ++n)
-    values.push_back(row.by_seed[n].frechet.value / by.by_seed[n].frechet.value);
-  return spread(values);
-}
-
 const CompareRow* find_row(const CompareSet& set, const std::string& process, const std::string& sampler,
                            int budget, Index count, const std::string& grid) {
   for (const CompareRow& row : set.rows)
-    if (row.process == process && row.sampler == sampler && row.budget == budget &&
+    if (row.process == process && row.sampler == sampler && (!budget || row.budget == budget) &&
         (!count || row.count == count) && row.grid == grid && row.failure.empty())
       return &row;
   return nullptr;

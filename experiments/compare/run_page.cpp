@@ -1,9 +1,7 @@
-#include "experiments/compare/run_page.h"
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "experiments/page/figure.h"
+#include "experiments/compare/report.h"
 #include "experiments/page/page.h"
 #include "experiments/pictures/image.h"
 #include "experiments/run/folder.h"
@@ -13,15 +11,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t points = 400;  // of a curve, at most
-
 std::string curve(const std::string& title, const std::vector<MetricsRow>& rows, double MetricsRow::*number,
                   bool log_y, std::vector<Series> more = {}) {
   Series all{title, {}, {}};
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (const double v = rows[i].*number; std::isfinite(v)) all.add(static_cast<double>(i + 1), v);
-  const std::size_t stride = std::max<std::size_t>(1, all.x.size() / points);
-  more.insert(more.begin(), smoothed(all, std::max<std::size_t>(1, all.x.size() / 50), stride));
+  more.insert(more.begin(), smoothed(all, 50, 400));
   return captioned(plot({title, "step", "", log_y}, more), "");
 }
 
@@ -46,13 +41,13 @@ fs::path write_run_page(const fs::path& run) {
   for (const auto& entry : fs::directory_iterator(run))
     if (entry.path().filename().string().starts_with("grid-")) grids.push_back(entry.path());
   std::sort(grids.begin(), grids.end());
-  if (!grids.empty()) body += "<h2>Samples</h2>\n<div class='side'>";
+  std::string samples;
   for (const fs::path& grid : grids) {
     const std::string step = grid.stem().string().substr(5);
-    body += captioned(picture(image_of(read_file(grid), grid).pixels, "samples after step " + step),
-                      fmt::format("after {} steps", std::atol(step.c_str())));
+    samples += captioned(picture(image_of(read_file(grid), grid).pixels, "samples after step " + step),
+                         fmt::format("after {} steps", std::atol(step.c_str())));
   }
-  if (!grids.empty()) body += "</div>\n";
+  if (!samples.empty()) body += "<h2>Samples</h2>\n<div class='side'>" + samples + "</div>\n";
   std::vector<std::vector<std::string>> cells;
   for (const auto& [key, value] : options.items())
     cells.push_back({key, value.is_string() ? value.get<std::string>() : value.dump()});

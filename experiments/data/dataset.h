@@ -80,7 +80,7 @@ Dataset load_rain(const std::string& data_option, Split split);
 /// How images are taken before they are looked at.
 struct Treatment {
   bool grey = false;            // the mean of the colours
-  Index height = 0, width = 0;  // resized to (pictures/resize.h); 0: as they are, and then of one size
+  Index height = 0, width = 0;  // resized to (pictures/image.h); 0: as they are, and then of one size
 
   bool operator==(const Treatment&) const = default;
 };

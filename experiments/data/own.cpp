@@ -10,7 +10,6 @@
 #include "experiments/data/dataset.h"
 #include "experiments/data/idx.h"
 #include "experiments/pictures/image.h"
-#include "experiments/pictures/resize.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 #include "tensor/npy.h"
@@ -113,7 +112,7 @@ Dataset folder_images(const fs::path& folder, const Treatment& how) {
   for (const fs::path& path : found.paths) {
     const std::string bytes = read_file(path);
     const ImageFile file = image_of(bytes, path);
-    const Tensor image = how.grey ? grey_of(file.pixels) : file.pixels;
+    const Tensor image = how.grey ? in_colours(file.pixels, 1) : file.pixels;
     if (!how.height && !images.empty() && !(image.shape() == images[0].shape()))
       failed("{}: a picture of {} (colours, height, width); expected {}, like {}: choose a --size for all",
              path.string(), str(image.shape()), str(images[0].shape()), found.paths[0].string());
@@ -157,7 +156,7 @@ Dataset own_images(const fs::path& path, const Treatment& how) {
 }
 
 Tensor treated(const Tensor& images, const Treatment& how) {
-  const Tensor x = how.grey ? grey_of(images) : images;
+  const Tensor x = how.grey ? in_colours(images, 1) : images;
   return how.height ? resized(x, how.height, how.width) : x;
 }
 

@@ -1,10 +1,8 @@
-#include "experiments/page/figure.h"
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "tensor/check.h"
+#include "experiments/page/page.h"
 
 namespace dale {
 namespace {
@@ -130,14 +128,8 @@ std::string drawn(const Series& s, const Axis& x, const Axis& y, const Pen& pen)
   return svg;
 }
 
-/// The elements of an <svg>, in the page's colour unless told otherwise.
-struct Canvas {
-  std::string svg;
-
-  void text(double x, double y, const char* anchor, const std::string& what, const std::string& more = "") {
-    svg += fmt::format("<text x='{:.1f}' y='{:.1f}' text-anchor='{}' {}>{}</text>\n", x, y, anchor, more,
-                       escape_html(what));
-  }
+/// What a plot is drawn of.
+struct Canvas : Drawing {
   void line(double x1, double y1, double x2, double y2, double opacity = 1) {
     svg += fmt::format(
         "<line x1='{:.1f}' y1='{:.1f}' x2='{:.1f}' y2='{:.1f}' stroke='currentColor' opacity='{}'/>\n", x1,
@@ -200,11 +192,7 @@ std::string plot(const Plot& frame, const std::vector<Series>& given) {
     canvas.svg += drawn(series[i], x, y, Pen{pen < 0 ? i : static_cast<std::size_t>(pen)});
   }
   const int height = canvas.legend(series, left, right, frame.height);
-  return fmt::format(
-      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' role='img' "
-      "aria-label='{2}' fill='currentColor' font-family='sans-serif' font-size='13'>\n<title>{2}</title>\n"
-      "{3}</svg>\n",
-      frame.width, height, escape_html(frame.title), canvas.svg);
+  return canvas.whole(frame.width, height, frame.title, " font-family='sans-serif' font-size='13'");
 }
 
 std::string standalone(std::string svg) {
@@ -229,15 +217,29 @@ Series histogram(const std::string& name, const std::vector<double>& values, dou
   return out;
 }
 
-Series smoothed(const Series& s, std::size_t window, std::size_t stride) {
+Series smoothed(const Series& s, std::size_t windows, std::size_t points) {
+  const std::size_t n = s.y.size(), window = std::max<std::size_t>(1, n / windows),
+                    stride = std::max<std::size_t>(1, n / points);
   Series out{s.name, {}, {}};
   double sum = 0;
-  for (std::size_t i = 0; i < s.y.size(); ++i) {
+  for (std::size_t i = 0; i < n; ++i) {
     sum += s.y[i] - (i >= window ? s.y[i - window] : 0);
-    if ((i + 1) % stride != 0 && i + 1 != s.y.size()) continue;
+    if ((i + 1) % stride != 0 && i + 1 != n) continue;
     out.add(s.x[i], sum / static_cast<double>(std::min(i + 1, window)));
   }
   return out;
+}
+
+void Drawing::text(double x, double y, const char* anchor, const std::string& what, const std::string& more) {
+  svg += fmt::format("<text x='{:.1f}' y='{:.1f}' text-anchor='{}' {}>{}</text>\n", x, y, anchor, more,
+                     escape_html(what));
+}
+
+std::string Drawing::whole(int width, int height, const std::string& title, const std::string& more) const {
+  return fmt::format(
+      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' role='img' "
+      "aria-label='{2}' fill='currentColor'{4}>\n<title>{2}</title>\n{3}</svg>\n",
+      width, height, escape_html(title), svg, more);
 }
 
 std::string escape_html(const std::string& text) {

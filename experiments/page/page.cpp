@@ -2,7 +2,6 @@
 
 #include <openssl/evp.h>
 
-#include "experiments/page/figure.h"
 #include "experiments/pictures/image.h"
 
 namespace dale {

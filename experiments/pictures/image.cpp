@@ -1,16 +1,17 @@
 // stb's encoder and decoders live in this file only, as static functions that work on memory: all reading
-// and writing goes through file.h, and what is decoded was looked at before (image_whole.h).
+// and writing goes through file.h, and what is decoded was looked at before (image_whole.cpp).
 #include "experiments/pictures/image.h"
+
+#include <zlib.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <memory>
-#include <vector>
 
-#include "experiments/pictures/image_whole.h"
-#include "tensor/check.h"
+#include "autograd/ops.h"
 #include "tensor/file.h"
 
 #pragma GCC diagnostic push
@@ -68,13 +69,11 @@ std::string png_bytes(const Tensor& image) {
 void write_png(const std::filesystem::path& path, const Tensor& image) { write_file(path, png_bytes(image)); }
 
 ImageFile image_of(std::string_view bytes, const std::filesystem::path& path) {
-  const bool png = bytes.starts_with(png_signature);
+  expect_whole(bytes, path.string());
+  const bool png = bytes.starts_with("\x89PNG");
   const char* kind = png ? "PNG" : "JPEG";
-  if (!png && !bytes.starts_with(jpeg_signature))
-    failed("{}: neither a PNG nor a JPEG; expected a file that begins as one of them does", path.string());
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     failed("{}: {} bytes; expected a {} of less than 2^31", path.string(), bytes.size(), kind);
-  (png ? expect_png : expect_jpeg)(bytes, path.string());
   int W = 0, H = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> samples(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
@@ -98,47 +97,27 @@ ImageFile image_of(std::string_view bytes, const std::filesystem::path& path) {
   return file;
 }
 
-Tensor grey_of(const Tensor& image) {
-  const Index C = image.rank() == 3 || image.rank() == 4 ? image.dim(-3) : 0;
-  if (C < 1) invalid("[grey_of] pictures have shape (C,H,W) or (N,C,H,W), not {}", str(image.shape()));
-  if (C == 1) return image;
-  Shape shape = image.shape();
-  shape[-3] = 1;
-  const std::vector<real> colours = image.to_vector();
-  const Index area = image.dim(-2) * image.dim(-1);
-  Tensor grey(shape);
-  // 255 x is a whole number, with no rounding left, where x came from a byte; so is then their sum, and the
-  // mean is the real number nearest to it.
-  for (Index n = 0; n * area < grey.size(); ++n)
-    for (Index p = 0; p < area; ++p) {
-      real sum = 0;
-      for (Index c = 0; c < C; ++c) sum += 255 * colours[(n * C + c) * area + p];
-      grey.data()[n * area + p] = sum / static_cast<real>(255 * C);
-    }
-  return grey;
-}
-
 Tensor in_colours(const Tensor& image, Index colours) {
   if (colours != 1 && colours != 3) invalid("[in_colours] {} colours; expected 1 or 3", colours);
-  if (colours == 1) return grey_of(image);
-  const Index C = image.rank() == 3 || image.rank() == 4 ? image.dim(-3) : 0;
-  if (C == 3) return image;
-  if (C != 1) invalid("[in_colours] pictures have shape (C,H,W) or (N,C,H,W), not {}", str(image.shape()));
-  Shape shape = image.shape();
-  shape[-3] = 3;
-  return image.broadcast_to(shape).packed();
+  const int axis = image.rank() - 3;
+  const Index C = axis == 0 || axis == 1 ? image.dim(axis) : 0;
+  if (C < 1 || (colours == 3 && C != 1 && C != 3))
+    invalid("[in_colours] pictures have shape (C,H,W) or (N,C,H,W), not {}", str(image.shape()));
+  if (C == colours) return image;
+  if (colours == 3) {
+    Shape shape = image.shape();
+    shape[axis] = 3;
+    return image.broadcast_to(shape).packed();
+  }
+  // 255 x is a whole number, with no rounding left, where x came from a byte; so is then their sum, and the
+  // mean is the real number nearest to it.
+  Var sum = Tensor::full({}, 0);
+  for (Index c = 0; c < C; ++c) sum = sum + 255 * Var(image.slice(axis, c, c + 1));
+  return (sum / static_cast<real>(255 * C)).value();
 }
 
 Tensor read_image(const std::filesystem::path& path, Index colours) {
   return in_colours(image_of(read_file(path), path).pixels, colours);
-}
-
-Tensor read_png(const std::filesystem::path& path) { return png_image(read_file(path), path); }
-
-Tensor png_image(std::string_view bytes, const std::filesystem::path& path) {
-  if (!bytes.starts_with(png_signature))
-    failed("{}: no PNG signature; expected a whole PNG file", path.string());
-  return grey_of(image_of(bytes, path).pixels);
 }
 
 Tensor image_grid(const Tensor& images, Index columns, Index gap, Index zoom) {
@@ -164,6 +143,60 @@ Tensor image_grid(const Tensor& images, Index columns, Index gap, Index zoom) {
           grid[(c * GH + top + i) * GW + left + j] = pixels[((n * C + c) * H + i / zoom) * W + j / zoom];
   }
   return Tensor({C, GH, GW}, grid);
+}
+
+// ---- Animations -----------------------------------------------------------------------------------------
+//
+// An animated PNG is the PNG of its first frame and chunks that a PNG's reader passes over:
+//   acTL  how many frames, how many times (0: for ever)
+//   fcTL  before each frame: number, width, height, left, top, seconds as a fraction of two 16-bit numbers,
+//         and how to leave and to lay the frame (0: as it is, over all)
+//   fdAT  for later frames: number, and what their PNG has in IDAT
+// with one numbering of fcTL and fdAT (https://www.w3.org/TR/png-3/#apng-frame-based-animation).
+
+namespace {
+
+/// The number's last `width` bytes, the high one first.
+std::string high_first(std::uint32_t number, int width = 4) {
+  std::string bytes;
+  for (int shift = 8 * width - 8; shift >= 0; shift -= 8) bytes += static_cast<char>(number >> shift);
+  return bytes;
+}
+
+std::string png_chunk(const std::string& letters, const std::string& data) {
+  const std::string checked = letters + data;
+  const auto checksum = crc32_z(0, reinterpret_cast<const Bytef*>(checked.data()), checked.size());
+  return high_first(static_cast<std::uint32_t>(data.size())) + checked +
+         high_first(static_cast<std::uint32_t>(checksum));
+}
+
+}  // namespace
+
+std::string apng_bytes(const std::vector<Tensor>& frames, int milliseconds) {
+  if (frames.empty()) invalid("[apng] no frames; expected at least one");
+  if (milliseconds < 1 || milliseconds > 0xffff)
+    invalid("[apng] {} milliseconds a frame; expected 1 to 65535", milliseconds);
+  constexpr int last_frame = 1000;
+  // Bytes of a PNG before its width and height, and before its data's chunk; of a chunk but for its data.
+  constexpr std::size_t size = 16, head = 33, frame = 12;
+  std::string file;
+  std::uint32_t number = 0;
+  for (std::size_t k = 0; k < frames.size(); ++k) {
+    if (frames[k].shape() != frames[0].shape())
+      invalid("[apng] frame {} has shape {} and frame 0 {}; expected one shape", k, str(frames[k].shape()),
+              str(frames[0].shape()));
+    const std::string png = png_bytes(frames[k]);  // its chunks are IHDR, IDAT and IEND
+    const std::string data = png.substr(head + 8, png.size() - head - 2 * frame);
+    const int shown = k + 1 < frames.size() ? milliseconds : last_frame;
+    if (k == 0)
+      file = png.substr(0, head) +
+             png_chunk("acTL", high_first(static_cast<std::uint32_t>(frames.size())) + high_first(0));
+    file += png_chunk("fcTL", high_first(number++) + png.substr(size, 8) + std::string(8, 0) +
+                                  high_first(static_cast<std::uint32_t>(shown), 2) + high_first(1000, 2) +
+                                  std::string(2, 0));
+    file += k == 0 ? png_chunk("IDAT", data) : png_chunk("fdAT", high_first(number++) + data);
+  }
+  return file + png_chunk("IEND", "");
 }
 
 }  // namespace dale

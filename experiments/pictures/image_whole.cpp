@@ -1,3 +1,6 @@
+// Whether a picture's file is whole. The decoders (image.cpp) believe what a file says of its sizes and of
+// its tables, compare no checksum and make up what is missing, so all of that is looked at before.
+//
 // A PNG is a signature of 8 bytes and chunks
 //   length (32 bits, the high byte first), four letters, `length` bytes, checksum of letters and bytes
 // from IHDR, which holds width, height, bits a sample and kind of colour, to IEND.
@@ -8,8 +11,6 @@
 // width and how densely each colour is sampled, C4 tables of codes, and DA begins a scan: after its segment,
 // up to the next marker, lies coded data, in which FF is written as FF 00, and FF D0 … FF D7 are places to
 // start anew.
-#include "experiments/pictures/image_whole.h"
-
 #include <zlib.h>
 
 #include <algorithm>
@@ -21,7 +22,11 @@
 #include "tensor/file.h"
 
 namespace dale {
+namespace {
 
+constexpr std::string_view png_signature = "\x89PNG\r\n\x1a\n", jpeg_signature = "\xff\xd8\xff";
+
+/// Chunks fill the file, each with its checksum, to a single picture whose pixels can be in them.
 void expect_png(std::string_view bytes, const std::string& path) {
   constexpr std::uint64_t frame = 12, largest_ratio = 1032;  // zlib's format makes so many bytes of one
   const auto whole = [&](bool holds, const char* found) {
@@ -54,9 +59,9 @@ void expect_png(std::string_view bytes, const std::string& path) {
   whole(rest.empty(), "trailing bytes");
 }
 
-namespace {
-
-/// Segments from the first to the last, and what they say of the picture.
+/// Segments lead to the mark of the end, with tables that are some, a frame of grey or of three colours, each
+/// of these in a scan, and blocks that can be in the scans. Bytes after the end are left alone: cameras
+/// append to it.
 class JpegWalk {
  public:
   JpegWalk(std::string_view bytes, const std::string& path) : rest_(bytes.substr(2)), path_(path) {}
@@ -167,6 +172,13 @@ class JpegWalk {
 
 }  // namespace
 
-void expect_jpeg(std::string_view bytes, const std::string& path) { JpegWalk(bytes, path).to_the_end(); }
+void expect_whole(std::string_view bytes, const std::string& path) {
+  if (bytes.starts_with(png_signature))
+    expect_png(bytes, path);
+  else if (bytes.starts_with(jpeg_signature))
+    JpegWalk(bytes, path).to_the_end();
+  else
+    failed("{}: neither a PNG nor a JPEG; expected a file that begins as one of them does", path);
+}
 
 }  // namespace dale

@@ -1,9 +1,6 @@
 // The matrices are bands: few pixels weigh in a pixel, and only these are kept. Places are whole multiples
 // of 1/m or 1/2m, so that weights are rounded once.
-#include "experiments/pictures/resize.h"
-
 #include <algorithm>
-#include <vector>
 
 #include "experiments/pictures/image.h"
 

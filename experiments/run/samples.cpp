@@ -1,7 +1,6 @@
 #include "experiments/run/samples.h"
 
 #include "diffusion/exact.h"
-#include "experiments/pictures/animation.h"
 #include "experiments/pictures/image.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/npy.h"

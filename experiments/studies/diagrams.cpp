@@ -16,13 +16,10 @@ struct Point {
   double x, y;
 };
 
-/// Boxes, arrows and lines of text at pixels, in the page's colour unless told otherwise.
-struct Diagram {
-  std::string svg;
-
+/// Boxes, arrows and lines of text at pixels.
+struct Diagram : Drawing {
   void text(Point at, const std::string& what, const char* more = "", const char* anchor = "middle") {
-    svg += fmt::format("<text x='{:.1f}' y='{:.1f}' text-anchor='{}' {}>{}</text>\n", at.x, at.y, anchor,
-                       more, escape_html(what));
+    Drawing::text(at.x, at.y, anchor, what, more);
   }
   void box(Point middle, double width, double height) {
     svg +=
@@ -44,11 +41,7 @@ struct Diagram {
         neck.x + 4 * along.y, neck.y - 4 * along.x);
   }
   std::string whole(int width, int height, const std::string& title) const {
-    return fmt::format(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' role='img' "
-        "aria-label='{2}' fill='currentColor' font-family='sans-serif' font-size='14'>\n<title>{2}</title>\n"
-        "{3}</svg>\n",
-        width, height, escape_html(title), svg);
+    return Drawing::whole(width, height, title, " font-family='sans-serif' font-size='14'");
   }
 };
 

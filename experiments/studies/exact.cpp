@@ -39,16 +39,15 @@ double normal_distance(double variance, double other) {
   return std::abs(std::sqrt(variance) - std::sqrt(other)) * wasserstein(z, std::vector<double>(z.size()));
 }
 
-/// (IV.25) for dX = σ dW on one normal: x ← x + δσ²(−(x − a)/(v + s²)) + √δ σ Z, from the exact p_T.
-double euler_maruyama_variance(const LogNormal& p, double variance_rate, int steps) {
-  const VarianceExploding ve({variance_rate}, 1);
-  double variance = p.v + variance_rate;
-  for (int k = 0; k < steps; ++k) {
-    const double s = ve.marginal(static_cast<double>(steps - k) / steps).s, noise = variance_rate / steps;
-    const double pull = noise / (p.v + s * s);
-    variance = (1 - pull) * (1 - pull) * variance + noise;
+/// (IV.25) for dX = σ dW on one normal, x ← x − δσ² (x − a)/(v + s²) + √δ σ Z, as steps of (IV.18): there
+/// (x − a)/(v + s²) = (x − D)/s².
+Steps euler_maruyama_steps(double variance_rate, int count) {
+  Steps steps;
+  for (int k = 0; k < count; ++k) {
+    const double s = std::sqrt(variance_rate * (count - k) / count), noise = variance_rate / count;
+    steps.push_back({s, 1 - noise / (s * s), std::sqrt(noise)});
   }
-  return variance;
+  return steps;
 }
 
 void measure_orders(std::vector<Row>& all) {
@@ -90,8 +89,8 @@ void measure_orders(std::vector<Row>& all) {
              [&](int steps) { return dale_langevin_steps(levels_of(steps)); });
   by_moments("dale-langevin uniform", "log", "log-normal, by moments", q.v,
              [](int steps) { return uniform_steps(GeometricBrownianMotion(), {steps}); });
-  add("euler-maruyama", "identity", "normal, by moments", 1, {125, 250, 500, 1000},
-      [&](int steps) { return normal_distance(euler_maruyama_variance(q, 0.64, steps), q.v); });
+  by_moments("euler-maruyama", "identity", "normal, by moments", q.v,
+             [](int steps) { return euler_maruyama_steps(0.64, steps); });
   by_moments("ancestral", "either", "normal to s_min, by moments", q_min,
              [&](int steps) { return ancestral_steps(levels_of(steps)); });
 }

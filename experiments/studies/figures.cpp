@@ -11,8 +11,6 @@
 
 #include "diffusion/sampler.h"
 #include "experiments/data/dataset.h"
-#include "experiments/page/page.h"
-#include "experiments/pictures/image.h"
 #include "experiments/run/sample.h"
 #include "experiments/studies/study.h"
 
@@ -53,12 +51,6 @@ Tensor in_groups(const std::vector<Tensor>& groups, Index columns, int greys) {
   return picture;
 }
 
-std::string shown(const std::filesystem::path& file, const Tensor& image, const std::string& alternative,
-                  const std::string& caption) {
-  write_png(file, image);
-  return captioned(picture(image, alternative), caption);
-}
-
 // ---- Forwards ---------------------------------------------------------------------------------------------
 
 /// The first image of each class, at most `count` of them.
@@ -87,7 +79,7 @@ std::string forward(const StudyOptions& o) {
       rows.push_back(pixels.data_of(process.sample(x, process.time_at(s), z)));
     groups.push_back(concat(rows, 0).value());
   }
-  return shown(
+  return figure(
       o.out / "forward.png", in_groups(groups, x.dim(0), 6),
       "Eight images of Fashion-MNIST that drown in noise row by row, above under gbm, below under ve",
       "x_t for the same images and the same Z at s = 0.1, 0.2, 0.4, 0.8, 2 and 10, row by row: above "
@@ -129,10 +121,10 @@ std::string samplers(const StudyOptions& o, Model& model, Model& consistent) {
   };
   for (const auto& rows : rows_of_denoiser) add(model, rows);
   add(consistent, rows_of_consistency);
-  return shown(o.out / "samplers.png", in_groups(groups, count, 16),
-               "Samples of clothes, a row per sampler, all from the same seed",
-               "The rows of the table, from the top, all from one seed; other options as dale sample has "
-               "them.") +
+  return figure(o.out / "samplers.png", in_groups(groups, count, 16),
+                "Samples of clothes, a row per sampler, all from the same seed",
+                "The rows of the table, from the top, all from one seed; other options as dale sample has "
+                "them.") +
          html_table({"row", "sampler", "grid", "steps", "evaluations"}, table, 3);
 }
 
@@ -142,10 +134,7 @@ std::string samplers(const StudyOptions& o, Model& model, Model& consistent) {
 std::string stacked(const std::string& title, const Plot& frame, const std::string& above,
                     std::string below) {
   below.insert(4, fmt::format(" y='{}'", frame.height));
-  return fmt::format(
-      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' role='img' "
-      "aria-label='{2}' fill='currentColor'>\n<title>{2}</title>\n{3}{4}</svg>\n",
-      frame.width, 2 * frame.height, escape_html(title), above, below);
+  return Drawing{above + below}.whole(frame.width, 2 * frame.height, title);
 }
 
 std::string paths(const StudyOptions& o, const Model& model) {
@@ -180,20 +169,14 @@ std::string paths(const StudyOptions& o, const Model& model) {
     log_x.push_back({"", line.x, {scalar::log(pixel), scalar::log(pixel)}});
     x.back().pen = log_x.back().pen = 6;
   }
-  const Plot above{"log x of one pixel, from one start by six draws of noise; dashed: 0 and log 2",
-                   "step",
-                   "log x",
-                   false,
-                   false,
-                   720,
-                   300};
-  const Plot below{"x of the same, cut at 4; dashed: 1, which is black, and 2, which is white",
-                   "step",
-                   "x",
-                   false,
-                   false,
-                   720,
-                   300};
+  const Plot above{.title = "log x of one pixel, from one start by six draws of noise; dashed: 0 and log 2",
+                   .x_label = "step",
+                   .y_label = "log x",
+                   .width = 720,
+                   .height = 300};
+  Plot below = above;
+  below.title = "x of the same, cut at 4; dashed: 1, which is black, and 2, which is white";
+  below.y_label = "x";
   return figure(o.out / "paths.svg", stacked("A pixel on six paths of Dale–Langevin, as log x and as x",
                                              above, plot(above, log_x), plot(below, x)));
 }

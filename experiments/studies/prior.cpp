@@ -46,14 +46,6 @@ std::vector<double> levels_for(double deviation) {
 
 // ---- Images -----------------------------------------------------------------------------------------------
 
-/// The eigenvalues λ of a covariance C (d,d), ascending, in double: ln det(C + s² I) = Σ ln(λ + s²).
-std::vector<double> eigenvalues(const Tensor& C) {
-  std::vector<double> matrix = doubles(C), values(static_cast<std::size_t>(C.dim(0)));
-  blas::require();
-  blas::eigen(C.dim(0), matrix.data(), values.data());
-  return values;
-}
-
 /// Of the first data set found; none when there is none.
 std::vector<Row> on_images(const StudyOptions& o) {
   for (const char* name : {"fashion-mnist", "mnist"}) {
@@ -63,7 +55,9 @@ std::vector<Row> on_images(const StudyOptions& o) {
     const Var y = log(Embedding{}.embed(pixels.slice(0, 0, n).reshape({n, -1})));
     const Var centred = y - mean(y, {0});
     const Tensor C = (matmul(centred, centred, true) / static_cast<real>(n)).value();
-    const std::vector<double> lambda = eigenvalues(C);
+    std::vector<double> matrix = doubles(C), lambda(static_cast<std::size_t>(C.dim(0)));
+    blas::require();
+    blas::eigen(C.dim(0), matrix.data(), lambda.data());  // ascending: ln det(C + s² I) = Σ ln(λ + s²)
     const double d = static_cast<double>(C.dim(0)), widest = std::sqrt(lambda.back());
     const double deviation = Edm::fitted(y.value()).deviation;       // σ_d
     const double around_m = Edm::fitted(centred.value()).deviation;  // √(tr C/d)

@@ -9,8 +9,6 @@
 #include "experiments/data/dataset.h"
 #include "experiments/judge/evaluate.h"
 #include "experiments/judge/values.h"
-#include "experiments/page/page.h"
-#include "experiments/pictures/image.h"
 #include "experiments/run/samples.h"
 #include "experiments/run/train.h"
 #include "experiments/studies/study.h"
@@ -118,7 +116,6 @@ std::string study_rain(const StudyOptions& o) {
   };
   const Greys greys = greys_of(test);
   const Tensor grid = image_grid(greys.of(concat(shown, 0).value()), 8, 2, 2);
-  write_png(o.out / "rain_maps.png", grid);
   return fmt::format(
              "<h2>Rain: data that are positive by nature</h2>\n<p>Rain rates by radar, mm/h, where it rains "
              "everywhere{}; the same network, budget and noise, {} training seed(s), {} samples each by the "
@@ -127,8 +124,8 @@ std::string study_rain(const StudyOptions& o) {
              all.note.empty() ? "" : " (" + escape_html(all.note) + ")", o.training_seeds, count,
              o.quick ? 10 : 20) +
          html_table(heads, rows) +
-         captioned(
-             picture(grid, "Maps of rain: test patches, and samples of each model"),
+         figure(
+             o.out / "rain_maps.png", grid, "Maps of rain: test patches, and samples of each model",
              fmt::format("Rows: test patches, gbm, ve, ve on logarithms; black {:.2g}, white {:.2g} mm/h, by "
                          "logarithm. Radar data: Finnish Meteorological Institute, CC BY 4.0.",
                          greys.black, greys.white)) +

@@ -13,8 +13,6 @@
 #include "diffusion/exact.h"
 #include "diffusion/loss.h"
 #include "experiments/judge/evaluate.h"
-#include "experiments/page/page.h"
-#include "experiments/pictures/image.h"
 #include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
 #include "nn/layers.h"
@@ -269,12 +267,11 @@ std::string study_spirals(const StudyOptions& o) {
     draw(name, frame(": samples, and paths back from noise"), rows[0].x, lines("paths", back, paths));
   }
   const Tensor maps = density({exact[0], all[0][0].x, all[1][0].x});
-  write_png(o.out / "spirals_density.png", maps);
   write_file(o.out / "spirals.csv", text);
   return "<h2>Two spirals, by multiplying and by adding</h2>\n<p>" +
          paragraph(all[0], all[1], floor, crossed) + "</p>\n" +
-         captioned(picture(maps, "Density of the data, of gbm's samples and of ve's, side by side"),
-                   "Density: data, gbm, ve") +
+         figure(o.out / "spirals_density.png", maps,
+                "Density of the data, of gbm's samples and of ve's, side by side", "Density: data, gbm, ve") +
          "<div class='side'>\n" + figures + "</div>\n";
 }
 

@@ -2,7 +2,8 @@
 // leaves its numbers as CSV and its figures as SVG or PNG.
 #pragma once
 
-#include "experiments/page/figure.h"
+#include "experiments/page/page.h"
+#include "experiments/pictures/image.h"
 #include "tensor/file.h"
 #include "tensor/tensor.h"
 
@@ -47,8 +48,8 @@ inline constexpr Study studies[] = {{"exact", study_exact},       {"spirals", st
                                     {"synapses", study_synapses}, {"prior", study_prior},
                                     {"rain", study_rain},         {"figures", study_figures, false}};
 
-// What they share: the numbers of a tensor in double, and numbers as (n,1); a plot left in a file and shown
-// in the section.
+// What they share: the numbers of a tensor in double, and numbers as (n,1); a plot, or an image with a text
+// alternative and a caption, left in a file and shown in the section.
 inline std::vector<double> doubles(const Tensor& x) {
   const std::vector<real> v = x.to_vector();
   return {v.begin(), v.end()};
@@ -59,6 +60,11 @@ inline Tensor column(const std::vector<double>& v) {
 inline std::string figure(const std::filesystem::path& file, const std::string& svg) {
   write_file(file, standalone(svg));
   return "<figure>" + svg + "</figure>\n";
+}
+inline std::string figure(const std::filesystem::path& file, const Tensor& image,
+                          const std::string& alternative, const std::string& caption) {
+  write_png(file, image);
+  return captioned(picture(image, alternative), caption);
 }
 
 /// A normal distribution fitted by mean and standard deviation, and how far it is from the values: the

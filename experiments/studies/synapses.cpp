@@ -8,7 +8,6 @@
 #include <numbers>
 
 #include "experiments/data/dataset.h"
-#include "experiments/page/page.h"
 #include "experiments/run/fit.h"
 #include "experiments/studies/study.h"
 #include "nn/layers.h"
