@@ -29,11 +29,9 @@ inline void disturb(Device device) {
 }
 
 /// Emulated, the convolutions' tiles are slow, and tested elsewhere.
-struct QuickProducts {
-  const bool emulated = cuda_missing().empty() && column(Device::cuda) == "emulated";
-  QuickProducts() { set(CudaProducts::plain); }
-  ~QuickProducts() { set(CudaProducts::full); }
-  void set(CudaProducts how) const { emulated ? cuda_set_products(how) : void(); }
+struct QuickProducts : Products {
+  QuickProducts()
+      : Products(column(machines().back()) == "emulated" ? CudaProducts::plain : CudaProducts::full) {}
 };
 
 /// 8 images of 8 × 8 in three classes.
