@@ -10,9 +10,10 @@ namespace dale {
 
 using Tensors = std::vector<Tensor>;
 
-inline std::vector<Values> values(const Tensors& all) {
+/// Of tensors or variables.
+template <class T> std::vector<Values> values(const std::vector<T>& all) {
   std::vector<Values> out;
-  for (const Tensor& t : all) out.push_back(t.to_vector());
+  for (const T& x : all) out.push_back(values(Var(x)));
   return out;
 }
 
