@@ -9,27 +9,38 @@
 
 using namespace dale;
 
-TEST_CASE("a step told labels and masks: captured it is the plain one, and the CPU's to rounding",
-          "[machines][captured][train]") {
+TEST_CASE("steps told labels and masks: captured they are the plain ones, and the CPU's to rounding",
+          "[machines][captured][train][errors]") {
   const QuickProducts quick;
   const Folder folder;
   std::vector<std::vector<double>> norms;
   for (Device device : machines()) {
     std::vector<double>& own = norms.emplace_back();
-    for (const TrainOptions& o : told_trainings(folder, device)) {
+    const std::vector<TrainOptions> all = told_trainings(folder, device);
+    for (const TrainOptions& o : all) {
       INFO(column(device) << ", " << o.process << ", shards " << o.shards << ", tuned " << o.tuned_from);
       Training training(o, told_images());
       Values before;
       for (Index step = 0; step < 4; ++step) {
         const Gradients g = training.gradients(step);
         const std::vector<Values> captured = values(g.of_weights);
-        // Of which the first step is plain, or has a plain shard.
-        CHECK(captured == values(Training(o, told_images()).gradients(step).of_weights));
+        {
+          const Anomaly watch;  // under which nothing is captured
+          CHECK(captured == values(training.gradients(step).of_weights));
+        }
         CHECK(std::exchange(before, captured[0]) != captured[0]);
         own.insert(own.end(), {g.loss, g.norm});
+        training.optimizer().step(g.of_weights, 1e-3);
+        disturb(device);
       }
     }
     for (std::size_t i = 0; i < own.size(); ++i) CHECK(own[i] == Approx(norms[0][i]).epsilon(1e-3));
+    // Labels are looked at before they are captured.
+    Dataset data = told_images();
+    data.labels = IntTensor({8}, {0, 1, 2, 0, 3, 2, 0, 1});
+    TrainOptions o = all[0];
+    o.batch = 8;
+    REFUSES(Training(o, data).gradients(0), "an image has label 3; expected 0 to 2");
   }
 }
 
@@ -54,6 +65,10 @@ TEST_CASE("Muon's captured step is its plain one, and the CPU's to rounding", "[
   const Tensors captured = ends(device, false), on_cpu = ends(Device::cpu, false);
   CHECK(values(captured) == values(ends(device, true)));
   for (std::size_t i = 0; i < captured.size(); ++i) CHECK(gap(captured[i], on_cpu[i]) < 1e-4);
+  Var w = parameter(random(1, {8, 2, 3, 3}, device));
+  const Var no_number = Tensor::full(w.shape(), std::numeric_limits<real>::quiet_NaN(), device);
+  const Anomaly watch;
+  REFUSES(Muon({{"w", &w}}).step({no_number}, 0.1), "[multiply] made a value that is not finite");
 }
 
 TEST_CASE("a sampler whose network leaves the finite numbers names the first step, and the op",
@@ -93,30 +108,6 @@ TEST_CASE("a sampler whose network leaves the finite numbers names the first ste
     return log(y);
   };
   REFUSES(ddim(strict, Var(Tensor::full({2, 3}, 1, device)), levels), third);
-}
-
-TEST_CASE("what is captured is looked at under Anomaly, and labels are before they are captured",
-          "[machines][captured][errors]") {
-  ON_EVERY_MACHINE();
-  const QuickProducts quick;
-  Var w = parameter(random(1, {8, 2, 3, 3}, device));
-  Muon muon({{"w", &w}});
-  const Folder folder;
-  TrainOptions o = told_trainings(folder, device)[0];
-  Training training(o, told_images());
-  for (Index step = 0; step < 3; ++step) {
-    const Anomaly watch;
-    muon.step({Var(random(2, w.shape(), device))}, 0.1);
-    training.gradients(step);
-  }
-  const Anomaly watch;
-  REFUSES(muon.step({Var(Tensor::full(w.shape(), std::numeric_limits<real>::quiet_NaN(), device))}, 0.1),
-          "[multiply] made a value that is not finite");
-  Dataset data = told_images();
-  data.labels = IntTensor({8}, {0, 1, 2, 0, 3, 2, 0, 1});
-  o.batch = 8;
-  Training mistaken(o, data);
-  REFUSES(mistaken.gradients(0), "an image has label 3; expected 0 to 2");
 }
 
 TEST_CASE("train and sample: the device's are the CPU's to rounding, and twice the same bytes",
