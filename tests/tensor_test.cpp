@@ -17,19 +17,6 @@ Tensor counting(const Shape& shape) {
   return Tensor(shape, v);
 }
 
-/// The same computation at one, two and five threads.
-template <class F> void same_bits(const char* what, const F& f) {
-  INFO(what);
-  const int before = threads();
-  set_threads(1);
-  const Values one = f().to_vector();
-  for (int n : {2, 5}) {
-    set_threads(n);
-    CHECK(f().to_vector() == one);
-  }
-  set_threads(before);
-}
-
 }  // namespace
 
 TEST_CASE("views share memory and cost nothing", "[tensor]") {
@@ -89,7 +76,6 @@ TEST_CASE("random numbers depend on key and counter alone", "[tensor][random][ma
   CHECK(normal(Key{6}, {1000}).to_vector() != whole);
   CHECK(!(Key{5}.split(0) == Key{5}.split(1)));
   CHECK(!(Key{5}.split(0).split(1) == Key{5}.split(1).split(0)));
-  same_bits("normal", [] { return normal(Key{5}, {100001}); });
 }
 
 TEST_CASE("uniform and normal have their moments", "[tensor][random]") {
@@ -157,22 +143,32 @@ TEST_CASE("every kernel gives the same bits at any number of threads", "[tensor]
             y = normal(Key{3}, {9, 24, 28, 28});
   const Var gamma = normal(Key{4}, {16}), beta = normal(Key{5}, {16});
   const Window k{{1, 1}, {1, 1}, {1, 1}};
-  same_bits("exp", [&] { return exp(x).value(); });
-  same_bits("sum", [&] { return sum(x).value(); });
-  same_bits("sum over images", [&] { return sum(x, {0, 2, 3}).value(); });
-  same_bits("sum of columns", [&] { return sum(reshape(x, {9 * 16 * 28, 28}), {0}).value(); });
-  same_bits("matmul", [&] {
-    return matmul(reshape(x, {9 * 28, -1}), reshape(y, {-1, 28 * 16}), false, true).value();
-  });
-  same_bits("conv2d", [&] { return conv2d(x, w, k).value(); });
-  same_bits("conv2d_input", [&] { return conv2d_input(y, w, x.shape(), k).value(); });
-  same_bits("conv2d_weight", [&] { return conv2d_weight(x, y, w.shape(), k).value(); });
-  same_bits("group_norm", [&] { return group_norm(x, gamma, beta, 8, 1e-5, true).value(); });
-  same_bits("group_norm gradient", [&] {
-    const Var p = parameter(x.value()), q = parameter(gamma.value()), r = parameter(beta.value());
-    const Vars g = grad(sum(square(group_norm(p, q, r, 8, 1e-5, true))), {p, q, r});
-    return concat({reshape(g[0], {-1}), g[1], g[2]}, 0).value();
-  });
+  const auto made = [&](int number_of_threads) {
+    set_threads(number_of_threads);
+    Vars all{normal(Key{5}, {100001}),
+             exp(x),
+             sum(x),
+             sum(x, {0, 2, 3}),
+             sum(reshape(x, {9 * 16 * 28, 28}), {0}),
+             matmul(reshape(x, {9 * 28, -1}), reshape(y, {-1, 28 * 16}), false, true),
+             conv2d(x, w, k),
+             conv2d_input(y, w, x.shape(), k),
+             conv2d_weight(x, y, w.shape(), k)};
+    const Vars p{parameter(x.value()), parameter(gamma.value()), parameter(beta.value())};
+    all.push_back(group_norm(p[0], p[1], p[2], 8, 1e-5, true));
+    for (const Var& g : grad(sum(square(all.back())), p)) all.push_back(g);
+    return all;
+  };
+  const int before = threads();
+  const Vars one = made(1);
+  for (int n : {2, 5}) {
+    const Vars several = made(n);
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      INFO("result " << i << " by " << n << " threads");
+      CHECK(values(several[i]) == values(one[i]));
+    }
+  }
+  set_threads(before);
 }
 
 TEST_CASE("what a piece throws reaches the caller after all pieces have stopped", "[tensor][threads]") {
