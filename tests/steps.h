@@ -47,24 +47,20 @@ inline const Dataset& told_images() {
 
 /// By every loss, and in shards: EDM's, the paper's, that of noise, and tuning.
 inline std::vector<TrainOptions> told_trainings(const Folder& folder, Device device) {
-  TrainOptions o{.dataset = "told", .batch = 4, .channels = 8, .seed = 5};
-  o.dropout = 0.2;
-  o.classes = true;
-  o.device = device;
-  std::vector<TrainOptions> all;
-  for (const std::string process : {"gbm", "gbm-paper", "vp"}) {
-    o.process = process;
-    o.optimizer = process == "gbm" ? "muon" : "adam";
-    all.push_back(o);
-  }
-  o.process = "gbm";
-  o.shards = 2;
-  all.push_back(o);
-  o.shards = 0;
-  const fs::path denoiser = folder / "model.safetensors";
-  Training(all[0], told_images()).save_weights(denoiser);
-  o.tuned_from = denoiser;
-  all.push_back(o);
+  const TrainOptions o{.dataset = "told",
+                       .batch = 4,
+                       .channels = 8,
+                       .dropout = 0.2,
+                       .classes = true,
+                       .seed = 5,
+                       .device = device};
+  std::vector<TrainOptions> all(5, o);
+  all[0].optimizer = "muon";
+  all[1].process = "gbm-paper";
+  all[2].process = "vp";
+  all[3].shards = 2;
+  all[4].tuned_from = folder / "model.safetensors";
+  Training(all[0], told_images()).save_weights(all[4].tuned_from);
   return all;
 }
 

@@ -95,8 +95,7 @@ Asked asked(const std::string& what, const std::function<void()>& work) {
     for (Asked* to : {&all, &each[names.count(task.function) ? names.at(task.function) : "(nm is not here)"]})
       ++to->launches, to->bytes += task.bytes;
   std::vector<std::pair<std::string, Asked>> lines(each.begin(), each.end());
-  std::stable_sort(lines.begin(), lines.end(),
-                   [](const auto& a, const auto& b) { return a.second.launches > b.second.launches; });
+  std::ranges::stable_sort(lines, std::greater{}, [](const auto& line) { return line.second.launches; });
   lines.emplace_back("in all", all);
   fmt::print("{}: launches and copies, MB of the arrays they are given\n", what);
   for (const auto& [name, n] : lines)
