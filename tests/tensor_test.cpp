@@ -255,8 +255,6 @@ TEST_CASE("bad shapes are told in one sentence", "[tensor][errors]") {
   REFUSES((Shape{1, 1, 1, 1, 1, 1, 1}), "at most 6 axes");
   REFUSES(set_threads(0), "must be at least 1");
   REFUSES(device_named("gpu"), "unknown device 'gpu'; did you mean 'cpu'?");
-  REFUSES(unknown_name("sampler", "dale-langwin", {"heun", "dale-langevin"}),
-          "did you mean 'dale-langevin'?");
 }
 
 TEST_CASE("results lie in memory as their arguments do", "[tensor]") {
