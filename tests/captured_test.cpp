@@ -124,7 +124,7 @@ TEST_CASE("a graph that is destroyed while it is replayed is replayed to its end
 TEST_CASE(
     "norms, Adam and averages of more arrays than a launch holds: a graph keeps the lists, and every machine "
     "does as the CPU",
-    "[machines][captured]") {
+    "[machines]") {
   const auto ends = [](Device device, bool capture) {
     const auto many = [&](std::uint64_t key) {  // arrays of as many sizes as a network has
       Tensors all;

@@ -2,6 +2,8 @@
 // the CPU to rounding; and a step that leaves the finite numbers is named.
 #include "tests/steps.h"
 
+#include <optional>
+
 #include "diffusion/consistency.h"
 #include "experiments/run/sample.h"
 #include "tensor/cpu/parallel.h"
@@ -10,7 +12,7 @@
 using namespace dale;
 
 TEST_CASE("steps told labels and masks: captured they are the plain ones, and the CPU's to rounding",
-          "[machines][captured][train][errors]") {
+          "[machines][captured][train]") {
   const QuickProducts quick;
   const Folder folder;
   std::vector<std::vector<double>> norms;
