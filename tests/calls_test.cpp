@@ -25,10 +25,14 @@ struct Sequence {
 
   bool coin() { return c.below(2) == 0; }
   Var any() { return made[c.below(made.size())]; }
-  Vars several() {
-    Vars some;
-    for (std::size_t n = c.below(4); n > 0; --n) some.push_back(any());
+  /// Fewer than n of what `make` makes.
+  template <class F> auto several(std::size_t n, const F& make) {
+    std::vector<decltype(make())> some(c.below(n));
+    std::generate(some.begin(), some.end(), make);
     return some;
+  }
+  Vars several() {
+    return several(4, [&] { return any(); });
   }
   /// A length, position, factor: mostly one that may do.
   Index number() {
@@ -39,18 +43,16 @@ struct Sequence {
   Shape shape() {
     if (coin()) return any().shape();
     Shape s;
-    for (std::size_t rank = c.below(8); rank > 0; --rank) s.push_back(number());
+    for (Index n : several(8, [&] { return number(); })) s.push_back(n);
     return s;
   }
   Axes axes() {
-    Axes a;
-    for (std::size_t n = c.below(5); n > 0; --n) a.push_back(axis());
-    return a;
+    return several(5, [&] { return axis(); });
   }
   IntTensor indices() {
-    std::vector<std::int32_t> values(c.below(6));
-    for (auto& v : values) v = static_cast<std::int32_t>(c.below(9) ? c.below(3) : number());
-    return IntTensor({static_cast<Index>(values.size())}, values);
+    const auto index = [&] { return static_cast<std::int32_t>(c.below(9) ? c.below(3) : number()); };
+    const std::vector<std::int32_t> values = several(6, index);
+    return IntTensor({std::ssize(values)}, values);
   }
   Window window() { return {{number(), number()}, {number() - 1, number() - 1}, {number(), number()}}; }
   Var fresh() {

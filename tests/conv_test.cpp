@@ -13,14 +13,11 @@ using namespace dale;
 
 namespace {
 
-using Exact = std::vector<long double>;
-
 /// √(Σ (a − exact)² / Σ exact²)
-double distance(const Tensor& a, const Exact& exact) {
-  const auto v = a.cspan();
+double distance(const std::vector<real>& a, const std::vector<long double>& exact) {
   long double error = 0, size = 0;
-  for (std::size_t i = 0; i < v.size(); ++i) {
-    const long double d = static_cast<long double>(v[i]) - exact[i];
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const long double d = static_cast<long double>(a[i]) - exact[i];
     error += d * d;
     size += exact[i] * exact[i];
   }
@@ -32,6 +29,41 @@ Tensor eighths(Key key, const Shape& shape) {
   std::vector<real> v;
   for (std::int32_t i : integers(key, shape, -16, 17).to_vector()) v.push_back(static_cast<real>(i) / 8);
   return Tensor(shape, v);
+}
+Tensor normals(Key key, const Shape& shape) { return normal(key, shape); }
+
+/// What a convolution and its derivatives read: x, w, y, and a shift for each image and channel.
+struct Given {
+  Tensor x, w, y, shift;
+
+  Given(const ConvShape& s, Tensor (*draw)(Key, const Shape&))
+      : x(draw(Key{1}, {s.N, s.H, s.W, s.C})),
+        w(draw(Key{2}, {s.O, s.C, s.kh, s.kw})),
+        y(draw(Key{3}, {s.N, s.OH, s.OW, s.O})),
+        shift(draw(Key{4}, {s.N, s.O})) {}
+};
+
+/// ∂T/∂y with everything that it adds, and unless that is asked for alone ∂T/∂x, ∂T/∂w and Σ y, made on
+/// `device`.
+std::vector<Tensor> derivatives(const ConvShape& s, const Given& of, Device device, bool alone = false) {
+  const Kernels& k = kernels(device);
+  const Tensor x = of.x.to(device), w = of.w.to(device), y = of.y.to(device), shift = of.shift.to(device);
+  Tensor ry(y.shape(), device), rx(x.shape(), device), rw(w.shape(), device), rshift({s.O}, device);
+  k.conv2d(s, x.cspan(), w.cspan(), shift.cspan(), y.cspan(), ry.span());
+  if (alone) return {ry.to(Device::cpu)};
+  k.conv2d_input(s, y.cspan(), w.cspan(), rx.span());
+  k.conv2d_weight(s, x.cspan(), y.cspan(), rw.span(), rshift.span());
+  return {ry.to(Device::cpu), rx.to(Device::cpu), rw.to(Device::cpu), rshift.to(Device::cpu)};
+}
+
+/// The first three of them, term by term in sums of type T.
+template <class T> std::array<std::vector<T>, 3> term_by_term(const ConvShape& s, const Given& of) {
+  const auto x = of.x.cspan(), w = of.w.cspan(), y = of.y.cspan(), shift = of.shift.cspan();
+  std::array<std::vector<T>, 3> made;
+  for (Index e = 0; e < of.y.size(); ++e) made[0].push_back(plain::conv2d<T>(s, x, w, shift, y, e));
+  for (Index e = 0; e < of.x.size(); ++e) made[1].push_back(plain::conv2d_input<T>(s, y, w, e));
+  for (Index e = 0; e < of.w.size(); ++e) made[2].push_back(plain::conv2d_weight<T>(s, x, y, e));
+  return made;
 }
 
 constexpr std::pair<CudaProducts, const char*> rungs[] = {{CudaProducts::plain, "plain"},
@@ -50,18 +82,21 @@ const ConvShape of_tiles[] = {
 
 constexpr Index part = 256;  // terms, of a sum that starts at 0
 
-/// y[b,m,n] by (I.5), from elements a(b,m,k) and b(b,k,n).
-template <class A, class B>
-std::vector<real> by_formula(Index batches, Index M, Index N, Index K, const A& a, const B& b) {
+/// a (B,M,K) times b (B,K,N), by (I.5).
+std::vector<real> by_formula(const Tensor& a, const Tensor& b) {
   const bool fused = cpu::fused();
+  const std::vector<real> left = a.to_vector(), right = b.to_vector();
+  const Index M = a.dim(1), K = a.dim(2), N = b.dim(2);
   std::vector<real> y;
-  for (Index i = 0; i < batches * M * N; ++i) {
-    const Index batch = i / (M * N), m = i / N % M, n = i % N;
+  for (Index i = 0; i < a.dim(0) * M * N; ++i) {
+    const Index batch = i / (M * N), row = i / N, n = i % N;
     real total = 0;
     for (Index first = 0; first < K; first += part) {
       real sum = 0;
-      for (Index k = first; k < std::min(K, first + part); ++k)
-        sum = fused ? std::fma(a(batch, m, k), b(batch, k, n), sum) : a(batch, m, k) * b(batch, k, n) + sum;
+      for (Index k = first; k < std::min(K, first + part); ++k) {
+        const real ak = left[row * K + k], bk = right[(batch * K + k) * N + n];
+        sum = fused ? std::fma(ak, bk, sum) : ak * bk + sum;
+      }
       total = first == 0 ? sum : total + sum;
     }
     y.push_back(total);
@@ -89,30 +124,17 @@ TEST_CASE("fast convolution is the plain one, to rounding", "[conv]") {
   const auto is_plain = [&](const ConvShape& s, bool of_short) {
     INFO(fmt::format("{} channels of {}x{} pixels to {}, {}x{} taps, stride {}", s.C, s.H, s.W, s.O, s.kh,
                      s.kw, s.sh));
-    const Tensor x = normal(Key{1}, {s.N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw});
-    const Tensor y = normal(Key{3}, {s.N, s.OH, s.OW, s.O}), shift = normal(Key{4}, {s.N, s.O});
-    const auto X = x.cspan(), W = w.cspan(), Y = y.cspan(), S = shift.cspan();
-    const auto compare = [&](const char* what, const Tensor& fast, const auto& sum) {
-      INFO(what);
-      Tensor plain(fast.shape());
-      Exact exact;
-      for (Index e = 0; e < fast.size(); ++e) {
-        plain.data()[e] = sum(e, real{});
-        exact.push_back(sum(e, 0.0L));
-      }
-      const double of_plain = distance(plain, exact), of_fast = distance(fast, exact);
+    const Given of(s, normals);
+    const auto plain = term_by_term<real>(s, of);
+    const auto exact = term_by_term<long double>(s, of);
+    const auto fast = derivatives(s, of, Device::cpu);
+    for (std::size_t k = 0; k < 3; ++k) {
+      INFO("derivative " << k);
+      const double of_plain = distance(plain[k], exact[k]), of_fast = distance(fast[k].to_vector(), exact[k]);
       CHECK(of_plain < 8 * static_cast<double>(std::numeric_limits<real>::epsilon()));
       CHECK(of_fast <= (of_short ? rougher_short_sums : rougher_long_sums) * of_plain);
       worst[of_short] = std::max(worst[of_short], of_fast / std::max(of_plain, 1e-300));
-    };
-    const Kernels& k = kernels(Device::cpu);
-    Tensor fast(y.shape()), fast_x(x.shape()), fast_w(w.shape());
-    k.conv2d(s, X, W, S, Y, fast.span());
-    compare("y", fast, [&]<class T>(Index e, T) { return plain::conv2d<T>(s, X, W, S, Y, e); });
-    k.conv2d_input(s, Y, W, fast_x.span());
-    compare("x", fast_x, [&]<class T>(Index e, T) { return plain::conv2d_input<T>(s, Y, W, e); });
-    k.conv2d_weight(s, X, Y, fast_w.span(), {});
-    compare("w", fast_w, [&]<class T>(Index e, T) { return plain::conv2d_weight<T>(s, X, Y, e); });
+    }
   };
   for (const auto& [C, O, size, taps, stride, padding, of_short] : cases) {
     const Index out = (size + 2 * padding - taps) / stride + 1;
@@ -136,53 +158,26 @@ TEST_CASE("the taps' gradient of no images is 0", "[conv]") {
     }
 }
 
-/// ∂T/∂y with everything that it adds, ∂T/∂x, ∂T/∂w and Σ y, of arrays of the CPU, made on `device`.
-std::vector<Tensor> derivatives(const ConvShape& s, const Tensor& x, const Tensor& w, const Tensor& shift,
-                                const Tensor& y, Device device) {
-  const Kernels& k = kernels(device);
-  const Tensor dx = x.to(device), dw = w.to(device), dy = y.to(device), dshift = shift.to(device);
-  Tensor ry(y.shape(), device), rx(x.shape(), device), rw(w.shape(), device), rshift({s.O}, device);
-  k.conv2d(s, dx.cspan(), dw.cspan(), dshift.cspan(), dy.cspan(), ry.span());
-  k.conv2d_input(s, dy.cspan(), dw.cspan(), rx.span());
-  k.conv2d_weight(s, dx.cspan(), dy.cspan(), rw.span(), rshift.span());
-  return {ry.to(Device::cpu), rx.to(Device::cpu), rw.to(Device::cpu), rshift.to(Device::cpu)};
-}
-
 TEST_CASE("the convolutions' rungs, plain, by lanes and by matrix units, give the CPU's values",
           "[machines]") {
   if (machines().size() == 1) return;
-  for (const ConvShape& s : of_tiles) {
-    const auto x = eighths(Key{1}, {s.N, s.H, s.W, s.C}), w = eighths(Key{2}, {s.O, s.C, s.kh, s.kw}),
-               y = eighths(Key{3}, {s.N, s.OH, s.OW, s.O}), shift = eighths(Key{4}, {s.N, s.O});
-    const auto expected = derivatives(s, x, w, shift, y, Device::cpu);
+  std::vector<ConvShape> shapes(std::begin(of_tiles), std::end(of_tiles));
+  // Images that give each multiprocessor of a large device a block, to 68 channels and 20.
+  shapes.push_back({1, 4, 92, 93, 68, 1, 1, 92, 93, 1, 1, 0, 0, 1, 1});
+  shapes.push_back({1, 4, 130, 130, 20, 1, 1, 130, 130, 1, 1, 0, 0, 1, 1});
+  for (const ConvShape& s : shapes) {
+    const Given of(s, eighths);
+    const bool alone = s.OH > 90;
+    const auto expected = derivatives(s, of, Device::cpu, alone);
     for (const auto& [how, rung] : rungs) {
       INFO(rung << ", " << s.C << " to " << s.O << " channels");
-      cuda_set_products(how);
-      const auto actual = derivatives(s, x, w, shift, y, Device::cuda);
-      cuda_set_products(CudaProducts::full);
-      for (std::size_t k = 0; k < 4; ++k) {
+      const Products products(how);
+      const auto actual = derivatives(s, of, Device::cuda, alone);
+      for (std::size_t k = 0; k < actual.size(); ++k) {
         INFO("derivative " << k);
-        CHECK(gap(expected[k], actual[k]) <
-              1e-3);  // the CPU's Winograd transforms round; a wrong term is 1/64 at least
+        // The CPU's Winograd transforms round; a wrong term is 1/64 at least.
+        CHECK(gap(expected[k], actual[k]) < 1e-3);
       }
-    }
-  }
-}
-
-TEST_CASE("the tiles for images that give each multiprocessor of a large device a block", "[machines]") {
-  if (machines().size() == 1) return;
-  for (const ConvShape& s : {ConvShape{1, 4, 92, 93, 68, 1, 1, 92, 93, 1, 1, 0, 0, 1, 1},
-                             ConvShape{1, 4, 130, 130, 20, 1, 1, 130, 130, 1, 1, 0, 0, 1, 1}}) {
-    const auto x = eighths(Key{1}, {s.N, s.H, s.W, s.C}), w = eighths(Key{2}, {s.O, s.C, 1, 1}),
-               expected = raw::channels_last(raw::conv2d(s, raw::channels_first(x), w));
-    for (const auto& [how, rung] : rungs) {
-      INFO(rung);
-      cuda_set_products(how);
-      const Tensor dx = x.to(Device::cuda), dw = w.to(Device::cuda);
-      Tensor y(expected.shape(), Device::cuda);
-      kernels(Device::cuda).conv2d(s, dx.cspan(), dw.cspan(), {}, {}, y.span());
-      cuda_set_products(CudaProducts::full);
-      CHECK(gap(expected, y.to(Device::cpu)) == 0);  // sums of four products are exact
     }
   }
 }
@@ -197,11 +192,10 @@ TEST_CASE("no rung of the convolutions makes a finite number of one that is not"
         INFO(rung << ", " << bad << (of_taps ? " in w" : " in x"));
         Tensor x = Tensor::full({1, 3, 3, 8}, 4), w = Tensor::full({8, 8, 1, 1}, 4);
         (of_taps ? w : x).data()[5] = bad;  // of pixel 0, or of output channel 0; the largest times 4 is none
-        cuda_set_products(how);
+        const Products products(how);
         const Tensor dx = x.to(Device::cuda), dw = w.to(Device::cuda);
         Tensor y({1, 3, 3, 8}, Device::cuda);
         kernels(Device::cuda).conv2d(s, dx.cspan(), dw.cspan(), {}, {}, y.span());
-        cuda_set_products(CudaProducts::full);
         const std::vector<real> made = y.to_vector();
         for (std::size_t i = 0; i < made.size(); ++i)
           CHECK(std::isfinite(made[i]) == (of_taps ? i % 8 != 0 : i >= 8));
@@ -214,24 +208,13 @@ TEST_CASE("how far the convolutions' rungs round", "[machines]") {
   const ConvShape shapes[] = {{2, 64, 8, 8, 64, 3, 3, 8, 8, 1, 1, 1, 1, 1, 1},
                               {2, 40, 17, 17, 8, 1, 1, 17, 17, 1, 1, 0, 0, 1, 1}};
   for (const auto& [how, rung] : rungs) {
+    const Products products(how);
     double worst = 0;
     for (const ConvShape& s : shapes) {
-      const auto x = normal(Key{1}, {s.N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw}),
-                 y = normal(Key{3}, {s.N, s.OH, s.OW, s.O}), shift = normal(Key{4}, {s.N, s.O});
-      const auto X = x.cspan(), W = w.cspan(), S = shift.cspan(), Y = y.cspan();
-      cuda_set_products(how);
-      const auto actual = derivatives(s, x, w, shift, y, Device::cuda);
-      cuda_set_products(CudaProducts::full);
-      const auto exact = [&](const Tensor& like, const auto& sum) {
-        Exact all;
-        for (Index e = 0; e < like.size(); ++e) all.push_back(sum(e));
-        return distance(like, all);
-      };
-      for (const double d :
-           {exact(actual[0], [&](Index e) { return plain::conv2d<long double>(s, X, W, S, Y, e); }),
-            exact(actual[1], [&](Index e) { return plain::conv2d_input<long double>(s, Y, W, e); }),
-            exact(actual[2], [&](Index e) { return plain::conv2d_weight<long double>(s, X, Y, e); })})
-        worst = d > worst || std::isnan(d) ? d : worst;
+      const Given of(s, normals);
+      const auto exact = term_by_term<long double>(s, of);
+      const auto actual = derivatives(s, of, Device::cuda);
+      for (std::size_t k = 0; k < 3; ++k) worst = larger(worst, distance(actual[k].to_vector(), exact[k]));
     }
     const double epsilon = static_cast<double>(std::numeric_limits<real>::epsilon());
     fmt::print("convolution {:<6} on {}: {:.2f} roundings from exact\n", rung, column(Device::cuda),
@@ -258,11 +241,7 @@ TEST_CASE("a product's bits are those of its formula, however its factors lie", 
           const Tensor a = drawn(left_way, Key{1}, B, M, K);
           Tensor b = drawn(right_way, Key{2}, repeated ? 1 : B, K, N);
           if (repeated) b = b.broadcast_to({B, K, N});
-          const std::vector<real> left = a.to_vector(), right = b.to_vector();
-          const auto expected = by_formula(
-              B, M, N, K, [&](Index i, Index m, Index k) { return left[(i * M + m) * K + k]; },
-              [&](Index i, Index k, Index n) { return right[(i * K + k) * N + n]; });
-          CHECK(raw::matmul(a, b).to_vector() == expected);
+          CHECK(raw::matmul(a, b).to_vector() == by_formula(a, b));
         }
 }
 
@@ -271,16 +250,10 @@ TEST_CASE("a convolution of windows has the bits of its product", "[ops][product
   // (tap, c).
   const ConvShape s{2, 70, 6, 8, 3, 2, 2, 3, 4, 2, 2, 0, 0, 1, 1};
   const Tensor x = normal(Key{1}, {s.N, s.H, s.W, s.C}), w = normal(Key{2}, {s.O, s.C, s.kh, s.kw});
-  const std::vector<real> image = x.to_vector(), taps = w.to_vector();
-  const Index pixels = s.OH * s.OW, K = s.C * 4;
-  const auto expected = by_formula(
-      s.N, pixels, s.O, K,
-      [&](Index n, Index pixel, Index k) {
-        const Index h = pixel / s.OW * 2 + k / s.C / 2, v = pixel % s.OW * 2 + k / s.C % 2;
-        return image[((n * s.H + h) * s.W + v) * s.C + k % s.C];
-      },
-      [&](Index, Index k, Index o) { return taps[(o * s.C + k % s.C) * 4 + k / s.C]; });
+  const Tensor windows = x.reshape({s.N, s.OH, 2, s.OW, 2, s.C}).permute({0, 1, 3, 2, 4, 5}),
+               taps = w.permute({2, 3, 1, 0}).reshape({1, 4 * s.C, s.O});
   Tensor y({s.N, s.OH, s.OW, s.O});
   kernels(Device::cpu).conv2d(s, x.cspan(), w.cspan(), {}, {}, y.span());
-  CHECK(y.to_vector() == expected);
+  CHECK(y.to_vector() ==
+        by_formula(windows.reshape({s.N, s.OH * s.OW, 4 * s.C}), taps.broadcast_to({s.N, 4 * s.C, s.O})));
 }

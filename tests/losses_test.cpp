@@ -47,9 +47,6 @@ TEST_CASE("parameterisations of the exact score are one thing", "[diffusion]") {
     const Edm edm{0.35, 0.25};
     const Var D = p.mean((y - law.m) / law.a, law.level()), u = (law.a * D + law.m - y) / (law.s * law.s);
     const Var x = process.unchart(y), h = process.hyvarinen_score(u, y);
-    const auto model = [&](Parameterisation meaning, const Var& F) {
-      return ScoreModel{&process, edm, meaning, [F](const Var&, const Var&) { return F; }};
-    };
     const Var centred = (y - law.m) / law.a - edm.mean;
     const Var F = (D - edm.mean - edm.c_skip(law.level()) * centred) / edm.c_out(law.level());
     for (const auto& [meaning, value] : {std::pair{Parameterisation::denoised, F},
@@ -59,7 +56,8 @@ TEST_CASE("parameterisations of the exact score are one thing", "[diffusion]") {
                                          {Parameterisation::stein, h / x}}) {
       INFO(name << " " << str(meaning));
       CHECK(parameterisation_named(str(meaning)) == meaning);
-      const ScoreModel m = model(meaning, value);
+      const Var F_at = value;  // clang 14 captures no structured binding
+      const ScoreModel m{&process, edm, meaning, [F_at](const Var&, const Var&) { return F_at; }};
       CHECK(gap(m.score(y, m.schedule(t, Device::cpu)), u) < 1e-4);
       CHECK(gap(m.denoiser()((y - law.m) / law.a, law.level()), D) < 1e-4);
     }

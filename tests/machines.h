@@ -23,6 +23,13 @@ inline std::string column(Device device) {
   return cuda_description().find("emulated") == std::string::npos ? "cuda" : "emulated";
 }
 
+/// While it lives, the CUDA machine, where there is one, makes its products so.
+struct Products {
+  explicit Products(CudaProducts how) { set(how); }
+  ~Products() { set(CudaProducts::full); }
+  static void set(CudaProducts how) { cuda_missing().empty() ? cuda_set_products(how) : void(); }
+};
+
 }  // namespace dale
 
 /// In a test case: what follows is run once on every machine, `device`.

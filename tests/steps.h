@@ -10,9 +10,10 @@ namespace dale {
 
 using Tensors = std::vector<Tensor>;
 
-inline std::vector<Values> values(const Tensors& all) {
+/// Of tensors or variables.
+template <class T> std::vector<Values> values(const std::vector<T>& all) {
   std::vector<Values> out;
-  for (const Tensor& t : all) out.push_back(t.to_vector());
+  for (const T& x : all) out.push_back(values(Var(x)));
   return out;
 }
 
@@ -29,11 +30,9 @@ inline void disturb(Device device) {
 }
 
 /// Emulated, the convolutions' tiles are slow, and tested elsewhere.
-struct QuickProducts {
-  const bool emulated = cuda_missing().empty() && column(Device::cuda) == "emulated";
-  QuickProducts() { set(CudaProducts::plain); }
-  ~QuickProducts() { set(CudaProducts::full); }
-  void set(CudaProducts how) const { emulated ? cuda_set_products(how) : void(); }
+struct QuickProducts : Products {
+  QuickProducts()
+      : Products(column(machines().back()) == "emulated" ? CudaProducts::plain : CudaProducts::full) {}
 };
 
 /// 8 images of 8 × 8 in three classes.
@@ -48,24 +47,20 @@ inline const Dataset& told_images() {
 
 /// By every loss, and in shards: EDM's, the paper's, that of noise, and tuning.
 inline std::vector<TrainOptions> told_trainings(const Folder& folder, Device device) {
-  TrainOptions o{.dataset = "told", .batch = 4, .channels = 8, .seed = 5};
-  o.dropout = 0.2;
-  o.classes = true;
-  o.device = device;
-  std::vector<TrainOptions> all;
-  for (const std::string process : {"gbm", "gbm-paper", "vp"}) {
-    o.process = process;
-    o.optimizer = process == "gbm" ? "muon" : "adam";
-    all.push_back(o);
-  }
-  o.process = "gbm";
-  o.shards = 2;
-  all.push_back(o);
-  o.shards = 0;
-  const fs::path denoiser = folder / "model.safetensors";
-  Training(all[0], told_images()).save_weights(denoiser);
-  o.tuned_from = denoiser;
-  all.push_back(o);
+  const TrainOptions o{.dataset = "told",
+                       .batch = 4,
+                       .channels = 8,
+                       .dropout = 0.2,
+                       .classes = true,
+                       .seed = 5,
+                       .device = device};
+  std::vector<TrainOptions> all(5, o);
+  all[0].optimizer = "muon";
+  all[1].process = "gbm-paper";
+  all[2].process = "vp";
+  all[3].shards = 2;
+  all[4].tuned_from = folder / "model.safetensors";
+  Training(all[0], told_images()).save_weights(all[4].tuned_from);
   return all;
 }
 

@@ -2,74 +2,75 @@
 // the CPU to rounding; and a step that leaves the finite numbers is named.
 #include "tests/steps.h"
 
+#include <optional>
+
 #include "diffusion/consistency.h"
 #include "experiments/run/sample.h"
+#include "tensor/cpu/parallel.h"
 #include "tensor/npy.h"
 
 using namespace dale;
 
-TEST_CASE("a step told labels and masks: captured it is the plain one, and the CPU's to rounding",
+TEST_CASE("steps told labels and masks: captured they are the plain ones, and the CPU's to rounding",
           "[machines][captured][train]") {
   const QuickProducts quick;
   const Folder folder;
   std::vector<std::vector<double>> norms;
   for (Device device : machines()) {
     std::vector<double>& own = norms.emplace_back();
-    for (const TrainOptions& o : told_trainings(folder, device)) {
+    const std::vector<TrainOptions> all = told_trainings(folder, device);
+    for (const TrainOptions& o : all) {
       INFO(column(device) << ", " << o.process << ", shards " << o.shards << ", tuned " << o.tuned_from);
       Training training(o, told_images());
       Values before;
       for (Index step = 0; step < 4; ++step) {
         const Gradients g = training.gradients(step);
-        Tensors made;
-        for (const Var& x : g.of_weights) made.push_back(x.value());
-        const std::vector<Values> captured = values(made);
-        made.clear();
-        for (const Var& x : Training(o, told_images()).gradients(step).of_weights) made.push_back(x.value());
-        CHECK(captured == values(made));  // whose first step is plain, or has a plain shard
+        const std::vector<Values> captured = values(g.of_weights);
+        {
+          const Anomaly watch;  // under which nothing is captured
+          CHECK(captured == values(training.gradients(step).of_weights));
+        }
         CHECK(std::exchange(before, captured[0]) != captured[0]);
         own.insert(own.end(), {g.loss, g.norm});
+        training.optimizer().step(g.of_weights, 1e-3);
+        disturb(device);
       }
     }
     for (std::size_t i = 0; i < own.size(); ++i) CHECK(own[i] == Approx(norms[0][i]).epsilon(1e-3));
+    // Labels are looked at before they are captured.
+    Dataset data = told_images();
+    data.labels = IntTensor({8}, {0, 1, 2, 0, 3, 2, 0, 1});
+    TrainOptions o = all[0];
+    o.batch = 8;
+    REFUSES(Training(o, data).gradients(0), "an image has label 3; expected 0 to 2");
   }
 }
 
 TEST_CASE("Muon's captured step is its plain one, and the CPU's to rounding", "[machines][captured]") {
-  std::vector<Values> on_cpu;
-  for (Device device : machines()) {
-    INFO(column(device));
+  const auto ends = [](Device device, bool plainly) {
     Var w = parameter(random(1, {8, 2, 3, 3}, device)), b = parameter(random(2, {8}, device)),
         tall = parameter(random(3, {9, 4}, device));
-    const std::vector<NamedParameter> all{{"w", &w}, {"b", &b}, {"tall", &tall}};
-    const auto state = [](Muon& muon) {
-      Tensors all;
-      muon.visit([&](const std::string&, Tensor& t) { all.push_back(t); });
-      return all;
-    };
-    Muon muon(all);
+    Muon muon({{"w", &w}, {"b", &b}, {"tall", &tall}});
     for (std::uint64_t n = 0; n < 5; ++n) {
+      std::optional<Anomaly> watch;  // under which nothing is captured
+      if (plainly) watch.emplace();
       Vars g;
-      std::vector<Var> copies;
-      for (const auto& p : all) {
-        g.push_back(random(10 * n + g.size(), p.parameter->shape(), device));
-        copies.push_back(parameter(p.parameter->value().clone()));
-      }
-      Muon plain({{"w", &copies[0]}, {"b", &copies[1]}, {"tall", &copies[2]}});
-      const Tensors to = state(plain), from = state(muon);
-      for (std::size_t i = 0; i < to.size(); ++i) raw::copy_into(to[i], from[i]);
-      plain.resume_at(static_cast<Index>(n));
-      const double rate = 0.1 / static_cast<double>(n + 1);
-      plain.step(g, rate, 0.5);
-      muon.step(g, rate, 0.5);
-      CHECK(values(state(plain)) == values(state(muon)));
-      for (std::size_t i = 0; i < all.size(); ++i) CHECK(values(copies[i]) == values(*all[i].parameter));
+      for (const Var* p : {&w, &b, &tall}) g.push_back(random(10 * n + g.size(), p->shape(), device));
+      muon.step(g, 0.1 / static_cast<double>(n + 1), 0.5);
       disturb(device);
     }
-    const Tensors end{w.value(), b.value(), tall.value()};
-    if (device == Device::cpu) on_cpu = values(end);
-    for (std::size_t i = 0; i < end.size(); ++i) CHECK(gap(end[i], Tensor(end[i].shape(), on_cpu[i])) < 1e-4);
-  }
+    Tensors all{w.value(), b.value(), tall.value()};
+    muon.visit([&](const std::string&, Tensor& t) { all.push_back(t); });
+    return all;
+  };
+  ON_EVERY_MACHINE();
+  const Tensors captured = ends(device, false), on_cpu = ends(Device::cpu, false);
+  CHECK(values(captured) == values(ends(device, true)));
+  for (std::size_t i = 0; i < captured.size(); ++i) CHECK(gap(captured[i], on_cpu[i]) < 1e-4);
+  Var w = parameter(random(1, {8, 2, 3, 3}, device));
+  const Var no_number = Tensor::full(w.shape(), std::numeric_limits<real>::quiet_NaN(), device);
+  const Anomaly watch;
+  REFUSES(Muon({{"w", &w}}).step({no_number}, 0.1), "[multiply] made a value that is not finite");
 }
 
 TEST_CASE("a sampler whose network leaves the finite numbers names the first step, and the op",
@@ -103,41 +104,12 @@ TEST_CASE("a sampler whose network leaves the finite numbers names the first ste
     return network(y - (s < 1 ? 1e6 : -1e6), Tensor::full({2}, s, y.device()));
   };
   REFUSES(ddim(deep, start, edm_levels(40, 0.01, 10)), "[log] made a value");
-}
-
-TEST_CASE("an error that a step which is not finite brings about later is that step's",
-          "[machines][sampler][errors]") {
-  ON_EVERY_MACHINE();
-  const Denoiser D = [](const Var& y, double) {
+  // An error that a step which is not finite brings about later is that step's.
+  const Denoiser strict = [](const Var& y, double) {
     if (!all_finite(y.value())) throw std::range_error("asked for what is not finite");
     return log(y);
   };
-  REFUSES(ddim(D, Var(Tensor::full({2, 3}, 1, device)), edm_levels(6, 0.01, 10)),
-          "sampling step 3: [log] made a value that is not finite; input shapes (2,3)");
-}
-
-TEST_CASE("what is captured is looked at under Anomaly, and labels are before they are captured",
-          "[machines][captured][errors]") {
-  ON_EVERY_MACHINE();
-  const QuickProducts quick;
-  Var w = parameter(random(1, {8, 2, 3, 3}, device));
-  Muon muon({{"w", &w}});
-  const Folder folder;
-  TrainOptions o = told_trainings(folder, device)[0];
-  Training training(o, told_images());
-  for (Index step = 0; step < 3; ++step) {
-    const Anomaly watch;
-    muon.step({Var(random(2, w.shape(), device))}, 0.1);
-    training.gradients(step);
-  }
-  const Anomaly watch;
-  REFUSES(muon.step({Var(Tensor::full(w.shape(), std::numeric_limits<real>::quiet_NaN(), device))}, 0.1),
-          "[multiply] made a value that is not finite");
-  Dataset data = told_images();
-  data.labels = IntTensor({8}, {0, 1, 2, 0, 3, 2, 0, 1});
-  o.batch = 8;
-  Training mistaken(o, data);
-  REFUSES(mistaken.gradients(0), "an image has label 3; expected 0 to 2");
+  REFUSES(ddim(strict, Var(Tensor::full({2, 3}, 1, device)), levels), third);
 }
 
 TEST_CASE("train and sample: the device's are the CPU's to rounding, and twice the same bytes",
@@ -185,4 +157,28 @@ TEST_CASE("train and sample: the device's are the CPU's to rounding, and twice t
     CHECK_THROWS_WITH(train(o), Contains("training step 2: [") && Contains("not finite"));
     CHECK(!fs::exists(o.out / "model.safetensors"));
   }
+}
+
+TEST_CASE("shards: one is the run without, more are the mean of their gradients at any number of threads",
+          "[train][errors]") {  // in one process; tests/ranks.sh has them in many
+  const Folder w;
+  write_npy(w / "images.npy", uniform(Key{7}, {48, 1, 8, 8}));
+  const auto run = [&](const std::string& name, Index shards, double dropout = 0, Index batch = 8) {
+    TrainOptions o{.dataset = w / "images.npy", .out = w / name, .steps = 6, .batch = batch, .channels = 8};
+    o.shards = shards;
+    o.dropout = dropout;
+    return train(o).loss;
+  };
+  const auto model = [&](const char* name) { return read_file(w / name / "model.safetensors"); };
+  const std::vector<double> plain = run("plain", 0), one = run("one", 1), four = run("four", 4);
+  CHECK(model("one") == model("plain"));
+  for (std::size_t i = 0; i < plain.size(); ++i) CHECK(four[i] == Approx(plain[i]).epsilon(1e-4));
+  run("dropped", 4, 0.3);
+  set_threads(1);
+  run("dropped again", 4, 0.3);
+  set_threads(2);
+  CHECK(model("dropped") == model("dropped again"));
+  for (Index shards : {2, 3, 8})
+    REFUSES(run("bad", shards, 0, 5),
+            fmt::format("{} shards of a batch of 5 images: choose a power of two", shards));
 }

@@ -3,10 +3,13 @@
 //   order 0  y = f(x),    order 1  g = ∂⟨v, y⟩/∂x,    order 2  h = (∂²⟨v, y + y²/2⟩/∂x²) u
 // g is taken without a graph, hence by the fused rules, and h through one. A difference counts relative to
 // the largest magnitude of its array, at least 1. Of a network's g and h norms and projections are compared.
+// And the other way round: what dale makes of states is written for PyTorch to do the same.
+#include <cstdlib>
 #include <numeric>
 #include <set>
 
 #include "autograd/transforms.h"
+#include "experiments/run/model.h"
 #include "nn/checkpoint.h"
 #include "nn/unet.h"
 #include "tests/compare.h"
@@ -70,15 +73,6 @@ Numbers summary(const Var& x) {
   return out;
 }
 
-NamedTensors torch_agreement() { return read_safetensors("tests/fixtures/torch_agreement.safetensors"); }
-
-std::vector<Tensor> inputs_of(const std::string& name, const NamedTensors& torch) {
-  std::vector<Tensor> x;
-  for (const auto& [key, tensor] : torch.tensors)
-    if (key == fmt::format("{}/x{}", name, x.size())) x.push_back(tensor);
-  return x;
-}
-
 /// The same elements, under reversed strides if asked.
 Tensor laid(const Tensor& x, bool strided) {
   Axes reversed;
@@ -90,7 +84,7 @@ Tensor laid(const Tensor& x, bool strided) {
 struct Agreement {
   Numbers (*const seen)(const Var&);  // of g and h
   double k = 0, longest = 0;          // of a network, as above
-  const NamedTensors torch = torch_agreement();
+  const NamedTensors torch = read_safetensors("tests/fixtures/torch_agreement.safetensors");
   Three worst{}, share{};  // share: of what is allowed
 
   double allowed(const std::string& key, int order) const {
@@ -126,7 +120,9 @@ struct Agreement {
   }
   Vars inputs(const std::string& name, Device device = Device::cpu, bool strided = false) const {
     Vars x;
-    for (const Tensor& t : inputs_of(name, torch)) x.push_back(parameter(laid(t.to(device), strided)));
+    for (const auto& [key, tensor] : torch.tensors)
+      if (key == fmt::format("{}/x{}", name, x.size()))
+        x.push_back(parameter(laid(tensor.to(device), strided)));
     return x;
   }
   void report(const std::string& what) const {
@@ -171,27 +167,26 @@ TEST_CASE("every op agrees with PyTorch on every machine, however its inputs lie
 
 #ifdef DALE_DOUBLE
 TEST_CASE("every op: gradients of order 1 and 2 against finite differences", "[ops]") {
-  const NamedTensors torch = torch_agreement();
+  const std::set<std::string> tied{"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"};
+  const Agreement torch{numbers};
   Three worst{};
-  int rows = 0;
-  for (const auto& [name, f] : op_table()) {
-    if (name == "detach") continue;  // whose gradient is on purpose not that of its values
-    std::vector<Tensor> x = inputs_of(name, torch);
-    if (std::set<std::string>{"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
-            .contains(name))
-      x[0] = (Var(x[0]) + 0.25).value();  // whole numbers, many of which tie: a kink
+  Table table = op_table();
+  table.erase("detach");  // whose gradient is on purpose not that of its values
+  for (const auto& [name, f] : table) {
+    std::vector<Tensor> x;
+    for (const Var& v : torch.inputs(name)) x.push_back(v.value());
+    if (tied.contains(name)) x[0] = (Var(x[0]) + 0.25).value();  // whole numbers: a kink
     for (int order : {1, 2}) {
       INFO(name << ", order " << order);
       const double error = gradient_error(f, x, order, Key{23});
       CHECK(error < 1e-6);
       worst[order] = larger(worst[order], error);
     }
-    ++rows;
   }
   fmt::print(
       "op table: {} rows against finite differences, worst relative error {:.1e} at order 1, {:.1e} at order "
       "2\n",
-      rows, worst[1], worst[2]);
+      table.size(), worst[1], worst[2]);
 }
 #endif
 
@@ -216,4 +211,28 @@ TEST_CASE("networks agree with PyTorch", "[torch]") {
   // By its image alone; longest are the gradients of taps at full size.
   compare("R1", ScoreUNet({}, Key{1}), 1, rougher_long_sums, 2 * 28 * 28);
   with.report("2 networks");
+}
+
+TEST_CASE("states and what dale makes of them are written for PyTorch to do the same", "[peer]") {
+  // For examples/torch_model.py, of two models that come with dale: states y (N,1,28,28), levels s (N), and
+  // D(y; s) without labels. Where PyTorch is at hand tests/run.sh names a folder for them, and asks.
+  for (const std::string name : {"gbm-fashion-mnist", "gbm-classes-fashion-mnist"}) {
+    const Model model = load_model("experiments/pretrained/" + name + ".safetensors");
+    const Denoiser D = model.denoiser();
+    Vars states, denoised;
+    std::vector<real> levels;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      // 3^{−i} times the 40 σ_d where samplers begin, as float has it, whose file PyTorch reads
+      const real s = static_cast<float>(40 * model.edm.deviation * std::pow(3.0, -static_cast<double>(i)));
+      const double spread = std::hypot(s, model.edm.deviation);
+      levels.push_back(s);
+      states.push_back(model.edm.mean + spread * Var(normal(Key{1}.split(i), {1, 1, 28, 28})));
+      denoised.push_back(D(states.back(), static_cast<double>(s)));
+    }
+    const Tensor y = concat(states, 0).value(), Dy = concat(denoised, 0).value();
+    CHECK((y.shape() == Shape{8, 1, 28, 28} && Dy.shape() == y.shape() && all_finite(Dy)));
+    if (const char* folder = std::getenv("DALE_TORCH_CHECKS"))
+      write_safetensors(std::filesystem::path(folder) / (name + ".safetensors"),
+                        {{{"y", y}, {"s", Tensor({8}, levels)}, {"D", Dy}}, {}});
+  }
 }

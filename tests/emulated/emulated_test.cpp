@@ -65,21 +65,20 @@ __global__ void half_wait(Span<real> y) {
 std::map<const void*, std::string> function_names() {
   std::map<std::uintptr_t, std::string> listed;
   std::uintptr_t begin = 0;  // where the program lies in memory
-  FILE* const nm = popen(fmt::format("nm -C /proc/{}/exe", getpid()).c_str(), "r");
-  for (char line[4096]; nm && std::fgets(line, sizeof line, nm);) {
-    std::string name = line;
-    if (name.size() < 20) continue;
-    const std::uintptr_t place = std::strtoull(line, nullptr, 16);
-    name = name.substr(19, name.size() - 20);
-    if (name == "emulated::computer") begin = reinterpret_cast<std::uintptr_t>(&emulated::computer) - place;
-    for (const std::string gone :
-         {"void ", "dale::", "cuda::", "emulated::", "cublasStatus_t ", "(anonymous namespace)::"})
-      for (auto at = name.find(gone); at != name.npos; at = name.find(gone)) name.erase(at, gone.size());
-    listed[place] = name.substr(0, name.find('('));
+  FILE* const nm = popen(fmt::format("nm -C /proc/{}/exe | sed -E 's/void |cublasStatus_t |dale::|cuda::|"
+                                     "emulated::|\\(anonymous namespace\\):://g; s/\\(.*//'",
+                                     getpid())
+                             .c_str(),
+                         "r");
+  char line[4096], name[4096];
+  for (std::uintptr_t place; nm && std::fgets(line, sizeof line, nm);) {
+    if (std::sscanf(line, "%zx %*c %4095[^\n]", &place, name) != 2) continue;
+    listed[place] = name;
+    if (listed[place] == "computer") begin = reinterpret_cast<std::uintptr_t>(&emulated::computer) - place;
   }
   if (nm) pclose(nm);
   std::map<const void*, std::string> names;
-  for (const auto& [place, name] : listed) names[reinterpret_cast<const void*>(begin + place)] = name;
+  for (const auto& [place, function] : listed) names[reinterpret_cast<const void*>(begin + place)] = function;
   return names;
 }
 
@@ -96,8 +95,7 @@ Asked asked(const std::string& what, const std::function<void()>& work) {
     for (Asked* to : {&all, &each[names.count(task.function) ? names.at(task.function) : "(nm is not here)"]})
       ++to->launches, to->bytes += task.bytes;
   std::vector<std::pair<std::string, Asked>> lines(each.begin(), each.end());
-  std::stable_sort(lines.begin(), lines.end(),
-                   [](const auto& a, const auto& b) { return a.second.launches > b.second.launches; });
+  std::ranges::stable_sort(lines, std::greater{}, [](const auto& line) { return line.second.launches; });
   lines.emplace_back("in all", all);
   fmt::print("{}: launches and copies, MB of the arrays they are given\n", what);
   for (const auto& [name, n] : lines)

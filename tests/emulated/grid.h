@@ -106,14 +106,14 @@ class Block {
       f.context.uc_stack.ss_sp = f.stack.get();
       f.context.uc_stack.ss_size = stack_bytes;
       f.context.uc_link = nullptr;
-      makecontext(&f.context, serve_current, 0);
+      makecontext(
+          &f.context, [] { current().serve(); }, 0);
       f.made = true;
     }
     running_ = i;
     swapcontext(&scheduler_, &f.context);
   }
 
-  static void serve_current() { current().serve(); }
   /// A fibre's life: threads that have not started, one after the other.
   void serve() {
     for (;;) {
@@ -132,32 +132,26 @@ class Block {
 
   /// Lets go on who may: a warp that is together, or the block that is. False when every thread has ended.
   bool release() {
-    bool moved = false, all_ended = true, all_at_block = true;
-    for (unsigned w = 0; w < threads_.size(); w += warp_size) {
-      const unsigned end = std::min<unsigned>(w + warp_size, static_cast<unsigned>(threads_.size()));
-      bool together = true;
-      for (unsigned t = w; t < end; ++t) {
-        together &= threads_[t].state == at_warp;
-        all_ended &= threads_[t].state == ended;
-        all_at_block &= threads_[t].state == at_block;
-      }
-      if (!together) continue;
-      for (unsigned t = w; t < end; ++t) threads_[t].state = ready;
-      ++warp_phase[w / warp_size];
-      moved = true;
-    }
-    if (all_ended) return false;
-    if (all_at_block) {
-      for (Thread& t : threads_) t.state = ready;
-      ++block_phase;
-      moved = true;
-    }
-    if (!moved) {
-      for (unsigned t = 0; t < threads_.size(); ++t)
-        if (threads_[t].state != ended) threadIdx.x = t;
-      error_ = std::make_exception_ptr(fault("it waits at a barrier that not all threads reach"));
-    }
-    return !error_;
+    const std::span<Thread> block(threads_);
+    if (all(block, ended)) return false;
+    bool moved = let_go(block, at_block, block_phase);
+    for (std::size_t w = 0; w < block.size(); w += warp_size)
+      moved |= let_go(block.subspan(w, std::min<std::size_t>(warp_size, block.size() - w)), at_warp,
+                      warp_phase[w / warp_size]);
+    if (moved) return true;
+    for (unsigned t = 0; t < threads_.size(); ++t)
+      if (threads_[t].state != ended) threadIdx.x = t;
+    error_ = std::make_exception_ptr(fault("it waits at a barrier that not all threads reach"));
+    return false;
+  }
+  static bool all(std::span<const Thread> threads, State where) {
+    return std::ranges::all_of(threads, [&](const Thread& t) { return t.state == where; });
+  }
+  static bool let_go(std::span<Thread> threads, State where, std::uint64_t& phase) {
+    if (!all(threads, where)) return false;
+    for (Thread& t : threads) t.state = ready;
+    ++phase;
+    return true;
   }
 
   const std::function<void()>* body_ = nullptr;
