@@ -60,13 +60,8 @@ grey=$run/gbm/probability-flow-2-66/seed-0/samples.npy
 grep -q 'every pixel is the same' "$page" || fail 'the report does not say that samples are all alike'
 
 . tests/browse.sh
-[ -n "$chromium" ] || {
-  [ $failures -eq 0 ]
-  exit
-}
 opens "$page"
 grep -q "default-src 'none'; img-src data:" "$work/dom" || fail 'it has no content security policy'
 fits "$page"
 ! grep -o '<img [^>]*>' "$page" | grep -v "width='[1-9][0-9]*' height='[1-9]" ||
   fail 'an image without a size'
-[ $failures -eq 0 ]
