@@ -215,8 +215,7 @@ $(BUILD)/cuda-$(CUDA):
 	@mkdir -p $(@D) && rm -f $(BUILD)/cuda-0 $(BUILD)/cuda-1 && touch $@
 $(BUILD)/libdale.a: $(OBJECTS) $(BUILD)/cuda-$(CUDA)
 	rm -f $@ && $(AR) rcs $@ $(OBJECTS)
-# Every program is its own objects, then the rooms', then the library: of which no CUDA machine is taken, and no
-# unit that uses memory twice, where the objects have another.
+# A program is its own objects, those of the rooms, and the library, of which nothing is taken that they have.
 CHECKS   := $(CHECK) $(BUILD)/check-emulated $(BUILD)/check-uncached
 $(BUILD)/dale: $(COMMAND)
 $(CHECKS): $(call object,$(TESTS)) $(if $(TAGS),always)

@@ -10,17 +10,17 @@ small='--steps 4 --batch 16 --width 8 --seed 1'  # a run; the words are the opti
 train_says() { said=$1; shift; expect 2 "$said" train "$@" --out "$work/x"; }
 sample_says() { said=$1; shift; expect 2 "$said" sample --checkpoint "$model" "$@" --out "$work/z"; }
 
-expect 0 '' --help
-expect 0 '' --version
-expect 0 '' info
+does --help
+does --version
+does info
 expect 2 'subcommand is required'
 expect 2 "did you mean 'train'?" trian
 expect 2 "did you mean '--steps'?" train --out "$work/x" --stepz 3
 expect 2 '--resume does nothing without --out, which says what to continue' train --resume
 expect 2 '--resume does nothing without --out, which says what to continue' sample --resume
-expect 0 '' help
+does help
 grep -q 'the training runs below a folder' "$work/out" || fail 'help lists the commands'
-expect 0 '' help train
+does help train
 grep -q -- '--sample-every' "$work/out" || fail 'help lists the options of a command'
 expect 2 "unknown command 'trian'" help trian
 expect 2 '--mask requires --inpaint' sample --mask "$work/mask.png" --out "$work/x"
@@ -59,32 +59,29 @@ left "$work/x"
 touch "$work/file"
 expect 1 "$work/file" train --out "$work/file/run"
 mkdir "$work/empty"
-(cd "$work/empty" && DALE_DATA=$work/empty "$dale" train --dataset kmnist --out "$work/y" 2>"$work/err")
-says "$work/empty"  # where it looked for a data set
+# Where it looked for a data set.
+under "env -C $work/empty DALE_DATA=$work/empty" 1 "$work/empty" train --dataset kmnist --out "$work/y"
 
 # The real path on real data, where the package is installed (make deps installs it).
 if "$dale" info | grep -q '^data *fashion-mnist *not found'; then
   echo 'fashion-mnist was not found: install dataset-fashion-mnist'
   exit 1
 fi
-expect 0 '' train $small --threads 1 --out "$work/a"
-expect 0 '' train $small --threads 2 --out "$work/b"
+does train $small --threads 1 --out "$work/a"
+does train $small --threads 2 --out "$work/b"
 same a/model.safetensors b/model.safetensors
 # Whatever OpenBLAS takes the processor for, and at every level that has fused multiply-adds.
 for way in OPENBLAS_CORETYPE=Prescott OPENBLAS_CORETYPE=Haswell OPENBLAS_CORETYPE=SkylakeX \
   $("$dale" info | sed -n 's/^kernels *[^ ]* of //p' | tr ' ' '\n' | sed '/^v2$/d; s/^/DALE_LEVEL=/'); do
-  env "$way" "$dale" train $small --out "$work/$way" >/dev/null 2>&1
+  under "env $way" 0 '' train $small --out "$work/$way"
   same a/model.safetensors "$way/model.safetensors"
 done
 if "$dale" info | grep -q '^kernels .* of .*v3 v2'; then
-  export DALE_LEVEL=v2
-  expect 2 'was made with arithmetic = "fused", not "v2"' train --resume $small --out "$work/a"
-  unset DALE_LEVEL
+  under 'env DALE_LEVEL=v2' 2 'was made with arithmetic = "fused", not "v2"' \
+    train --resume $small --out "$work/a"
 fi
-export DALE_PRODUCTS=mkl
-expect 2 "unknown DALE_PRODUCTS 'mkl'" info
-unset DALE_PRODUCTS
-expect 0 '' train --resume $small --out "$work/a"
+under 'env DALE_PRODUCTS=mkl' 2 "unknown DALE_PRODUCTS 'mkl'" info
+does train --resume $small --out "$work/a"
 same a/model.safetensors b/model.safetensors
 for signal in INT:130 TERM:143; do  # is seen after the step it falls into
   out=$work/${signal%:*}
@@ -112,17 +109,17 @@ expect 2 '--count: Value 0 not in range' likelihood --checkpoint "$model" --coun
 sample_says "did you mean 'dale-langevin'?" --sampler dale-langvin
 sample_says '--checkpoint excludes --dataset' --dataset mnist
 for again in '' -2; do  # where results go that have no --out
-  (cd "$work" && "$dale" train --steps 1e0 --batch 4 --width 8 >/dev/null 2>&1)
+  under "env -C $work" 0 '' train --steps 1e0 --batch 4 --width 8
   ls "$work"/runs/fashion-mnist-gbm-20??-??-??$again/model.safetensors >/dev/null || fail "no run$again"
 done
-expect 0 '' runs "$work/runs"
+does runs "$work/runs"
 [ "$(grep -c '1 steps of 4 images' "$work/out")" = 2 ] || fail 'runs lists both'
 expect 1 'holds no training run (metrics.csv) and no comparison (comparison.json)' report "$work"
 expect 2 '--width does nothing with --from' train --from "$model" --width 8
-expect 0 '' sample --classes dress,7 --steps 2 --count 2 --out "$work/dressed"
-expect 0 '' sample --dataset mnist --count 2 --out "$work/digits"
+does sample --classes dress,7 --steps 2 --count 2 --out "$work/dressed"
+does sample --dataset mnist --count 2 --out "$work/digits"
 expect 1 "consistency-kmnist.safetensors is not among what comes" sample --dataset kmnist --out "$work/z"
-expect 0 '' evaluate --samples "$work/digits/samples.npy" --dataset rain
+does evaluate --samples "$work/digits/samples.npy" --dataset rain
 grep -q 'quantile 50 %' "$work/out" || fail 'evaluation without a classifier'
 expect 1 'as the embedding pixels takes them; the first, at (0,0,0,0)' train --dataset rain --out "$work/z"
 expect 2 '--training-seeds does nothing for the study exact' study exact --training-seeds 2 --out "$work/z"

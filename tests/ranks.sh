@@ -4,12 +4,10 @@
 # (3), as kill.sh has it.
 . tests/few.sh
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-alone() { expect 0 '' "$@"; }
 ranks_say() {  # how many, their status, fragment of stderr, arguments…
-  launch="mpirun -q -n $1"
+  n=$1
   shift
-  expect "$@"
-  launch=
+  under "mpirun -q -n $n" "$@"
 }
 ranks() { n=$1; shift; ranks_say $n 0 '' "$@"; }
 small='--batch 16 --seed 3'
@@ -17,7 +15,7 @@ narrow="$small --width 8"
 trains() {  # name, options…
   name=$1
   shift
-  alone train $small "$@" --out "$work/$name"
+  does train $small "$@" --out "$work/$name"
   for n in 1 2 4; do
     ranks $n train $small "$@" --threads $((n % 2 + 1)) --out "$work/$name-$n"
     same "$name/model.safetensors" "$name-$n/model.safetensors"
@@ -31,10 +29,10 @@ trains ve --width 8 --steps 3 --shards 4 --process ve
 trains paper --width 8 --steps 3 --shards 4 --process gbm-paper
 trains further --steps 2 --shards 4 --from "$work/ve/model.safetensors"
 tuning="tune $small --shards 4 --steps 6 --checkpoint $work/ve/model.safetensors"
-alone $tuning --out "$work/fast"
+does $tuning --out "$work/fast"
 ranks 4 $tuning --out "$work/fast-4"
 same fast/model.safetensors fast-4/model.safetensors
-alone train $narrow --steps 3 --process ve --shards 1 --out "$work/whole"
+does train $narrow --steps 3 --process ve --shards 1 --out "$work/whole"
 ! cmp -s "$work/whole/model.safetensors" "$work/ve/model.safetensors" || fail 'shards change nothing'
 ranks_say 2 0 'one process makes the same bytes with --shards 2' \
   train $narrow --steps 3 --process ve --out "$work/unsaid"
@@ -49,7 +47,7 @@ done
 
 # A comparison: models, samples and pictures.
 comparison='compare --profile smoke --dataset fashion-mnist'
-alone $comparison --shards 2 --out "$work/c1"
+does $comparison --shards 2 --out "$work/c1"
 ranks 2 $comparison --out "$work/c2"
 for file in $(cd "$work/c1" && find fashion-mnist -name '*.safetensors' -o -name '*.npy' -o -name '*.png'); do
   same "c1/$file" "c2/$file"
@@ -68,13 +66,12 @@ cat >"$work/other.sh" <<'SCRIPT'
 [ "$OMPI_COMM_WORLD_RANK" = 0 ] || set -- "$@" --lr 0.5
 exec "$@"
 SCRIPT
-launch="mpirun -q -n 2 sh $work/other.sh"
-expect 1 'rank 1 has other sources, options or data than rank 0' train $narrow --steps 2 --out "$work/x"
-launch=
+under "mpirun -q -n 2 sh $work/other.sh" 1 'rank 1 has other sources, options or data than rank 0' \
+  train $narrow --steps 2 --out "$work/x"
 
 # A rank killed at a moment of chance ends all, soon; with another number of ranks the run goes on.
 long="train $narrow --steps 300 --shards 4 --checkpoint-every 20"
-alone $long --out "$work/long"
+does $long --out "$work/long"
 number=0 n=2
 while [ $number -lt "${KILLS:-3}" ]; do
   number=$((number + 1))

@@ -42,10 +42,9 @@ $hosts sh -c 'ip -o addr show wire' >"$work/out" 2>"$work/err" || fail 'mpirun o
 [ "$(grep -c 'inet 10.77.0.[12]/24' "$work/out")" = 2 ] || fail 'the ranks are not on two hosts'
 
 run='train --batch 16 --seed 3 --width 8 --process ve --shards 4 --threads 1 --checkpoint-every 20'
-expect 0 '' $run --steps 300 --out "$work/one"
-expect 0 '' $run --steps 10 --out "$work/short"
-launch=$hosts
-expect 0 '' $run --steps 10 --out "$work/short-2"
+does $run --steps 300 --out "$work/one"
+does $run --steps 10 --out "$work/short"
+under "$hosts" 0 '' $run --steps 10 --out "$work/short-2"
 same short/model.safetensors short-2/model.safetensors
 
 for cut in $a $b; do  # by whom; one process goes on from the first cut, two hosts from the second
@@ -72,9 +71,9 @@ for cut in $a $b; do  # by whom; one process goes on from the first cut, two hos
   ls "$work/$cut"/checkpoint-*.safetensors >/dev/null 2>&1 || fail 'no checkpoint is left'
   [ -z "$(ls -a "$work/$cut" | grep '\.tmp$')" ] || fail 'a file is half-written'
   for host in $a $b; do ip -n $host link set wire up; done
-  launch=
-  [ $cut = $a ] || launch=$hosts
-  expect 0 '' $run --steps 300 --resume --out "$work/$cut"
+  resumed_on=
+  [ $cut = $a ] || resumed_on=$hosts
+  under "$resumed_on" 0 '' $run --steps 300 --resume --out "$work/$cut"
   same one/model.safetensors $cut/model.safetensors
   [ "$(figures one)" = "$(figures $cut)" ] || fail 'metrics.csv differs'
 done

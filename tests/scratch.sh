@@ -15,8 +15,8 @@ same() { cmp "$work/$1" "$work/$2" || fail "$1 and $2 differ"; }
 # A run's metrics.csv without its last column, which is a time.
 figures() { cut -d, -f1-4 "$work/$1/metrics.csv"; }
 says() { grep -qF -- "$1" "$work/err" || fail "expected '$1' in what it says:"; }
-launch=  # what starts the program, such as mpirun
 # An error is one sentence, of one process.
+launch=
 expect() {  # status, fragment of stderr, arguments…
   status=$1 fragment=$2
   shift 2
@@ -25,4 +25,11 @@ expect() {  # status, fragment of stderr, arguments…
   [ $got -eq "$status" ] && { [ $got -eq 0 ] || [ "$(grep -c '^dale: ' "$work/err")" = 1 ]; } &&
     { [ -z "$fragment" ] || grep -qF -- "$fragment" "$work/err"; } ||
     fail "dale $*: status $got (expected $status), expected '$fragment' in:"
+}
+does() { expect 0 '' "$@"; }
+under() {  # what starts the program, such as mpirun; and as for expect
+  launch=$1
+  shift
+  expect "$@"
+  launch=
 }
