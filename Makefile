@@ -1,6 +1,7 @@
 # dale: make help says what there is. Everything made goes to build/ (build64/ for the double build) and
 # results/.
 
+MAKEFLAGS += --no-print-directory
 VERSION  := $(shell sed -n 's/.*version = "\(.*\)".*/\1/p' tensor/version.h)
 CXX      ?= g++
 OBJCOPY  ?= objcopy
@@ -94,13 +95,13 @@ APP      := $(ROOMS:%=$(BUILD)/%/unit.o) $(call object,$(PROGRAM))
 
 all: $(BUILD)/libdale.a $(BUILD)/dale
 
-test: deps ; @$(MAKE) --no-print-directory run-tests
-test64: deps ; @$(MAKE) --no-print-directory run-tests REAL=double
+test: deps ; @$(MAKE) run-tests
+test64: deps ; @$(MAKE) run-tests REAL=double
 # The tests under the sanitizers: of addresses and undefined behaviour, and of threads. The three checks for
 # null are left out, because with them g++ takes no function's address for a constant and refuses a machine's
 # table; the first access through a null pointer ends the program all the same. g++ 12 warns of uninitialised
 # members of std::function only under the sanitizers.
-SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) --no-print-directory run-tests CUDA=0 EMULATE=0 \
+SANITIZED = ASAN_OPTIONS=allocator_may_return_null=1 $(MAKE) run-tests CUDA=0 EMULATE=0 \
             CXXFLAGS=-O1 LEVELS=$(lastword $(LEVELS)) KERNELS='-O1 -fno-math-errno -fno-trapping-math'
 ADDRESSES := -fsanitize=address,undefined -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute \
              -fno-sanitize-recover=all
@@ -109,6 +110,7 @@ tsan: deps ; +@$(SANITIZED) BUILD=build-tsan EXTRA='-g1 -Wno-maybe-uninitialized
 run-tests: $(CHECK) $(if $(TAGS),,$(BUILD)/dale $(if $(filter 1,$(EMULATE)),$(BUILD)/check-emulated))
 	@DEVICE=$(DEVICE) TAGS='$(TAGS)' tests/run.sh $(BUILD)
 # 64-bit Arm, cross-compiled and emulated (tests/arm.sh), with the libraries of these packages.
+check-arm: PACKAGES += g++-aarch64-linux-gnu qemu-user
 check-arm: deps
 	+@MAKE='$(MAKE)' tests/arm.sh \
 	  $(filter lib%-dev zlib%,$(filter-out libbenchmark% libstb% libcli11%,$(PACKAGES)))
@@ -120,12 +122,12 @@ format: ; git ls-files '*.h' '*.cpp' '*.cu' '*.js' | xargs clang-format-14 -i
 PROFILE  ?= quick
 SEEDS    ?= 1
 experiments: deps
-	@$(MAKE) --no-print-directory -j$(shell nproc) all
+	@$(MAKE) -j$(shell nproc) all
 	$(BUILD)/dale compare --profile $(PROFILE) --training-seeds $(SEEDS) \
 	  --out results$(if $(filter-out quick,$(PROFILE)),/$(PROFILE))
 
 bench: deps
-	@$(MAKE) --no-print-directory $(BUILD)/benchmark
+	@$(MAKE) $(BUILD)/benchmark
 	$(BUILD)/benchmark
 	@for p in python3 /usr/bin/python3; do $$p -c 'import torch' 2>/dev/null || continue; \
 	  for last in '' 'y.backward()'; do \
@@ -137,8 +139,8 @@ bench: deps
 
 # What a step would take at many ranks: measured between processes here, and modelled (bench/ranks.cpp).
 bench-ranks:
-	+@$(MAKE) --no-print-directory MPI=1 deps
-	+@$(MAKE) --no-print-directory MPI=1 run-bench-ranks
+	+@$(MAKE) MPI=1 deps
+	+@$(MAKE) MPI=1 run-bench-ranks
 MPIRUN   := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -q --oversubscribe
 run-bench-ranks: $(BUILD)/bench-ranks
 	@for n in 2 4; do $(MPIRUN) -n $$n --mca btl self,vader $< exchange 'shared memory'; \
@@ -149,7 +151,7 @@ run-bench-ranks: $(BUILD)/bench-ranks
 # PEER is a virtual environment with PyTorch, made when there is none.
 PEER ?= $(BUILD)/peer
 bench-peer: deps
-	@$(MAKE) --no-print-directory $(BUILD)/benchmark
+	@$(MAKE) $(BUILD)/benchmark
 	python3 experiments/bench/peer.py $(BUILD)/benchmark --peer $(PEER) --out results \
 	  $(DEVICE:%=--device %)
 
@@ -158,10 +160,10 @@ bench-peer: deps
 # them do not. NODE_PATH is where Debian has node's packages, for another node.
 PAGE     := results/dale.html
 page:
-	+@$(MAKE) --no-print-directory deps PACKAGES='$(PAGE_PACKAGES)'
+	+@$(MAKE) deps PACKAGES='$(PAGE_PACKAGES)'
 	@mkdir -p build-page/include && cd build-page/include && \
 	  ln -sf $(addprefix /usr/include/,fmt nlohmann stb zlib.h zconf.h) .
-	+@NODE_PATH=/usr/share/nodejs $(MAKE) --no-print-directory $(PAGE) BUILD=build-page CXX=em++ CUDA=0 \
+	+@NODE_PATH=/usr/share/nodejs $(MAKE) $(PAGE) BUILD=build-page CXX=em++ CUDA=0 \
 	  REAL=float MPI=0 LEVELS=generic EXTRA='$(PAGE_FLAGS)'
 	@ls -l $(PAGE)
 PAGE_FLAGS    := -msimd128 -fexceptions -ffunction-sections -DFMT_HEADER_ONLY -Wno-pass-failed \
@@ -183,22 +185,20 @@ cuda-report: ; @tests/cuda_report.sh '$(if $(NVCC_NEW),$(NVCC))' '$(CUDA_ARCHS)'
 
 # What a device is to prove, or says that it needs one (tests/prove_cuda.sh).
 prove-cuda: deps
-	+@$(MAKE) --no-print-directory -j$(shell nproc) all $(BUILD)/benchmark \
+	+@$(MAKE) -j$(shell nproc) all $(BUILD)/benchmark \
 	  $(CHECK) $(BUILD)/check-emulated $(BUILD)/check-uncached
 	@for part in 1 2; do tests/prove_cuda.sh $$part results/cuda $(BUILD) || status=1; done; exit $$status
 
 book:
-	+@$(MAKE) --no-print-directory deps PACKAGES=pandoc
+	+@$(MAKE) deps PACKAGES=pandoc
 	@mkdir -p results && docs/book.sh results/book.html && ls -l results/book.html
 
 CHROMIUM  = $(firstword $(shell command -v chromium chromium-browser google-chrome))
 test-page: page
-	+@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES) chromium'
-	+@$(MAKE) --no-print-directory run-test-page
+	+@$(MAKE) deps PACKAGES='$(PACKAGES) chromium'
+	+@$(MAKE) run-test-page
 run-test-page: $(BUILD)/dale $(BUILD)/numbers
 	node tests/page/test.js $^ $(PAGE) $(CHROMIUM) $(BUILD)/page
-$(BUILD)/numbers: $(BUILD)/tests/page/numbers.o $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(LDLIBS)
 
 # Installs what is missing and nothing else; with everything there, apt is not asked.
 deps:
@@ -215,19 +215,19 @@ $(BUILD)/cuda-$(CUDA):
 	@mkdir -p $(@D) && rm -f $(BUILD)/cuda-0 $(BUILD)/cuda-1 && touch $@
 $(BUILD)/libdale.a: $(OBJECTS) $(BUILD)/cuda-$(CUDA)
 	rm -f $@ && $(AR) rcs $@ $(OBJECTS)
-$(BUILD)/dale: $(COMMAND) $(APP) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
-$(CHECK): $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a $(if $(TAGS),always)
-	$(CXX) $(EXTRA) -o $@ $(filter-out always,$^) $(CATCH) $(APPLIBS) $(LDLIBS)
-# Their objects come before the library, whose own CUDA machine, or unit that uses memory twice, is not taken.
+# A program is its own objects, those of the rooms, and the library, of which nothing is taken that they have.
+CHECKS   := $(CHECK) $(BUILD)/check-emulated $(BUILD)/check-uncached
+$(BUILD)/dale: $(COMMAND)
+$(CHECKS): $(call object,$(TESTS)) $(if $(TAGS),always)
+$(CHECKS): FRAMEWORK = $(CATCH)
 $(BUILD)/check-emulated: $(EMULATED)
 $(BUILD)/check-uncached: $(BUILD)/uncached/tensor/unit.o
-$(BUILD)/check-emulated $(BUILD)/check-uncached: $(call object,$(TESTS)) $(APP) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CATCH) $(APPLIBS) $(LDLIBS)
-$(BUILD)/bench-ranks: $(BUILD)/experiments/bench/ranks.o $(APP) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ $(APPLIBS) $(LDLIBS)
-$(BUILD)/benchmark: $(call object,$(BENCH)) $(APP) $(BUILD)/libdale.a
-	$(CXX) $(EXTRA) -o $@ $^ -lbenchmark $(APPLIBS) $(LDLIBS)
+$(BUILD)/benchmark: $(call object,$(BENCH))
+$(BUILD)/benchmark: FRAMEWORK = -lbenchmark
+$(BUILD)/bench-ranks: $(BUILD)/experiments/bench/ranks.o
+$(BUILD)/numbers: $(BUILD)/tests/page/numbers.o
+$(CHECKS) $(addprefix $(BUILD)/,dale benchmark bench-ranks numbers): $(APP) $(BUILD)/libdale.a
+	$(CXX) $(EXTRA) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(FRAMEWORK) $(APPLIBS) $(LDLIBS)
 
 # A level's kernels become one object that shows nothing but its table: inline functions that the levels share
 # would otherwise be merged by the linker, and AVX-512 code be run where there is none.

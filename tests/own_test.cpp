@@ -34,13 +34,7 @@ struct Pictures : Folder {
 };
 
 TrainOptions small(const std::string& dataset, const fs::path& out) {
-  TrainOptions o;
-  o.dataset = dataset;
-  o.out = out;
-  o.steps = 4;
-  o.batch = 4;
-  o.channels = 8;
-  return o;
+  return {.dataset = dataset, .out = out, .steps = 4, .batch = 4, .channels = 8};
 }
 
 }  // namespace
@@ -147,11 +141,7 @@ TEST_CASE("in colour, with attention and class names: from training to every use
   const fs::path path = train(o).model;
 
   Model model = load_model(path), checkpoint = load_model(w.path / "run" / "checkpoint-00000006.safetensors");
-  SampleOptions s;
-  s.steps = 3;
-  s.count = 4;
-  s.classes = {0, 1};
-  s.guidance = 2;
+  SampleOptions s{.steps = 3, .count = 4, .classes = {0, 1}, .guidance = 2};
   s.known = Tensor::full({3, 8, 12}, 0.25);
   s.mask = Tensor::full({1, 8, 12}, 0);
   for (Index i = 0; i < 48; ++i) s.mask.data()[i] = 1;  // the upper half is known
@@ -164,25 +154,21 @@ TEST_CASE("in colour, with attention and class names: from training to every use
   REFUSES(sample(model, s),
           "the picture to complete is (1,8,12) and its mask (1,8,12); the model's images are (3,8,12)");
 
-  LikelihoodOptions of_pictures{path, w.images};
-  of_pictures.steps = 4;
-  CHECK(std::isfinite(likelihood(of_pictures).bits));  // the pictures are resized as the model's were
+  // The pictures are resized as the model's were.
+  CHECK(std::isfinite(likelihood({.model = path, .dataset = w.images, .steps = 4}).bits));
   TrainOptions tuning = tuning_of(path);
   tuning.dataset = w.images;
   tuning.out = w.path / "tuned";
   tuning.steps = 4;
   tuning.batch = 4;
   Model tuned = load_model(train(tuning).model);
-  SampleOptions once;
-  once.sampler = "consistency";
-  once.steps = 1;
-  once.count = 2;
-  CHECK(sample(tuned, once).images.shape() == Shape{2, 3, 8, 12});
+  CHECK(sample(tuned, {.sampler = "consistency", .steps = 1, .count = 2}).images.shape() ==
+        Shape{2, 3, 8, 12});
   CHECK(tuned.attention() == std::vector<Index>{4});
 
   write_npy(w.path / "grey.npy", uniform(Key{8}, {20, 1, 8, 12}));
-  LikelihoodOptions of_grey{path, w.path / "grey.npy"};
-  REFUSES(likelihood(of_grey), "the model makes images of (3,8,12) (colours, height, width), those of ");
+  REFUSES(likelihood({path, w.path / "grey.npy"}),
+          "the model makes images of (3,8,12) (colours, height, width), those of ");
   const auto refuses = [&](const auto& change, const char* message) {
     TrainOptions bad = small(w.images, w.path / "bad");
     set_size(bad.treatment, "8");
@@ -230,9 +216,7 @@ TEST_CASE("a run that is watched, listed, drawn and gone on from", "[train][own]
   CHECK(load_model(w.path / "further" / "model.safetensors").notes.at("from") == model.string());
 
   Model trained = load_model(model);
-  SampleOptions s;
-  s.steps = 3;
-  s.count = 5;
+  SampleOptions s{.steps = 3, .count = 5};
   Trajectory way(trained);
   s.watch = [&way](const Var& y, double level) { way.see(y, level); };
   SamplesFolder folder(w.path / "samples", json_of(s), false);
@@ -247,14 +231,11 @@ TEST_CASE("a run that is watched, listed, drawn and gone on from", "[train][own]
 TEST_CASE("judged in colour: by a classifier of their own, and without", "[evaluate]") {
   const Folder w;
   const Tensor noise = uniform(Key{4}, {420, 3, 8, 8});
-  for (Index n = 0; n < 420; ++n)
-    for (const auto& [name, odd] : {std::pair("dim", Index{0}), std::pair("light", Index{1})})
-      if (n % 2 == odd) {
-        make_folder(w.path / "set" / name);
-        write_png(w.path / "set" / name / fmt::format("{:03}.png", n),
-                  (Var(noise.slice(0, n, n + 1).reshape({3, 8, 8})) * (odd ? 1 : 0.4)).value());
-      }
   const std::string set = w.path / "set";
+  for (const char* name : {"dim", "light"}) make_folder(fs::path(set) / name);
+  for (Index n = 0; n < 420; ++n)
+    write_png(fs::path(set) / (n % 2 ? "light" : "dim") / fmt::format("{:03}.png", n),
+              (Var(noise.slice(0, n, n + 1).reshape({3, 8, 8})) * (n % 2 ? 1 : 0.4)).value());
   const Classifier c =
       train_classifier({.dataset = set, .out = w.path / "c.safetensors", .epochs = 8, .batch = 16});
   CHECK(c.network.image == Shape{3, 8, 8});

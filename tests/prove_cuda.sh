@@ -57,10 +57,11 @@ step() {
   failed=$((failed + 1))
 }
 
-# A step that may want for time.
-optional() {
+# A comparison, which may want for time.
+compare() {  # profile, seconds
   before=$failed
-  step "$@"
+  step "$1" "$2" fashion-mnist sh -c "rm -rf '$out/$1'; '$build/dale' compare --device cuda \
+    --dataset fashion-mnist --profile $1 --out '$out/$1'"
   case $(tail -1 "$summary") in *'not finished'* | *'no time'*) failed=$before ;; esac
 }
 
@@ -110,10 +111,7 @@ case $part in
         --report-api-errors no --error-exitcode 9 "$build/check-uncached" \
         '[machines]~[captured]~[train],[captured][errors]'
     done
-    optional smoke 60 fashion-mnist sh -c "rm -rf '$out/smoke'; '$build/dale' compare --device cuda \
-      --dataset fashion-mnist --profile smoke --out '$out/smoke'"
-    optional quick 300 fashion-mnist sh -c "rm -rf '$out/quick'; '$build/dale' compare --device cuda \
-      --dataset fashion-mnist --profile quick --out '$out/quick'"
-    ;;
+    compare smoke 60
+    compare quick 300 ;;
 esac
 [ $failed -eq 0 ]

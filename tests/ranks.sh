@@ -2,27 +2,22 @@
 # Many ranks, the same bytes: models and samples of 1, 2 and 4 processes against one that was started without
 # mpirun; ranks killed at moments of chance; ranks that do not fit. For builds with MPI=1. KILLS is how many
 # (3), as kill.sh has it.
-. tests/scratch.sh
 . tests/few.sh
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
-ranks() { n=$1; shift; timeout 120 mpirun -q -n "$n" "$dale" "$@" >"$work/out" 2>"$work/err"; }
-same() { cmp "$work/$1" "$work/$2" || fail "$1 and $2 differ"; }
-says_of() {  # ranks, fragment, arguments…
-  n=$1 said=$2
-  shift 2
-  ! ranks "$n" "$@" || fail "$n ranks: dale $* succeeded"
-  [ "$(grep -c '^dale: ' "$work/err")" = 1 ] && grep -qF -- "$said" "$work/err" ||
-    fail "$n ranks: dale $*: not once '$said':"
+ranks_say() {  # how many, their status, fragment of stderr, arguments…
+  n=$1
+  shift
+  under "mpirun -q -n $n" "$@"
 }
+ranks() { n=$1; shift; ranks_say $n 0 '' "$@"; }
 small='--batch 16 --seed 3'
 narrow="$small --width 8"
 trains() {  # name, options…
   name=$1
   shift
-  "$dale" train $small "$@" --out "$work/$name" >/dev/null 2>&1 || fail "one process: dale train $*"
+  does train $small "$@" --out "$work/$name"
   for n in 1 2 4; do
-    ranks $n train $small "$@" --threads $((n % 2 + 1)) --out "$work/$name-$n" ||
-      fail "$n ranks: dale train $*"
+    ranks $n train $small "$@" --threads $((n % 2 + 1)) --out "$work/$name-$n"
     same "$name/model.safetensors" "$name-$n/model.safetensors"
   done
 }
@@ -33,72 +28,67 @@ same gbm/validation.csv gbm-4/validation.csv
 trains ve --width 8 --steps 3 --shards 4 --process ve
 trains paper --width 8 --steps 3 --shards 4 --process gbm-paper
 trains further --steps 2 --shards 4 --from "$work/ve/model.safetensors"
-"$dale" tune $small --shards 4 --steps 6 --checkpoint "$work/ve/model.safetensors" \
-  --out "$work/fast" >/dev/null 2>&1
-ranks 4 tune $small --shards 4 --steps 6 --checkpoint "$work/ve/model.safetensors" --out "$work/fast-4" ||
-  fail 'tuning on 4 ranks'
+tuning="tune $small --shards 4 --steps 6 --checkpoint $work/ve/model.safetensors"
+does $tuning --out "$work/fast"
+ranks 4 $tuning --out "$work/fast-4"
 same fast/model.safetensors fast-4/model.safetensors
-! "$dale" train $narrow --steps 3 --process ve --shards 1 --out "$work/whole" >/dev/null 2>&1 ||
-  ! cmp -s "$work/whole/model.safetensors" "$work/ve/model.safetensors" || fail 'shards change nothing'
-ranks 2 train $narrow --steps 3 --process ve --out "$work/unsaid" || fail 'ranks without --shards'
-says 'one process makes the same bytes with --shards 2'
+does train $narrow --steps 3 --process ve --shards 1 --out "$work/whole"
+! cmp -s "$work/whole/model.safetensors" "$work/ve/model.safetensors" || fail 'shards change nothing'
+ranks_say 2 0 'one process makes the same bytes with --shards 2' \
+  train $narrow --steps 3 --process ve --out "$work/unsaid"
 
 # Samples, with batches that do not come out even, and signs that change.
 for n in 1 2 3; do
-  ranks $n sample --sampler unconstrained --steps 8 --count 10 --batch 2 --out "$work/s$n" ||
-    fail "samples of $n ranks"
+  ranks $n sample --sampler unconstrained --steps 8 --count 10 --batch 2 --out "$work/s$n"
   same s1/samples.npy "s$n/samples.npy"
   grep sign_changes "$work/s$n/sample.json" >"$work/signs$n"
   same signs1 "signs$n"
 done
 
 # A comparison: models, samples and pictures.
-"$dale" compare --profile smoke --shards 2 --dataset fashion-mnist --out "$work/c1" >/dev/null 2>&1
-ranks 2 compare --profile smoke --dataset fashion-mnist --out "$work/c2" || fail 'a comparison by 2 ranks'
+comparison='compare --profile smoke --dataset fashion-mnist'
+does $comparison --shards 2 --out "$work/c1"
+ranks 2 $comparison --out "$work/c2"
 for file in $(cd "$work/c1" && find fashion-mnist -name '*.safetensors' -o -name '*.npy' -o -name '*.png'); do
   same "c1/$file" "c2/$file"
 done
 grep -q '"finished": true' "$work/c2/comparison.json" || fail 'a comparison by 2 ranks does not end'
 
 # What does not fit is one sentence of one rank.
-says_of 2 '4 shards of a batch of 6 images' train --steps 2 --batch 6 --shards 4 --out "$work/x"
-says_of 4 '4 ranks for 2 shards' train --steps 2 --batch 8 --shards 2 --out "$work/x"
-says_of 3 '3 shards of a batch of 6 images' train --steps 2 --batch 6 --out "$work/x"
-says_of 2 'is for one process' study exact --out "$work/x"
-says_of 2 'sampling step 1: [group_norm] made a value that is not finite' \
+ranks_say 2 2 '4 shards of a batch of 6 images' train --steps 2 --batch 6 --shards 4 --out "$work/x"
+ranks_say 4 2 '4 ranks for 2 shards' train --steps 2 --batch 8 --shards 2 --out "$work/x"
+ranks_say 3 2 '3 shards of a batch of 6 images' train --steps 2 --batch 6 --out "$work/x"
+ranks_say 2 2 'is for one process' study exact --out "$work/x"
+ranks_say 2 1 'sampling step 1: [group_norm] made a value that is not finite' \
   sample --classes 0,1 --guidance 1e38 --steps 4 --count 4 --batch 2 --out "$work/x"
-says_of 2 'holds a run already' train $narrow --steps 2 --out "$work/ve"
+ranks_say 2 2 'holds a run already' train $narrow --steps 2 --out "$work/ve"
 cat >"$work/other.sh" <<'SCRIPT'
 [ "$OMPI_COMM_WORLD_RANK" = 0 ] || set -- "$@" --lr 0.5
-exec "$dale" "$@"
+exec "$@"
 SCRIPT
-export dale
-! timeout 60 mpirun -q -n 2 sh "$work/other.sh" train $narrow --steps 2 --out "$work/x" \
-  2>"$work/err" ||
-  fail 'ranks of different options trained'
-says 'rank 1 has other sources, options or data than rank 0'
+under "mpirun -q -n 2 sh $work/other.sh" 1 'rank 1 has other sources, options or data than rank 0' \
+  train $narrow --steps 2 --out "$work/x"
 
 # A rank killed at a moment of chance ends all, soon; with another number of ranks the run goes on.
-long="$narrow --steps 300 --shards 4 --checkpoint-every 20"
-"$dale" train $long --out "$work/long" >/dev/null 2>&1
+long="train $narrow --steps 300 --shards 4 --checkpoint-every 20"
+does $long --out "$work/long"
 number=0 n=2
 while [ $number -lt "${KILLS:-3}" ]; do
   number=$((number + 1))
-  (ranks $n train $long --resume --out "$work/killed") & pid=$!
+  timeout 120 mpirun -q -n $n "$dale" $long --resume --out "$work/killed" >/dev/null 2>&1 & pid=$!
   sleep "$(awk -v s=$number 'BEGIN {srand(s); print 0.5 + rand() * 1.5}')"
-  victim=$(pgrep -f "train $narrow --steps 300 .*$work/killed" | tail -1)
+  victim=$(pgrep -f "^$dale $long .*$work/killed" | tail -1)
   [ -z "$victim" ] || kill -9 "$victim" 2>/dev/null
   wait $pid
   n=$((6 - n))
 done
-ranks 4 train $long --resume --out "$work/killed" ||
-  fail 'a run whose ranks were killed does not go on'
+ranks 4 $long --resume --out "$work/killed"
 same long/model.safetensors killed/model.safetensors
 
 # Stopped by a signal, as one process is.
-(ranks 2 train $narrow --steps 9999 --shards 4 --out "$work/stopped") & pid=$!
+timeout 120 mpirun -q -n 2 "$dale" train $narrow --steps 9999 --shards 4 --out "$work/stopped" \
+  >/dev/null 2>&1 & pid=$!
 sleep 2
 pkill -TERM -f "^mpirun -q -n 2 .*$work/stopped"
 wait $pid
 ls "$work"/stopped/checkpoint-* >/dev/null 2>&1 || fail 'a signal to mpirun saves nothing'
-[ $failures -eq 0 ]

@@ -3,7 +3,6 @@
 # The same bytes as one process; with the wire cut in the middle of a run all processes of both hosts end,
 # with a sentence, and what is on disk is resumed from to the uninterrupted bytes. For builds with MPI=1. Exit
 # status 77: this place makes no namespaces.
-. tests/scratch.sh
 . tests/few.sh
 a=dale-$$-a b=dale-$$-b
 take_down() {
@@ -12,7 +11,7 @@ take_down() {
     ip netns del $host 2>/dev/null
   done
 }
-trap 'take_down; rm -rf "$work"' EXIT
+trap 'take_down; tidy' EXIT
 trap 'exit 1' INT TERM
 { ip netns add $a && ip netns add $b && ip link add wire netns $a type veth peer name wire netns $b &&
     unshare -u true; } 2>/dev/null || exit 77
@@ -22,8 +21,6 @@ for host in $a $b; do
   ip -n $host addr add 10.77.0.$number/24 dev wire && ip -n $host link set lo up &&
     ip -n $host link set wire up || exit 77
 done
-has_model() { [ -e "$work/$1/model.safetensors" ]; }
-same() { cmp "$work/$1/model.safetensors" "$work/$2/model.safetensors" || fail "$1 and $2 differ"; }
 
 # What mpirun starts a host's daemon with, in ssh's place. Open MPI knows hosts by name.
 cat >"$work/agent" <<SCRIPT
@@ -36,29 +33,28 @@ export OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 OMPI_MCA_oob_tcp_if_include=10.7
 # A host that does not answer is given up after 2 + 3 s; Open MPI's own choice is 300 + 9 · 20 s.
 export OMPI_MCA_oob_tcp_keepalive_time=2 OMPI_MCA_oob_tcp_keepalive_intvl=1 \
   OMPI_MCA_oob_tcp_keepalive_probes=3
-hosts() {
-  timeout 120 ip netns exec $a unshare -u sh -c "hostname $a && exec \"\$@\"" sh \
-    mpirun --host 10.77.0.1:1,10.77.0.2:1 "$@" >"$work/out" 2>"$work/err"
-}
-hosts sh -c 'ip -o addr show wire' || fail 'mpirun on two hosts'
+cat >"$work/start" <<SCRIPT
+hostname $a
+exec mpirun --host 10.77.0.1:1,10.77.0.2:1 "\$@"
+SCRIPT
+hosts="timeout 120 ip netns exec $a unshare -u sh $work/start"
+$hosts sh -c 'ip -o addr show wire' >"$work/out" 2>"$work/err" || fail 'mpirun on two hosts'
 [ "$(grep -c 'inet 10.77.0.[12]/24' "$work/out")" = 2 ] || fail 'the ranks are not on two hosts'
 
 run='train --batch 16 --seed 3 --width 8 --process ve --shards 4 --threads 1 --checkpoint-every 20'
-"$dale" $run --steps 300 --out "$work/one" >/dev/null 2>"$work/err" || fail 'one process'
-"$dale" $run --steps 10 --out "$work/short" >/dev/null 2>"$work/err" || fail 'one process, briefly'
-hosts "$dale" $run --steps 10 --out "$work/short-2" || fail 'two hosts'
-same short short-2
+does $run --steps 300 --out "$work/one"
+does $run --steps 10 --out "$work/short"
+under "$hosts" 0 '' $run --steps 10 --out "$work/short-2"
+same short/model.safetensors short-2/model.safetensors
 
-cut_by=$a
-for resumed_on in one two; do
-  cut=cut-$resumed_on
-  hosts "$dale" $run --steps 300 --out "$work/$cut" & pid=$!
+for cut in $a $b; do  # by whom; one process goes on from the first cut, two hosts from the second
+  $hosts "$dale" $run --steps 300 --out "$work/$cut" >"$work/out" 2>"$work/err" & pid=$!
   waited=0
   until ls "$work/$cut"/checkpoint-*.safetensors >/dev/null 2>&1 || [ $waited -eq 600 ]; do
     sleep 0.1
     waited=$((waited + 1))
   done
-  ip -n $cut_by link set wire down
+  ip -n $cut link set wire down
   start=$(date +%s)
   wait $pid
   status=$? took=$(($(date +%s) - start))
@@ -71,18 +67,13 @@ for resumed_on in one two; do
     waited=$((waited + 1))
   done
   [ $waited -lt 30 ] || fail "processes go on: $(ip netns pids $a; ip netns pids $b)"
-  ! has_model $cut || fail 'the run ended before the cut'
+  [ ! -e "$work/$cut/model.safetensors" ] || fail 'the run ended before the cut'
   ls "$work/$cut"/checkpoint-*.safetensors >/dev/null 2>&1 || fail 'no checkpoint is left'
   [ -z "$(ls -a "$work/$cut" | grep '\.tmp$')" ] || fail 'a file is half-written'
   for host in $a $b; do ip -n $host link set wire up; done
-  if [ $resumed_on = one ]; then
-    "$dale" $run --steps 300 --resume --out "$work/$cut" >/dev/null 2>"$work/err"
-  else
-    hosts "$dale" $run --steps 300 --resume --out "$work/$cut"
-  fi || fail "resumed on $resumed_on"
-  same one $cut
-  [ "$(cut -d, -f1-4 "$work/one/metrics.csv")" = "$(cut -d, -f1-4 "$work/$cut/metrics.csv")" ] ||
-    fail 'metrics.csv differs'
-  cut_by=$b
+  resumed_on=
+  [ $cut = $a ] || resumed_on=$hosts
+  under "$resumed_on" 0 '' $run --steps 300 --resume --out "$work/$cut"
+  same one/model.safetensors $cut/model.safetensors
+  [ "$(figures one)" = "$(figures $cut)" ] || fail 'metrics.csv differs'
 done
-[ $failures -eq 0 ]

@@ -6,6 +6,8 @@ build=$1
 log=$build/tests.log
 passed=0 failed=0 skipped=
 skip() { skipped="${skipped}skipped: $1\n"; }
+here() { command -v "$1" >/dev/null; }
+ends() { echo "$passed passed, $failed failed"; [ $failed -eq 0 ]; exit; }
 
 script() {  # name, command…; of which status 77 is: not here
   name=$1
@@ -40,9 +42,7 @@ if [ -n "$TAGS" ]; then
   # shellcheck disable=SC2086  # RUNNER: the words before a program of another processor (tests/arm.sh)
   cases $RUNNER "$build/check-some" "$TAGS"
   echo "skipped: all but the test cases of $TAGS"
-  echo "$passed passed, $failed failed"
-  [ $failed -eq 0 ]
-  exit
+  ends
 fi
 case $build in
   *san*)
@@ -58,9 +58,11 @@ done
 # The CUDA machine's code, compiled for the host: the third column of the table of ops.
 [ ! -x "$build/check-emulated" ] || cases "$build/check-emulated" '[machines]'
 
+info=$("$build/dale" info)
+said() { echo "$info" | grep -q "$1"; }
 # The kernels of the lower levels of vector instructions that this processor has, on the tests that compare
 # kernels.
-for level in $("$build/dale" info | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
+for level in $(echo "$info" | sed -n 's/^kernels *\([^ ]*\) of \1//p'); do
   script "kernels of level $level" env DALE_LEVEL="$level" "$build/check" \
     '[ops],[conv],[torch],[threads],[digest]'
 done
@@ -76,15 +78,10 @@ case $build in
     script 'kill -9' tests/kill.sh "$build"
     script 'comparison and report' tests/report.sh "$build" ;;
 esac
-if "$build/dale" info | grep -q '^ranks *none'; then
-  skip 'many ranks (make test MPI=1 adds Open MPI)'
-else
-  case $build in
-    *san*) ;;
-    *)
-      script 'many ranks, the same bytes' tests/ranks.sh "$build"
-      script 'ranks on two hosts, and the wire cut' tests/ranks_net.sh "$build" ;;
-  esac
+if said '^ranks *none'; then skip 'many ranks (make test MPI=1 adds Open MPI)'
+elif [ "${build#*san}" = "$build" ]; then
+  script 'many ranks, the same bytes' tests/ranks.sh "$build"
+  script 'ranks on two hosts, and the wire cut' tests/ranks_net.sh "$build"
 fi
 script 'the book' tests/book.sh "$build"
 script 'own images, as the README walks' tests/walk.sh "$build"
@@ -92,21 +89,18 @@ script 'programs of README and examples, installed library' tests/readme.sh "$bu
 
 [ "$DEVICE" != cuda ] ||
   script 'a CUDA device, as DEVICE=cuda asks' sh -c "! '$build/dale' info | grep '^cuda *none'"
-! "$build/dale" info | grep -q '^cuda *none' ||
-  skip "the CUDA machine on a device ($("$build/dale" info | sed -n 's/^cuda *none: //p'))"
-command -v clang-format-14 >/dev/null ||
-  skip 'that sources are laid out as .clang-format says (clang-format-14 is not here)'
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
-  command -v google-chrome >/dev/null ||
+! said '^cuda *none' ||
+  skip "the CUDA machine on a device ($(echo "$info" | sed -n 's/^cuda *none: //p'))"
+here clang-format-14 || skip 'that sources are laid out as .clang-format says (clang-format-14 is not here)'
+here chromium || here chromium-browser || here google-chrome ||
   skip 'the report in a browser (Chromium is not here: apt-get install chromium)'
-command -v pandoc >/dev/null || skip 'the book as a page (pandoc is not here: apt-get install pandoc)'
+here pandoc || skip 'the book as a page (pandoc is not here: apt-get install pandoc)'
 skip 'the page where one tries it (make test-page builds it by emscripten and opens it in Chromium)'
 [ -x "$build/check-emulated" ] ||
   skip 'the CUDA machine emulated on the CPU (fibres and the sanitizers do not go together)'
 [ "${build#*64}" != "$build" ] || skip 'gradient checks of the op table (make test64 runs them, in double)'
-"$build/dale" info | grep -q '^products *own, the same bits' ||
+said '^products *own, the same bits' ||
   skip 'the digests of a model and its samples (kernels of this level have no fused multiply-adds)'
 [ "${build#*asan}" = "$build" ] || skip 'that freed arrays are found again (under asan they are not kept)'
 printf '%b' "$skipped"
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+ends

@@ -1,5 +1,6 @@
 // The studies and what they stand on: plots and the other two optimisers; then each study in its quick form,
 // on data sets made up here.
+#include <numeric>
 #include <sstream>
 
 #include "diffusion/denoiser.h"
@@ -67,7 +68,7 @@ TEST_CASE("plots leave out what is not finite and survive what is degenerate", "
   const double nan = std::nan("");
   for (const auto& y : std::vector<std::vector<double>>{{}, {1}, {2, 2, 2}, {1, nan, 3}, {0, -1, 5}}) {
     std::vector<double> x(y.size());
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(i);
+    std::iota(x.begin(), x.end(), 0);
     const std::string svg = plot({"a < b", "x", "y", true}, {{"s & t", x, y}});
     CHECK_THAT(svg, Contains("a &lt; b") && Contains("s &amp; t"));
     CHECK(svg.find("nan") == std::string::npos);
