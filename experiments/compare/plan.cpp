@@ -88,14 +88,7 @@ std::vector<ComparedModel> Profile::models(int training_seed) const {
   return all;
 }
 
-const Profile& profile_named(const std::string& name) {
-  std::vector<std::string> known;
-  for (const Profile& p : profiles) {
-    if (p.name == name) return p;
-    known.push_back(p.name);
-  }
-  unknown_name("profile", name, known);
-}
+const Profile& profile_named(const std::string& name) { return row_named("profile", name, profiles); }
 
 int steps_within(const std::string& sampler, int budget) {
   return sampler == "probability-flow" || sampler == "stochastic" ? std::max(1, (budget + 1) / 2) : budget;
