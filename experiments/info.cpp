@@ -1,6 +1,6 @@
 #include "experiments/info.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "experiments/data/dataset.h"
 #include "experiments/run/ranks.h"

@@ -1,6 +1,6 @@
 // The pictures of a comparison: what numbers do not show. They are left in OUT/DATASET/pictures as PNG and
 // SVG, with pictures.json, which tells headings, captions and what they were made of. Read first: compare.h.
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>

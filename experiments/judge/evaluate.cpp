@@ -1,6 +1,6 @@
 #include "experiments/judge/evaluate.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 #include "experiments/run/model.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
