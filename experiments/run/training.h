@@ -64,7 +64,7 @@ class Training {
       const std::string path = from->path.string();
       std::vector<std::string> free{"threads", "checkpoint_every"};
       if (o_.decay == "constant" && !tunes()) free.push_back("steps");
-      const std::string& config = expect_entry(from->state.metadata, "config", from->path);
+      const std::string config = expect_entry(from->state.metadata, "config", from->path);
       expect_same_config(read_config(config, path), config_, free, path);
       if (steps > o_.steps)
         invalid("{} is beyond the {} steps asked for: choose more steps, or another --out", path, o_.steps);
