@@ -106,10 +106,11 @@ Var mean(const Var& x, const Axes& axes = {}, bool keep = false);
 /// Equal extremes share the gradient evenly. Of no elements: −∞ and ∞.
 Var max(const Var& x, const Axes& axes = {}, bool keep = false);
 Var min(const Var& x, const Axes& axes = {}, bool keep = false);
-/// The first index of the largest element along an axis, which is dropped. NaN counts as largest.
+/// The first index of the largest element along an axis, which is dropped, on x's machine. NaN counts as
+/// largest. The host reads x, so it cannot be captured.
 IntTensor argmax(const Var& x, int axis);
-/// Σ (x − mean)² / (n − correction): 0 for the variance of these numbers, 1 for an estimate of where they
-/// came from.
+/// Σ (x − mean)² / (n − correction): 0 for the variance of these numbers, 1 for an estimate of where
+/// they came from.
 Var variance(const Var& x, const Axes& axes = {}, bool keep = false, Index correction = 0);
 /// log Σ eˣ, without overflow.
 Var logsumexp(const Var& x, const Axes& axes = {}, bool keep = false);
@@ -154,17 +155,18 @@ Var where(const Var& condition, const Var& a, const Var& b);
 Var mean_squared_error(const Var& a, const Var& b);
 /// Mean over n of −log softmax(logits[n])[labels[n]]: logits (N,K), labels (N) in [0, K).
 Var cross_entropy(const Var& logits, const IntTensor& labels);
-/// softmax(q kᵀ/√d + mask) v: q (…,T,d), k (…,S,d), v (…,S,e), mask broadcast to (…,T,S) or left out →
-/// (…,T,e).
+/// softmax(q kᵀ/√d + mask) v: q (…,T,d), k (…,S,d), v (…,S,e) → (…,T,e).
+/// The mask is broadcast to (…,T,S), or left out.
 Var attention(const Var& q, const Var& k, const Var& v, const Var& mask = {});
 /// Over the last axis of x (…,C), with gamma, beta (C); and over each channel of an image of x (N,C,…).
 Var layer_norm(const Var& x, const Var& gamma, const Var& beta, real eps = 1e-5);
 Var instance_norm(const Var& x, const Var& gamma, const Var& beta, real eps = 1e-5);
-/// Each pixel of x (N,C,H,W) repeated factor × factor times; or interpolated between pixel centres (bilinear,
-/// edges held).
+/// Each pixel of x (N,C,H,W) repeated factor × factor times; or interpolated between pixel centres
+/// (bilinear, edges held).
 Var upsample_nearest(const Var& x, Index factor);
 Var upsample_bilinear(const Var& x, Index factor);
-/// The largest, or the mean, of each kernel × kernel window of x (N,C,H,W); padding counts as −∞, or as 0.
+/// The largest, or the mean, of each kernel × kernel window of x (N,C,H,W); padding counts as −∞,
+/// or as 0.
 Var max_pool(const Var& x, Index kernel, Index stride, Index padding = 0);
 Var average_pool(const Var& x, Index kernel, Index stride, Index padding = 0);
 /// Normalises each of `groups` groups of channels of x (N,C,…) to mean 0 and variance 1, then scales and

@@ -1,7 +1,7 @@
 // Views and indices. They are linear, and come in pairs that are each other's adjoint, hence each other's
 // rule:
-//   reshape – reshape,  permute – inverse permute,  slice – place,  broadcast_to – sum_to,  gather –
-//   scatter_add
+//   reshape – reshape,  permute – inverse permute,  slice – place,  broadcast_to – sum_to,
+//   gather – scatter_add
 #include <algorithm>
 
 #include "autograd/ops.h"

@@ -77,7 +77,7 @@ FieldAndDivergence divergence(const Field& f, const Var& y, Trace trace, Key key
         product(2 * Var(bernoulli(key, {N, d}, 0.5, first * static_cast<std::uint64_t>(d), y.device())) - 1)};
   Var total = Tensor::full({N}, 0, y.device());
   for (Index i = 0; i < d; ++i) {
-    const Var unit = one_hot(IntTensor::full({1}, static_cast<std::int32_t>(i), y.device()), d);
+    const Var unit = place(Tensor::full({1, 1}, 1, y.device()), 1, i, 1, d);
     total = total + product(broadcast_to(unit, {N, d}));
   }
   return {value, total};

@@ -1,7 +1,8 @@
 // Variables, and the graph that their making leaves behind.
 //
-// An op computes y = f(x₁,…,x_k) and records a node: its inputs and its rule, the vector–Jacobian product
-//   rule(g, inputs, output) = (gᵀ ∂f/∂x₁, …, gᵀ ∂f/∂x_k)                                         (II.1)
+// An op computes y = f(x₁,…,x_k) and records a node: its inputs and its rule, the vector–Jacobian
+// product
+//   rule(g, inputs, output) = (gᵀ ∂f/∂x₁, …, gᵀ ∂f/∂x_k)                             (II.1)
 // written in differentiable ops, so that a gradient is again a Var with a graph, and derivatives of any order
 // come from the same table of rules. grad() walks the nodes from y back to the xs and adds up what the rules
 // return.
@@ -117,8 +118,8 @@ Index first_above_0(const std::vector<Tensor>& counts);
 /// loop(step)'s result, where loop makes the result of each of its steps by step(f), f giving a Var. The
 /// machine counts what is not finite. On the CPU the counts are read after each step; on a device once, at
 /// the end, so that the host does not wait. Where a step failed the loop is run again, with Anomaly watching
-/// that step, and NotFinite says `<what> <number>: [op] made a value that is not finite; …`, the number being
-/// the step's, after `before` others. Any other error passes as it is, unless a step before it failed.
+/// that step, and NotFinite says `<what> <number>: [op] made a value that is not finite; …`, the number
+/// being the step's, after `before` others. Any other error passes as it is, unless a step before it failed.
 /// REQUIRES loop to be a function of unchanged state.
 template <class Loop> auto finite_loop(const char* what, const Loop& loop, Index before = 0) {
   struct Failed {};
@@ -156,8 +157,8 @@ template <class F> Var finite_step(const char* what, Index number, const F& f) {
       what, [&](const auto& step) { return step(f); }, number - 1);
 }
 
-/// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results are
-/// tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x or y, and
+/// gᵀ ∂y/∂x for every x in xs; zeros for an x that y does not depend on. With create_graph the results
+/// are tracked themselves. REQUIRES g in y's shape. Throws std::invalid_argument for an untracked x or y, and
 /// where a value that a rule needs was written to since the rule kept it.
 Vars vjp(const Var& y, const Var& g, const Vars& xs, bool create_graph = false);
 

@@ -160,8 +160,7 @@ void add_tune(CLI::App& app, Common& common) {
   add_training_options(c, o, common);
   c->add_option("--stages", o.stages, "in which the two levels come closer")->check(CLI::Range(1, 20));
   c->callback([&common, c] {
-    o.tuned_from = tuning_of(checkpoint).tuned_from;
-    adopt(o, load_model(checkpoint));
+    o = tuning_of(checkpoint, o);
     run_training(o, common, c);
   });
 }

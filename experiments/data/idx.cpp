@@ -23,14 +23,16 @@ struct Idx {
 };
 
 Idx read_idx(const std::filesystem::path& path, Index magic, int rank) {
-  const std::string name = path.string(), file = read_gzip(path);
+  const std::string name = path.string();
+  std::string file = read_gzip(path);
   const std::size_t length = 4 + 4 * static_cast<std::size_t>(rank);
   if (file.size() >= 4 && big_endian(file) != magic)
     failed("{}: magic number 0x{:08x}; expected 0x{:08x}", name, big_endian(file), magic);
   if (file.size() < length) failed("{}: {} bytes; expected a header of {}", name, file.size(), length);
 
-  Idx idx{{}, file.substr(length)};
+  Idx idx;
   for (int i = 0; i < rank; ++i) idx.shape.push_back(big_endian(std::string_view(file).substr(4 + 4 * i)));
+  idx.bytes = std::move(file.erase(0, length));
   const auto expected = byte_count(idx.shape, 1);
   if (!expected) failed("{}: the shape {} overflows; expected less than 2^63 bytes", name, str(idx.shape));
   const auto size = static_cast<std::uint64_t>(*expected);

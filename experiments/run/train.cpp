@@ -162,13 +162,12 @@ void adopt(TrainOptions& o, const Model& model) {
   o.treatment = treatment_of(model.notes);
 }
 
-TrainOptions tuning_of(const std::filesystem::path& path) {
+TrainOptions tuning_of(const std::filesystem::path& path, TrainOptions o) {
   const Model model = load_model(path);
   if (model.meaning != Parameterisation::denoised)
     invalid(
         "{} is of the process {}, whose network predicts the {}: consistency tunes a denoiser, of gbm or ve",
         path.string(), model.process->name(), str(model.meaning));
-  TrainOptions o;
   o.tuned_from = path;
   adopt(o, model);
   return o;

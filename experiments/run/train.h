@@ -86,9 +86,9 @@ struct TrainResult {
 TrainOptions usual_tuning();
 /// What training a model further has from it: process, network, classes, embedding and treatment of images.
 void adopt(TrainOptions& options, const Model& model);
-/// Options to tune a model by. Throws as load_model does, and std::invalid_argument for a network that is not
-/// trained to denoise.
-TrainOptions tuning_of(const std::filesystem::path& model);
+/// These options, to tune a model by. Throws as load_model does, and std::invalid_argument for a network
+/// that is not trained to denoise.
+TrainOptions tuning_of(const std::filesystem::path& model, TrainOptions options = {});
 /// The model that training begins with, on the options' machine: fresh, its weights drawn with the key and
 /// its statistics those of the data; the one to go on from, or to tune. Throws std::runtime_error for data
 /// that the embedding does not take or that do not vary, std::invalid_argument for classes without labels,
